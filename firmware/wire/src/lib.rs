@@ -1,0 +1,2 @@
+//! The messages between host and stimulator, and their framing.
+#![no_std]

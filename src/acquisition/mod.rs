@@ -1,0 +1,68 @@
+//! Raw samples of a live stream, a file or a simulation in; conditioned frames out.
+//!
+//! In: whatever a [`Source`] yields, in its own unit, on its own clock. Out: [`frame::FrameHeader`] and one
+//! `f32` in microvolts for each chosen channel, with what is known to be wrong with them. Nothing is ever
+//! filled in: a lost sample is a fact on the frame after it.
+
+pub mod conditioner;
+pub mod dejitter;
+pub mod frame;
+pub mod lsl;
+pub mod quality;
+pub mod recording;
+
+/// One channel of a stream, as its sender describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Channel {
+    /// The 10-20 or other label; `1`, `2`, ... where the sender gives none.
+    pub label: String,
+    /// The unit as the sender writes it; empty where it gives none.
+    pub unit: String,
+    /// `EEG`, `EOG`, `TRIG`, ... as the sender writes it; empty where it gives none.
+    pub kind: String,
+}
+
+/// What a stream says of itself. A stream that returns is resumed only where these are unchanged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamDescription {
+    /// The stream's name.
+    pub name: String,
+    /// The content type, `EEG` as a rule.
+    pub kind: String,
+    /// The device's own identity, where it has one.
+    pub source_id: String,
+    /// The sending machine.
+    pub hostname: String,
+    /// Nominal sampling rate in Hz.
+    pub rate_hz: f64,
+    /// All channels, in the sender's order.
+    pub channels: Vec<Channel>,
+}
+
+/// What one call of [`Source::poll`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// So many samples are in the buffers; call again, there may be more.
+    Samples(usize),
+    /// Nothing at the moment.
+    Empty,
+    /// The source has gone; it may come back.
+    Lost,
+    /// The source has come back, unchanged; the next samples follow a gap.
+    Resumed,
+    /// A file or simulation has ended.
+    End,
+}
+
+/// Anything that yields EEG. `poll` never blocks and never allocates.
+pub trait Source {
+    /// What the source says of itself.
+    fn description(&self) -> &StreamDescription;
+    /// Moves waiting samples into `values` (sample-major, `channels` wide, the sender's unit) and their raw
+    /// stamps, in seconds of this machine's LSL clock less `correction_s`, into `stamps_s`.
+    fn poll(&mut self, values: &mut [f64], stamps_s: &mut [f64]) -> Poll;
+    /// Offset to add to a raw stamp to bring it to this machine's clock.
+    fn correction_s(&self) -> f64 {
+        0.0
+    }
+}

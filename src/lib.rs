@@ -1,0 +1,37 @@
+//! `tras` reads the aperiodic (1/f) exponent of a live EEG and writes shaped noise current back.
+//!
+//! ```text
+//!  amplifier --LSL--> acquisition -ring-> estimator -> controller -> noise -> limits -ring-> stimulator
+//! ```
+//! Everything that flows is observed, never slowed, by `recorder`, `outlets` and `dashboard`.
+//! The modules stand in the order in which a sample passes them.
+//!
+//! * **Core** (`estimator`, `controller`, `noise`, `limits`, `session`): no threads, clocks, I/O, logging,
+//!   or allocation after construction. Data and the time go in, data comes out.
+//! * **Edges** (`acquisition`, `stimulator`, `recorder`, `outlets`, `dashboard`): one adapter for each thing
+//!   outside, behind a small trait.
+//! * **Runtimes** (`runtime::live`, `runtime::virtual_time`) drive the same core.
+//!
+//! Time is `f64` seconds of the LSL clock of this machine (monotonic) wherever a name ends in `_s`;
+//! potentials are microvolts (`_uv`), currents milliamperes (`_ma`), frequencies hertz (`_hz`).
+
+pub mod config;
+pub mod units;
+
+pub mod acquisition;
+pub mod ring;
+pub mod estimator;
+pub mod controller;
+pub mod noise;
+pub mod limits;
+pub mod stimulator;
+pub mod session;
+
+pub mod recorder;
+pub mod outlets;
+pub mod dashboard;
+pub mod report;
+
+pub mod simulation;
+pub mod runtime;
+pub mod cli;

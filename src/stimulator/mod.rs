@@ -1,0 +1,111 @@
+//! Limited current in, a participant's current out: one adapter for each way that it can leave.
+//!
+//! In: samples in mA that have passed every host limit. Out: what the device says it delivered. The loop
+//! cannot tell one adapter from another; each has its own clock, queue and limits behind this trait.
+
+pub mod simulated;
+
+pub use tras_device::{FaultCode, State};
+pub use tras_wire::Limits;
+
+/// How stimulation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A raised-cosine ramp of 1 s, as the participant or operator asks for it.
+    Soft,
+    /// To zero in 100 ms, then the relay opens.
+    Fast,
+    /// Zero and relay open in less than 5 ms, without a ramp.
+    Cut,
+}
+
+/// What a device says of itself, at most one exchange old.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Status {
+    /// The device's own state.
+    pub state: State,
+    /// Samples waiting in the device's queue, and the most it holds.
+    pub queue_fill: u32,
+    /// See `queue_fill`.
+    pub queue_capacity: u32,
+    /// Times that the queue ran dry while stimulating.
+    pub underruns: u64,
+    /// Samples played since arming.
+    pub delivered: u64,
+    /// The current at this moment, in mA.
+    pub current_ma: f32,
+    /// Impedance in kOhm, where the device measures it.
+    pub impedance_kohm: Option<f32>,
+    /// The latched fault, if any: its code, the number that broke the limit, and when.
+    pub fault: Option<DeviceFault>,
+}
+
+/// A fault as the device latched it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DeviceFault {
+    /// Which limit or check.
+    pub code: FaultCode,
+    /// The number that broke it, in the limit's own unit.
+    pub value: f32,
+    /// When, on this machine's LSL clock.
+    pub at_s: f64,
+}
+
+/// A current sample that left the device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Delivered {
+    /// Counts samples since arming.
+    pub index: u64,
+    /// When it left, on this machine's LSL clock.
+    pub stamp_s: f64,
+    /// The current, in mA.
+    pub current_ma: f32,
+}
+
+/// Why a command to a device failed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StimulatorError {
+    /// Nothing answers there.
+    #[error("stimulator {device}: not found: {detail}")]
+    NotFound { device: String, detail: String },
+    /// The device's echo differs from what was asked.
+    #[error("stimulator {device}: it echoes {key} = {got}, asked for {wanted}; do not stimulate with it")]
+    LimitsDiffer { device: String, key: &'static str, wanted: f32, got: f32 },
+    /// The device refuses in its present state.
+    #[error("stimulator {device}: {what} refused in state {state:?}")]
+    Refused { device: String, what: &'static str, state: State },
+    /// The link is gone.
+    #[error("stimulator {device}: link lost: {detail}")]
+    Lost { device: String, detail: String },
+}
+
+/// A stimulator. After [`Stimulator::connect`] no call blocks or allocates.
+pub trait Stimulator {
+    /// The adapter and the device, for messages.
+    fn name(&self) -> &str;
+    /// Samples a second that the device takes.
+    fn rate_hz(&self) -> f64;
+    /// Handshake: sends `wanted`, gives back what the device echoes, which must match. May block for up to 2 s.
+    ///
+    /// # Errors
+    /// Nothing answers, or the echo differs.
+    fn connect(&mut self, wanted: &Limits, now_s: f64) -> Result<Limits, StimulatorError>;
+    /// Closes the relay with zero current and lets the device take samples. Expires on the device.
+    ///
+    /// # Errors
+    /// The device is not disarmed, or its fault is latched.
+    fn arm(&mut self, now_s: f64) -> Result<(), StimulatorError>;
+    /// Room in the device's queue, in samples: its credit.
+    fn room(&self) -> usize;
+    /// Queues samples in mA; the caller has checked `room`. `begin` marks the first sample of a burst.
+    ///
+    /// # Errors
+    /// The link is gone or the device refuses.
+    fn queue(&mut self, samples_ma: &[f32], now_s: f64) -> Result<(), StimulatorError>;
+    /// Ends stimulation; the device does it on its own from here.
+    fn stop(&mut self, how: Stop, now_s: f64);
+    /// Moves time on: heartbeat out, telemetry in. Calls `delivered` for every sample that left since.
+    fn poll(&mut self, now_s: f64, delivered: &mut dyn FnMut(Delivered)) -> Status;
+    /// Opens the relay. The device may be armed again unless a fault is latched.
+    fn disarm(&mut self, now_s: f64);
+}
