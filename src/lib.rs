@@ -19,19 +19,19 @@ pub mod config;
 pub mod units;
 
 pub mod acquisition;
-pub mod ring;
-pub mod estimator;
 pub mod controller;
-pub mod noise;
+pub mod estimator;
 pub mod limits;
-pub mod stimulator;
+pub mod noise;
+pub mod ring;
 pub mod session;
+pub mod stimulator;
 
-pub mod recorder;
-pub mod outlets;
 pub mod dashboard;
+pub mod outlets;
+pub mod recorder;
 pub mod report;
 
-pub mod simulation;
-pub mod runtime;
 pub mod cli;
+pub mod runtime;
+pub mod simulation;

@@ -41,7 +41,9 @@ impl Peaks {
 
     /// Adds a peak; one too many is left out and `false` returned.
     pub fn push(&mut self, peak: Peak) -> bool {
-        let Some(slot) = self.peaks.get_mut(usize::from(self.len)) else { return false };
+        let Some(slot) = self.peaks.get_mut(usize::from(self.len)) else {
+            return false;
+        };
         *slot = peak;
         self.len += 1;
         true

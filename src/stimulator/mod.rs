@@ -63,6 +63,7 @@ pub struct Delivered {
 }
 
 /// Why a command to a device failed.
+#[allow(missing_docs, reason = "the fields are named after what the message says")]
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StimulatorError {
     /// Nothing answers there.
