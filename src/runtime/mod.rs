@@ -1,1 +1,7 @@
-//! To be filled.
+//! The two runtimes, which drive the same core: `live` by threads on the clock, `virtual_time` by a loop.
+//!
+//! [`stages`] holds what both run: acquire, loop and stimulate, each one step at a time.
+
+pub mod latency;
+pub mod realtime;
+pub mod watch;
