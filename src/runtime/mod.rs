@@ -3,5 +3,10 @@
 //! [`stages`] holds what both run: acquire, loop and stimulate, each one step at a time.
 
 pub mod latency;
+pub mod live;
+pub mod observation;
 pub mod realtime;
+pub mod signals;
+pub mod stages;
+pub mod summary;
 pub mod watch;
