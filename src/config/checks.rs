@@ -39,7 +39,10 @@ fn windows(config: &Config, found: &mut Found<'_>) {
     if e.hop_s > e.window_s + TOLERANCE_S {
         found.push((
             "estimator.hop_s",
-            format!("{} s is longer than the window, {} s: samples would never be looked at", e.hop_s, e.window_s),
+            format!(
+                "{} s is longer than the window, {} s: samples would never be looked at",
+                e.hop_s, e.window_s
+            ),
             format!("set at most {} s", e.window_s),
         ));
     }
@@ -89,7 +92,9 @@ fn regions(config: &Config, found: &mut Found<'_>) {
             ));
         }
         let chosen = &config.stream.channels;
-        for channel in region.channels.iter().filter(|channel| !chosen.is_empty() && !chosen.contains(channel)) {
+        for channel in
+            region.channels.iter().filter(|channel| !chosen.is_empty() && !chosen.contains(channel))
+        {
             found.push((
                 "estimator.regions",
                 format!("region \"{}\" has {channel}, which stream.channels leaves out", region.name),
@@ -260,7 +265,10 @@ fn limits(config: &Config, found: &mut Found<'_>) {
     if l.dc_warn_ua > l.dc_max_ua {
         found.push((
             "limits.dc_warn_ua",
-            format!("{} uA is above dc_max_ua, {} uA: the warning would never come", l.dc_warn_ua, l.dc_max_ua),
+            format!(
+                "{} uA is above dc_max_ua, {} uA: the warning would never come",
+                l.dc_warn_ua, l.dc_max_ua
+            ),
             format!("set at most {}", l.dc_max_ua),
         ));
     }

@@ -38,8 +38,16 @@ impl Controller {
             target_exponent: s.number_opt("target_exponent", within(0.0, 4.0, "")),
             gain_p: s.number("gain_p", 0.5, within(0.0, 10.0, "")),
             gain_i_per_s: s.number("gain_i_per_s", 0.02, within(0.0, 1.0, "per s")),
-            exponent_min: s.number("exponent_min", 0.5, within(0.0, 3.0, "").because("hard limit of the noise")),
-            exponent_max: s.number("exponent_max", 2.5, within(0.0, 3.0, "").because("hard limit of the noise")),
+            exponent_min: s.number(
+                "exponent_min",
+                0.5,
+                within(0.0, 3.0, "").because("hard limit of the noise"),
+            ),
+            exponent_max: s.number(
+                "exponent_max",
+                2.5,
+                within(0.0, 3.0, "").because("hard limit of the noise"),
+            ),
         };
         s.done();
         controller

@@ -125,7 +125,8 @@ impl Estimator {
 
     pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Self {
         let methods = [("specparam", MethodName::Specparam), ("whittle", MethodName::Whittle)];
-        let detrends = [("constant", Detrend::Constant), ("linear", Detrend::Linear), ("none", Detrend::None)];
+        let detrends =
+            [("constant", Detrend::Constant), ("linear", Detrend::Linear), ("none", Detrend::None)];
         let most_peaks = u32::try_from(MAX_PEAKS).unwrap_or(16);
         let mut estimator = Self {
             method: s.choice("method", MethodName::Specparam, &methods),
@@ -135,7 +136,11 @@ impl Estimator {
             hop_s: s.number("hop_s", 0.5, within(0.01, 60.0, "s")),
             segment_s: s.number("segment_s", 1.0, within(0.1, 60.0, "s")),
             overlap: s.number("overlap", 0.5, within(0.0, 0.95, "")),
-            average: s.choice("average", Average::Mean, &[("mean", Average::Mean), ("median", Average::Median)]),
+            average: s.choice(
+                "average",
+                Average::Mean,
+                &[("mean", Average::Mean), ("median", Average::Median)],
+            ),
             detrend: s.choice("detrend", Detrend::Constant, &detrends),
             max_peaks: s.count("max_peaks", 12, 0, most_peaks),
             peak_width_hz: s.pair("peak_width_hz", [1.0, 8.0], within(0.05, 100.0, "Hz")),
@@ -146,14 +151,22 @@ impl Estimator {
             min_segments_share: s.number("min_segments_share", 0.5, within(0.01, 1.0, "")),
             // Peaks of a minute ago are still there: what whittle may start from.
             memory_s: s.number("memory_s", 60.0, within(0.0, 600.0, "s")),
-            regions: s.tables("regions", "[{ name = \"frontal\", channels = [\"Fz\", \"F3\"] }]", read_region),
+            regions: s.tables(
+                "regions",
+                "[{ name = \"frontal\", channels = [\"Fz\", \"F3\"] }]",
+                read_region,
+            ),
             each_channel: s.flag("each_channel", false),
             steer: s.text("steer").unwrap_or_default(),
         };
         if !s.is_set("regions") {
             estimator.regions = vec![Region { name: "all".to_owned(), channels: Vec::new() }];
         } else if estimator.regions.is_empty() {
-            s.problem("regions", "the list is empty", "name a region, or leave the key out for one of all channels");
+            s.problem(
+                "regions",
+                "the list is empty",
+                "name a region, or leave the key out for one of all channels",
+            );
         }
         if estimator.steer.is_empty() {
             estimator.steer = estimator.regions.first().map(|region| region.name.clone()).unwrap_or_default();

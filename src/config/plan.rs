@@ -82,7 +82,10 @@ impl Plan {
             ));
         }
         if e.line_hz > 0.0 && e.range_hz[0] < e.line_hz && e.line_hz < e.range_hz[1] {
-            warn(format!("estimator.range_hz: contains the mains at {} Hz, whose bins are left out", e.line_hz));
+            warn(format!(
+                "estimator.range_hz: contains the mains at {} Hz, whose bins are left out",
+                e.line_hz
+            ));
         }
         if !s.enabled {
             return;

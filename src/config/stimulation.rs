@@ -87,7 +87,11 @@ impl Stimulation {
                 within(0.01, PEAK_HARD_MA, "mA").because("hard limit of a configuration"),
             ),
             // 0.5 Hz and above: the low cut-off, more than the exponent, sets the exposure near DC.
-            band_hz: s.pair("band_hz", [0.5, 100.0], within(0.1, 640.0, "Hz").because("hard limits of the band")),
+            band_hz: s.pair(
+                "band_hz",
+                [0.5, 100.0],
+                within(0.1, 640.0, "Hz").because("hard limits of the band"),
+            ),
             override_band: s.flag("override_band", false),
             ramp_up_s: s.number("ramp_up_s", 10.0, ramp),
             ramp_down_s: s.number("ramp_down_s", 10.0, ramp),

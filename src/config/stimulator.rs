@@ -91,7 +91,11 @@ impl StimulatorConfig {
             // What is `false` by default may be written down.
             let set = if key == "external_limits" { self.external_limits } else { s.is_set(key) };
             if set && self.kind != kind {
-                s.problem(key, format!("belongs to kind = \"{name}\" only"), "take it out, or change the kind");
+                s.problem(
+                    key,
+                    format!("belongs to kind = \"{name}\" only"),
+                    "take it out, or change the kind",
+                );
             }
         }
     }
@@ -101,21 +105,32 @@ impl StimulatorConfig {
             StimulatorKind::Serial => {
                 match (s.is_set("port"), s.is_set("usb_id")) {
                     (false, false) => {
-                        s.problem("port", "is missing", "name the port, or the board's usb_id (see `tras devices`)");
+                        s.problem(
+                            "port",
+                            "is missing",
+                            "name the port, or the board's usb_id (see `tras devices`)",
+                        );
                     }
                     (true, true) => s.problem("usb_id", "stands beside port", "keep one of the two"),
                     _ => {}
                 }
                 if self.usb_id.as_deref().is_some_and(|id| !is_usb_id(id)) {
                     let what = format!("\"{}\" is no USB id", self.usb_id.as_deref().unwrap_or_default());
-                    s.problem("usb_id", what, "write vendor:product in hexadecimal, for instance \"0483:5740\"");
+                    s.problem(
+                        "usb_id",
+                        what,
+                        "write vendor:product in hexadecimal, for instance \"0483:5740\"",
+                    );
                 }
             }
             StimulatorKind::Audio => {
                 for (key, todo) in [
                     ("device", "name the output (see `tras devices`); the default output is never taken"),
                     ("channel", "give the output's channel, from 1"),
-                    ("scale_ma_per_v", "give the mA for each volt of the current source, measured into 1 kOhm"),
+                    (
+                        "scale_ma_per_v",
+                        "give the mA for each volt of the current source, measured into 1 kOhm",
+                    ),
                     ("full_scale_v", "give the volts at digital full scale, measured"),
                 ] {
                     if !s.is_set(key) {

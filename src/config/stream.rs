@@ -98,7 +98,11 @@ impl Stream {
             channels: s.texts("channels"),
             reference: read_reference(s),
             // "LOST within 500 ms": 0.4 s of silence leaves 100 ms for the loop to notice.
-            lost_after_s: s.number("lost_after_s", 0.4, within(0.1, 0.5, "s").because("LOST is due within 0.5 s")),
+            lost_after_s: s.number(
+                "lost_after_s",
+                0.4,
+                within(0.1, 0.5, "s").because("LOST is due within 0.5 s"),
+            ),
             max_age_s: s.number("max_age_s", 0.5, within(0.05, 5.0, "s")),
             settle_s: s.number("settle_s", 2.0, within(0.0, 60.0, "s")),
             range_uv: s.number_opt("range_uv", within(10.0, 1e7, "uV")),
