@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::reader::{Section, within};
+use super::section::{Section, within};
 
 /// The control law.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

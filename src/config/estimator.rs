@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::reader::{Section, within};
+use super::section::{Section, within};
 use crate::estimator::MAX_PEAKS;
 
 /// Which method fits the spectrum.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::reader::{Section, within};
+use super::section::{Section, within};
 use super::stimulation::PEAK_HARD_MA;
 
 /// What must never be exceeded. Defaults and hard limits: the literature's, or derived, as each field says.

@@ -6,6 +6,7 @@
 
 pub mod checks;
 pub mod controller;
+mod dose;
 pub mod error;
 pub mod estimator;
 pub mod limits;
@@ -13,6 +14,7 @@ pub mod outlets;
 pub mod plan;
 mod reader;
 pub mod record;
+mod section;
 pub mod simulation;
 pub mod stimulation;
 pub mod stimulator;

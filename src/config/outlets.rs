@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::reader::Section;
+use super::section::Section;
 
 /// What is published over LSL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

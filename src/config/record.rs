@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::reader::Section;
+use super::section::Section;
 
 /// What is written to disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::estimator::read_line;
-use super::reader::{Section, within};
+use super::section::{Section, within};
 use crate::acquisition::frame::MAX_CHANNELS;
 
 /// The virtual participant of `tras demo`.

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::reader::{Section, within};
+use super::section::{Section, within};
 
 /// The unit of a stream that does not state its own, or states it wrongly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
