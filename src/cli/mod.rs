@@ -1,5 +1,6 @@
 //! The command line: one file a command. Parses, runs, and turns what went wrong into an exit code.
 
+pub mod check;
 pub mod demo;
 pub mod devices;
 pub mod monitor;
