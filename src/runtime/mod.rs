@@ -2,6 +2,8 @@
 //!
 //! [`stages`] holds what both run: acquire, loop and stimulate, each one step at a time.
 
+pub mod digest;
+pub mod events;
 pub mod latency;
 pub mod live;
 pub mod observation;

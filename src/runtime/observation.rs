@@ -54,8 +54,8 @@ pub enum Halt {
     Stale(f64),
     /// A fault is latched.
     Fault,
-    /// The plan is done.
-    Done,
+    /// The loop thread has stopped going round.
+    Frozen,
 }
 
 /// The most bins of a spectrum that the screen gets.
@@ -105,6 +105,8 @@ pub enum Note {
         sample: u64,
         /// The exponent that is being synthesised.
         exponent: f64,
+        /// RMS of the noise at full amplitude, in mA.
+        rms_ma: f64,
     },
     /// The device's word, a few times a second.
     Device(Status),

@@ -16,6 +16,8 @@ pub struct Control {
     end: AtomicBool,
     /// The current is zero and the device disarmed: nothing is left to wait for.
     safe: AtomicBool,
+    /// Do not wait for a ramp.
+    cut: AtomicBool,
     /// Threads return.
     quit: AtomicBool,
     /// The plan is done.
@@ -44,6 +46,7 @@ impl Control {
     flag!(stop_stimulation, stopped, stop, "Stimulation ends at once, and does not begin again in this run.");
     flag!(end_run, ending, end, "The run ends: first the current, then the threads.");
     flag!(report_safe, is_safe, safe, "The stimulate thread: no current flows and the device is disarmed.");
+    flag!(cut_current, cuts, cut, "Zero now, without a ramp: someone has asked twice.");
     flag!(quit, quits, quit, "All threads return.");
     flag!(report_done, is_done, done, "The loop: the plan is done.");
 

@@ -13,7 +13,6 @@ use crate::{
     runtime::{
         latency::Latency,
         observation::{Halt, Note, Notes, StreamState},
-        summary::EstimateTally,
         watch::CurrentWatch,
     },
     session::schedule::{Phase, Schedule},
@@ -62,8 +61,6 @@ pub struct LoopStage {
     block_given_up: bool,
     newest: FrameHeader,
     flowing: bool,
-    /// Counts of the run.
-    pub tally: EstimateTally,
     /// Window complete in the ring -> decision queued.
     pub latency: Latency,
     /// Hops whose window was not fitted because a newer one was there.
@@ -92,7 +89,6 @@ impl LoopStage {
             block_given_up: false,
             newest: FrameHeader::default(),
             flowing: false,
-            tally: EstimateTally::default(),
             latency: Latency::new(),
             skipped: 0,
         }
@@ -153,7 +149,6 @@ impl LoopStage {
         let queued_s = queued(self.controller.decision());
         let took_s = queued_s - self.newest.arrived_s;
         self.latency.record_s(took_s);
-        self.tally.push(&estimate);
         self.notes.tell(now_s, Note::Estimate(estimate));
         if let Some(decision) = decision {
             self.notes.tell(now_s, Note::Decision(decision, took_s));
