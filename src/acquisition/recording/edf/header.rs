@@ -218,7 +218,7 @@ fn read_signals(fields: &mut Fields<'_>, count: usize, width: usize) -> Result<V
             .filter(|samples| *samples as u64 <= MAX_RECORD)
             .ok_or_else(|| {
                 let at = samples_at + 8 * index as u64;
-                fields.error(at, format!("signal {label:?} has {samples} samples in a data record"))
+                fields.error(at, format!("signal {label:?} has {samples} samples in a data record; 0 to {MAX_RECORD} can be read"))
             })?;
         let mut signal =
             Signal { label: label.clone(), unit: unit.clone(), samples, offset, gain: 0.0, zero: 0.0 };
