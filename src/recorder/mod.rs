@@ -1,1 +1,3 @@
-//! To be filled.
+//! What a session keeps.
+
+pub mod xdf;
