@@ -4,6 +4,7 @@
 
 pub mod digest;
 pub mod events;
+pub mod keep;
 pub mod latency;
 pub mod live;
 pub mod observation;
