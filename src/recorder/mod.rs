@@ -1,1 +1,313 @@
-//! To be filled.
+//! What a session keeps: one XDF file with its EEG, estimates, current, events, markers and clock offsets.
+//!
+//! In: what flows, as the runtime hands it over. Out: a file that any XDF reader opens, also when the process
+//! was killed: everything up to the last [`Recorder::maintain`] is there, so call it at least every second.
+//! Nothing here reads a clock; the same calls give the same bytes.
+
+mod check;
+mod committed;
+mod streams;
+pub mod xdf;
+
+pub use check::{CheckError, StreamSummary, check};
+pub use committed::CommittedFile;
+
+use crate::acquisition::StreamDescription;
+use crate::acquisition::frame::{Facts, FrameHeader};
+use crate::estimator::Estimate;
+use std::io;
+use std::path::{Path, PathBuf};
+use xdf::{StreamId, Values, XdfWriteError, XdfWriter};
+
+/// Seconds between clock offsets of a stream (LabRecorder's interval).
+const CLOCK_EVERY_S: f64 = 5.0;
+/// Seconds between boundaries (the specification's advice).
+const BOUNDARY_EVERY_S: f64 = 10.0;
+/// Seconds between requests to bring the file to the disk: what a loss of power may cost.
+const SYNC_EVERY_S: f64 = 5.0;
+
+/// What the file's headers need to know of the session.
+#[derive(Clone, Debug)]
+pub struct SessionStreams {
+    /// The EEG as it is recorded: the chosen channels, in microvolts.
+    pub eeg: StreamDescription,
+    /// Labels of the regions or channels that are estimated, by [`Estimate::target`].
+    pub targets: Vec<String>,
+    /// The estimator's name.
+    pub method: String,
+    /// Rate of the current in Hz; `None` in a session without stimulation.
+    pub current_rate_hz: Option<f64>,
+    /// When the session began (ISO 8601), for the header. Leave it out for files that repeat byte for byte.
+    pub created: Option<String>,
+}
+
+/// Why something was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// The file could not be created.
+    #[error("cannot record in {folder}: {error}; free space there, or choose another --record folder")]
+    Create {
+        /// The folder.
+        folder: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// A write was refused. What was recorded before stays readable; what waits is tried again at the next
+    /// [`Recorder::maintain`].
+    #[error("{path}: {error}")]
+    Write {
+        /// The file.
+        path: String,
+        /// Why.
+        error: XdfWriteError,
+    },
+    /// The closed file is not what it should be.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+}
+
+/// The streams' numbers in the file.
+#[derive(Clone, Copy, Debug)]
+struct Ids {
+    eeg: StreamId,
+    facts: StreamId,
+    estimates: StreamId,
+    current: Option<StreamId>,
+    events: StreamId,
+    markers: StreamId,
+}
+
+/// A session's file.
+#[derive(Debug)]
+pub struct Recorder {
+    writer: XdfWriter<CommittedFile>,
+    path: PathBuf,
+    ids: Ids,
+    channels: usize,
+    current_rate_hz: f64,
+    eeg_offset_s: f64,
+    next_clock_s: f64,
+    next_boundary_s: f64,
+    next_sync_s: f64,
+    dropped: u64,
+    facts_row: Vec<i64>,
+}
+
+impl Recorder {
+    /// Creates `stem.xdf` in `folder` (with a counter where that exists) and writes headers and the first
+    /// clock offsets, so that a file of any length has them.
+    ///
+    /// # Errors
+    /// Where the folder or the file cannot be written.
+    pub fn create(
+        folder: &Path,
+        stem: &str,
+        session: &SessionStreams,
+        now_s: f64,
+    ) -> Result<Self, RecorderError> {
+        let create = |error| RecorderError::Create { folder: folder.display().to_string(), error };
+        let (file, path) = CommittedFile::create(folder, stem).map_err(create)?;
+        let at = |error| RecorderError::Write { path: path.display().to_string(), error };
+        let mut writer = XdfWriter::new(file, session.created.as_deref()).map_err(at)?;
+        let ids = Ids {
+            eeg: writer.add_stream(&streams::eeg(&session.eeg)).map_err(at)?,
+            facts: writer.add_stream(&streams::frame_facts(&session.eeg)).map_err(at)?,
+            estimates: writer
+                .add_stream(&streams::estimates(&session.targets, &session.method))
+                .map_err(at)?,
+            current: session
+                .current_rate_hz
+                .map(|rate_hz| writer.add_stream(&streams::current(rate_hz)))
+                .transpose()
+                .map_err(at)?,
+            events: writer.add_stream(&streams::texts("events", "Events", "one JSON object")).map_err(at)?,
+            markers: writer.add_stream(&streams::texts("markers", "Markers", "as received")).map_err(at)?,
+        };
+        let mut recorder = Self {
+            writer,
+            path,
+            ids,
+            channels: session.eeg.channels.len(),
+            current_rate_hz: session.current_rate_hz.unwrap_or(0.0),
+            eeg_offset_s: 0.0,
+            next_clock_s: now_s,
+            next_boundary_s: now_s + BOUNDARY_EVERY_S,
+            next_sync_s: now_s + SYNC_EVERY_S,
+            dropped: 0,
+            facts_row: Vec::new(),
+        };
+        recorder.maintain(now_s)?;
+        Ok(recorder)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Calls whose data were refused and are lost.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// What must be added to the EEG's stamps, for the next clock offsets: 0, unless they are recorded on the
+    /// sender's clock.
+    pub fn set_eeg_clock_offset(&mut self, offset_s: f64) {
+        self.eeg_offset_s = offset_s;
+    }
+
+    /// EEG in microvolts, sample-major, one stamp a sample.
+    ///
+    /// # Errors
+    /// Where it was refused; it is then counted as dropped. So for all that follow.
+    pub fn eeg(&mut self, stamps_s: &[f64], values_uv: &[f32]) -> Result<(), RecorderError> {
+        let result = self.writer.samples(self.ids.eeg, stamps_s, Values::Float32(values_uv));
+        self.noted(result)
+    }
+
+    /// What is wrong with a frame; a frame with which nothing is wrong is not written.
+    ///
+    /// # Errors
+    /// As [`Self::eeg`].
+    pub fn frame(&mut self, frame: &FrameHeader) -> Result<(), RecorderError> {
+        if frame.facts == Facts::NONE && frame.spoilt.is_empty() && frame.lost_before == 0 {
+            return Ok(());
+        }
+        self.facts_row.clear();
+        self.facts_row.extend([
+            frame.index.cast_signed(),
+            i64::from(frame.lost_before),
+            i64::from(frame.facts.bits()),
+        ]);
+        for first in (0..self.channels).step_by(32) {
+            let bits =
+                (0..32).filter(|bit| first + bit < self.channels && frame.spoilt.contains(first + bit));
+            self.facts_row.push(bits.fold(0, |word, bit| word | 1_i64 << bit));
+        }
+        let result = self.writer.samples(self.ids.facts, &[frame.stamp_s], Values::Int64(&self.facts_row));
+        self.noted(result)
+    }
+
+    /// An estimate, at the time when it was made.
+    ///
+    /// # Errors
+    /// As [`Self::eeg`].
+    pub fn estimate(&mut self, stamp_s: f64, estimate: &Estimate) -> Result<(), RecorderError> {
+        let row = streams::estimate_row(estimate);
+        let result = self.writer.samples(self.ids.estimates, &[stamp_s], Values::Double64(&row));
+        self.noted(result)
+    }
+
+    /// Current in mA as given to the stimulator, from `first_stamp_s` on. A rate other than the session's is
+    /// recorded with a stamp for each sample.
+    ///
+    /// # Errors
+    /// As [`Self::eeg`]; also in a session that was opened without current.
+    pub fn current(
+        &mut self,
+        first_stamp_s: f64,
+        rate_hz: f64,
+        values_ma: &[f32],
+    ) -> Result<(), RecorderError> {
+        let values = Values::Float32(values_ma);
+        let result = match self.ids.current {
+            None if values_ma.is_empty() => Ok(()),
+            None => Err(XdfWriteError::Misuse {
+                stream: "current".to_owned(),
+                what: "the session was opened without current".to_owned(),
+            }),
+            Some(id) if rate_hz == self.current_rate_hz => {
+                self.writer.regular_samples(id, first_stamp_s, values)
+            }
+            Some(id) => {
+                let stamps_s: Vec<f64> =
+                    (0..values_ma.len()).map(|i| first_stamp_s + i as f64 / rate_hz).collect();
+                self.writer.samples(id, &stamps_s, values)
+            }
+        };
+        self.noted(result)
+    }
+
+    /// An event of ours: one JSON object.
+    ///
+    /// # Errors
+    /// As [`Self::eeg`].
+    pub fn event(&mut self, stamp_s: f64, json: &str) -> Result<(), RecorderError> {
+        let result = self.writer.samples(self.ids.events, &[stamp_s], Values::Text(&[json]));
+        self.noted(result)
+    }
+
+    /// A marker, as it came.
+    ///
+    /// # Errors
+    /// As [`Self::eeg`].
+    pub fn marker(&mut self, stamp_s: f64, text: &str) -> Result<(), RecorderError> {
+        let result = self.writer.samples(self.ids.markers, &[stamp_s], Values::Text(&[text]));
+        self.noted(result)
+    }
+
+    /// Brings everything into the file; every 5 s clock offsets and a request to bring it to the disk, every
+    /// 10 s a boundary. Call it at least every second: what came after it is lost if the process is killed.
+    ///
+    /// # Errors
+    /// Where the disk refuses. The session may go on: everything waits (up to 64 MiB) for the next call.
+    pub fn maintain(&mut self, now_s: f64) -> Result<(), RecorderError> {
+        if now_s >= self.next_clock_s {
+            self.next_clock_s = now_s + CLOCK_EVERY_S;
+            self.clock_offsets(now_s)?;
+        }
+        if now_s >= self.next_boundary_s {
+            self.next_boundary_s = now_s + BOUNDARY_EVERY_S;
+            let result = self.writer.boundary();
+            self.noted(result)?;
+        }
+        self.writer.flush().map_err(|error| self.at(error))?;
+        if now_s >= self.next_sync_s {
+            self.next_sync_s = now_s + SYNC_EVERY_S;
+            let synced = self.writer.output_mut().sync();
+            synced.map_err(|error| self.at(error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the last clock offsets and the footers, brings everything to the disk, reads the file back and
+    /// checks it. Returns what it holds.
+    ///
+    /// # Errors
+    /// Where the disk refuses, or the file fails [`check`].
+    pub fn close(mut self, now_s: f64) -> Result<Vec<StreamSummary>, RecorderError> {
+        self.clock_offsets(now_s)?;
+        let Self { writer, path, .. } = self;
+        let at = |error| RecorderError::Write { path: path.display().to_string(), error };
+        let mut file = writer.close().map_err(at)?;
+        file.sync().map_err(|error| at(error.into()))?;
+        Ok(check(&path)?)
+    }
+
+    fn clock_offsets(&mut self, now_s: f64) -> Result<(), RecorderError> {
+        let Ids { eeg, facts, estimates, current, events, markers } = self.ids;
+        // Facts carry the EEG's stamps.
+        for (id, offset_s) in [(eeg, self.eeg_offset_s), (facts, self.eeg_offset_s)] {
+            let result = self.writer.clock_offset(id, now_s, offset_s);
+            self.noted(result)?;
+        }
+        for id in [Some(estimates), current, Some(events), Some(markers)].into_iter().flatten() {
+            let result = self.writer.clock_offset(id, now_s, 0.0);
+            self.noted(result)?;
+        }
+        Ok(())
+    }
+
+    fn noted(&mut self, result: Result<(), XdfWriteError>) -> Result<(), RecorderError> {
+        result.map_err(|error| {
+            self.dropped += 1;
+            self.at(error)
+        })
+    }
+
+    fn at(&self, error: XdfWriteError) -> RecorderError {
+        RecorderError::Write { path: self.path.display().to_string(), error }
+    }
+}
