@@ -5,7 +5,9 @@ pub mod demo;
 pub mod devices;
 pub mod monitor;
 pub mod options;
+pub mod replay;
 pub mod run;
+pub mod simulate;
 
 use std::process::ExitCode;
 
