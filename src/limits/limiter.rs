@@ -391,14 +391,14 @@ mod tests {
         assert_eq!(v.limit, Limit::NetCharge);
         assert!((at as f64 / RATE_HZ - 60.0).abs() < 0.1, "{at}");
         let (at, v) =
-            first_violation(with(HostLimits { total_charge_mc: 4.0, ..good }), alternating(0.4), 20);
+            first_violation(with(HostLimits { total_charge_mc: 1.0, ..good }), alternating(0.1), 20);
         assert_eq!(v.limit, Limit::TotalCharge);
         assert!((at as f64 / RATE_HZ - 9.95).abs() < 0.02, "{at}");
-        let (at, v) = first_violation(with(HostLimits { active_s: 5.0, ..good }), alternating(0.4), 20);
+        let (at, v) = first_violation(with(HostLimits { active_s: 5.0, ..good }), alternating(0.1), 20);
         assert_eq!((at, v.limit), (9800, Limit::ActiveTime));
-        // RMS 0.4 mA on 8 cm2: 0.05 mA/cm2, passed when 0.4²·t/60 > 0.24².
+        // RMS 0.1 mA on 2 cm2: 0.05 mA/cm2, passed when 0.1²·t/60 > 0.06².
         let (at, v) =
-            first_violation(with(HostLimits { electrode_area_cm2: Some(8.0), ..good }), alternating(0.4), 60);
+            first_violation(with(HostLimits { electrode_area_cm2: Some(2.0), ..good }), alternating(0.1), 60);
         assert_eq!(v.limit, Limit::Density);
         assert!((at as f64 / RATE_HZ - 21.6).abs() < 0.01 && (v.value - 0.03).abs() < 1e-5, "{at} {v:?}");
     }
