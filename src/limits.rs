@@ -7,7 +7,7 @@ mod limiter;
 mod mean;
 
 pub use limiter::{Dose, Limit, Limiter, Violation};
-pub use mean::dc_gain;
+pub use mean::{SlowMean, dc_gain};
 
 /// The hard limits: no configuration goes beyond. Sources: the project's table of limits (Bikson 2016, Antal et
 /// al., multi-site procedures).

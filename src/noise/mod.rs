@@ -6,6 +6,7 @@
 
 pub mod colour;
 pub mod envelope;
+pub mod measure;
 pub mod profile;
 mod soft_limit;
 
