@@ -83,7 +83,9 @@ pub fn state_label(state: State) -> &'static str {
     }
 }
 
-fn block_of(phase: Phase) -> Option<u32> {
+/// The block that a phase belongs to.
+#[must_use]
+pub fn block_of(phase: Phase) -> Option<u32> {
     match phase {
         Phase::Block(n) | Phase::Ending(n) | Phase::Gap(n) => Some(n),
         Phase::Baseline | Phase::Done => None,

@@ -2,6 +2,7 @@
 //!
 //! [`stages`] holds what both run: acquire, loop and stimulate, each one step at a time.
 
+pub mod build;
 pub mod digest;
 pub mod events;
 pub mod keep;
@@ -9,7 +10,9 @@ pub mod latency;
 pub mod live;
 pub mod observation;
 pub mod realtime;
+pub mod screen;
 pub mod signals;
 pub mod stages;
 pub mod summary;
+pub mod virtual_time;
 pub mod watch;

@@ -1,6 +1,8 @@
 //! From a checked configuration to the parts that run: sample counts, buffers, limits. The last place that
 //! sees a configuration.
 
+mod estimator;
+
 use std::path::PathBuf;
 
 use crate::{
