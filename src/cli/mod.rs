@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod devices;
 pub mod monitor;
+pub mod noise;
 pub mod options;
 pub mod replay;
 pub mod run;

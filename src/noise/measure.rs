@@ -193,15 +193,18 @@ impl Measure {
             self.squares += x * x;
             self.peak = self.peak.max(x.abs());
             self.count += 1;
-            self.dc_10s = self.dc_10s.max(self.slow.push(x).abs());
+            let slow = self.slow.push(x).abs();
             let plain = &mut self.plain;
             let len = plain.ring.len();
             if let Some(slot) = plain.ring.get_mut(plain.at) {
                 plain.sum += x - f64::from(std::mem::replace(slot, sample));
             }
             plain.at = (plain.at + 1) % len;
-            // Before 10 s the missing part counts as zero current, as in the triangular mean.
-            self.dc_10s_plain = self.dc_10s_plain.max((plain.sum / len as f64).abs());
+            // Only whole means: noise that begins without a ramp would read as a step.
+            if self.count >= len as u64 {
+                self.dc_10s = self.dc_10s.max(slow);
+                self.dc_10s_plain = self.dc_10s_plain.max((plain.sum / len as f64).abs());
+            }
         }
     }
 
