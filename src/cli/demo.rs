@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::{Config, StimulatorKind},
     runtime::{build::Built, virtual_time},
-    simulation::publish_participant,
+    simulation::{listen::Names, publish::{PublishSettings, publish}},
 };
 
 /// Arguments of `tras demo`.
@@ -59,19 +59,26 @@ pub fn run(args: &DemoArgs) -> Result<(), CliError> {
     config.outlets.prefix = format!("{}-{}", config.outlets.prefix, std::process::id());
     let built = build("demo", config, &args.options)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let participant = publish_participant(
-        built.participant(),
-        built.seed,
-        &name,
-        &built.config.outlets.prefix,
-        Arc::clone(&stop),
-    )
-    .map_err(CliError::from)?;
+    let settings = PublishSettings {
+        name,
+        participant: built.participant(),
+        seed: built.seed,
+        chunk: 1,
+        seconds: None,
+        faults: Vec::new(),
+        respond_to: Some(Names::of_current(&format!("{}-current", built.config.outlets.prefix))),
+    };
+    let told = Arc::clone(&stop);
+    let participant = std::thread::Builder::new()
+        .name("participant".to_owned())
+        .spawn(move || publish(&settings, &told, |_| {}).map(|_| ()))
+        .map_err(|e| CliError::Fault(e.to_string()))?;
     let result = live(&built, &args.options);
     stop.store(true, std::sync::atomic::Ordering::SeqCst);
-    // The participant ends on its own word; what it has to say after a good run is nothing.
-    let _ = participant.join();
-    result
+    match participant.join() {
+        Ok(published) => result.and(published.map_err(CliError::from)),
+        Err(_) => Err(CliError::Fault("the simulated participant panicked; this is a defect of tras".into())),
+    }
 }
 
 fn in_virtual_time(built: &Built, json: bool) -> Result<(), CliError> {

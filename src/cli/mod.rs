@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::simulation::SimulationError;
+
 /// Why a command failed, by exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -36,6 +38,17 @@ impl CliError {
             Self::Usage(_) => 2,
             Self::NotFound(_) => 3,
             Self::Fault(_) => 4,
+        }
+    }
+}
+
+impl From<SimulationError> for CliError {
+    fn from(error: SimulationError) -> Self {
+        let words = error.to_string();
+        match error {
+            SimulationError::Arguments(_) => Self::Usage(words),
+            SimulationError::NotFound(_) => Self::NotFound(words),
+            SimulationError::Fault(_) => Self::Fault(words),
         }
     }
 }
@@ -80,15 +93,15 @@ enum Command {
 /// Parses the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let result: Result<(), CliError> = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Monitor(args) => monitor::run(&args),
-        Command::Simulate(args) => simulate::run(&args),
-        Command::Replay(args) => replay::run(&args),
-        Command::Noise(args) => noise::run(&args),
+        Command::Simulate(args) => simulate::run(&args).map_err(CliError::from),
+        Command::Replay(args) => replay::run(&args).map_err(CliError::from),
+        Command::Noise(args) => noise::run(&args).map_err(|e| CliError::Usage(e.to_string())),
         Command::Devices(args) => devices::run(&args),
-        Command::Check(args) => check::run(&args),
+        Command::Check(args) => return ExitCode::from(check::run(&args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

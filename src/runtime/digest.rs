@@ -68,6 +68,17 @@ impl Digest {
         self.delivered.samples += 1;
     }
 
+    /// Adds a fault that no note tells of.
+    pub fn fault(&mut self, words: String) {
+        self.faults.push(words);
+    }
+
+    /// Index of the steering region.
+    #[must_use]
+    pub fn steer(&self) -> usize {
+        self.steer
+    }
+
     /// The faults so far.
     #[must_use]
     pub fn faults(&self) -> &[String] {

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::{
     controller::Decision,
-    estimator::Estimate,
+    estimator::{Estimate, Spectrum},
     session::schedule::Phase,
     stimulator::{DeviceFault, State, Status},
 };
@@ -72,6 +72,27 @@ pub struct SpectrumNote {
     pub len: usize,
     /// log10 of uV^2/Hz.
     pub log10_power: [f32; SPECTRUM_BINS],
+}
+
+impl SpectrumNote {
+    /// As many bins of `spectrum` as there is room for.
+    #[must_use]
+    pub fn of(spectrum: &Spectrum<'_>) -> Self {
+        let (first_hz, second_hz) = match spectrum.freqs_hz {
+            [first, second, ..] => (*first, *second),
+            _ => (0.0, 1.0),
+        };
+        let mut note = Self {
+            first_hz: first_hz as f32,
+            step_hz: (second_hz - first_hz) as f32,
+            len: spectrum.power.len().min(SPECTRUM_BINS),
+            log10_power: [f32::NAN; SPECTRUM_BINS],
+        };
+        for (slot, power) in note.log10_power.iter_mut().zip(spectrum.power) {
+            *slot = power.log10() as f32;
+        }
+        note
+    }
 }
 
 /// One thing that a stage tells.

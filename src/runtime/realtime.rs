@@ -3,8 +3,6 @@
 //! A stock kernel without root refuses most of it. Nothing depends on it; every answer is read back and
 //! shown, because a priority that was asked for and not given is worse than one never asked for.
 
-use std::time::Duration;
-
 /// A priority as the kernel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Granted {
@@ -68,9 +66,24 @@ pub fn lock_memory() -> bool {
     false
 }
 
-/// Sleeps until the next poll of a real-time thread.
-pub fn nap(duration: Duration) {
-    std::thread::sleep(duration);
+/// Processor time of this process so far, in s.
+#[cfg(unix)]
+#[must_use]
+pub fn processor_seconds() -> f64 {
+    let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 * 1e-6;
+    // SAFETY: `rusage` is plain data, for which all zeros is a value; the call fills it.
+    unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    }
+}
+
+/// Not known on this system.
+#[cfg(not(unix))]
+#[must_use]
+pub fn processor_seconds() -> f64 {
+    f64::NAN
 }
 
 #[cfg(test)]

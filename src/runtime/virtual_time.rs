@@ -16,8 +16,9 @@ use super::{
 use crate::{
     acquisition::conditioner::Conditioner,
     cli::CliError,
-    recorder::{Recorder, SessionStreams},
+    recorder::Recorder,
     simulation::source::SimulatedSource,
+    acquisition::Source,
     stimulator::{State, Stop},
 };
 
@@ -38,9 +39,9 @@ pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, CliE
     let mut acquisition = built.acquisition();
     // One process, one stamp a sample: there is nothing to smooth.
     acquisition.settle_s = 0.0;
-    let conditioner = Conditioner::new(source.description_ref(), &acquisition).map_err(|e| usage(&e))?;
+    let conditioner = Conditioner::new(source.description(), &acquisition).map_err(|e| usage(&e))?;
     let labels: Vec<String> = conditioner.channels().iter().map(|c| c.label.clone()).collect();
-    let description = source.description_ref().clone();
+    let description = source.description().clone();
     let (notes, notes_out) = Notes::channel(65_536);
     let watch = Arc::new(CurrentWatch::default());
     let estimator = built.estimator(description.rate_hz, &labels)?;
@@ -64,13 +65,7 @@ pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, CliE
     let mut keeper = match &built.record {
         None => None,
         Some(folder) => {
-            let session = SessionStreams {
-                eeg: built.recorded_eeg(&description, &labels),
-                targets,
-                method: built.config.estimator.method.name().to_owned(),
-                current_rate_hz: built.stimulates().then_some(rate_hz),
-                created: None,
-            };
+            let session = built.session_streams(&description, acquire.conditioner().channels(), targets, rate_hz);
             let recorder = Recorder::create(folder, "session", &session, START_S).map_err(|e| usage(&e))?;
             Some(Keeper::new(recorder, rate_hz))
         }

@@ -6,13 +6,18 @@ mod estimator;
 use std::path::PathBuf;
 
 use crate::{
-    acquisition::settings::{AcquisitionSettings, Reference, StreamChoice},
+    acquisition::{
+        Channel, StreamDescription,
+        settings::{AcquisitionSettings, Reference, StreamChoice},
+    },
     cli::CliError,
     config::{self, Config, Law, ProfileName, StimulatorKind},
     controller::{Controller, ControllerSettings, Law as ControlLaw, adaptive::Adaptive, fixed::Fixed},
     current::{Current, Setup},
+    dashboard::View,
     limits::HostLimits,
     noise::{Parameters, Profile},
+    recorder::SessionStreams,
     runtime::stages::{closed_loop::LoopSettings, stimulate::BurstSettings},
     session::schedule::Schedule,
     simulation::{
@@ -40,11 +45,13 @@ pub struct Built {
     pub seconds: Option<f64>,
     /// Folder of the recording.
     pub record: Option<PathBuf>,
+    /// When the run was asked for, in s since 1970; `None` in virtual time, whose bytes must repeat.
+    pub wall_clock: Option<u64>,
     /// Seconds to wait for the stream at the start.
     pub patience_s: f64,
 }
 
-fn usage(error: impl std::fmt::Display) -> CliError {
+pub(super) fn usage(error: impl std::fmt::Display) -> CliError {
     CliError::Usage(error.to_string())
 }
 
@@ -201,6 +208,56 @@ impl Built {
         wanted.heartbeat_ms = self.config.limits.heartbeat_ms as u32;
         device.connect(&wanted, now_s).map_err(|e| CliError::NotFound(e.to_string()))?;
         Ok(device)
+    }
+
+    /// What the recording's headers say. `eeg`: the chosen channels.
+    #[must_use]
+    pub fn session_streams(
+        &self,
+        stream: &StreamDescription,
+        eeg: &[Channel],
+        targets: Vec<String>,
+        rate_hz: f64,
+    ) -> SessionStreams {
+        let microvolts = |channel: &Channel| Channel { unit: "microvolts".to_owned(), ..channel.clone() };
+        SessionStreams {
+            eeg: StreamDescription { channels: eeg.iter().map(microvolts).collect(), ..stream.clone() },
+            targets,
+            method: self.config.estimator.method.name().to_owned(),
+            current_rate_hz: self.stimulates().then_some(rate_hz),
+            created: self.wall_clock.map(|s| format!("@{s}")),
+        }
+    }
+
+    /// What the screen shows before anything has happened.
+    #[must_use]
+    pub fn view(
+        &self,
+        stream: &StreamDescription,
+        labels: &[String],
+        rate_hz: f64,
+        device: Option<&dyn Stimulator>,
+    ) -> View {
+        let (s, l) = (&self.config.stimulation, &self.config.limits);
+        let mut view = View { command: self.command.to_owned(), ..View::default() };
+        view.set_stream(&stream.name, stream.rate_hz, labels);
+        view.spectrum.region.clone_from(&self.config.estimator.steer);
+        view.spectrum.range_hz = self.config.estimator.range_hz;
+        view.exponents.target = self.config.controller.target_exponent;
+        view.recording = self.record.as_ref().map_or_else(String::new, |dir| dir.display().to_string());
+        let burst = self.burst();
+        let stimulation = &mut view.stimulation;
+        stimulation.enabled = self.stimulates();
+        stimulation.device = device.map_or_else(String::new, |device| device.name().to_owned());
+        stimulation.rate_hz = rate_hz;
+        stimulation.profile = burst.profile.name().to_owned();
+        stimulation.exponent = s.exponent;
+        stimulation.peak_ma = s.peak_ma;
+        stimulation.rms_ma = burst.rms_ma;
+        stimulation.blocks = s.blocks;
+        stimulation.active_limit_s = l.active_min * 60.0;
+        stimulation.charge_limit_c = l.total_charge_c;
+        view
     }
 
     /// The virtual participant of a demo.

@@ -23,6 +23,8 @@ pub struct Control {
     /// The plan is done.
     done: AtomicBool,
     stream: AtomicU8,
+    /// Bits of an `f64`: seconds of stimulation in this run.
+    active_s: AtomicU64,
     /// Bits of an `f64`: when the loop last went round.
     loop_beat_s: AtomicU64,
 }
@@ -64,6 +66,17 @@ impl Control {
             3 => StreamState::Ended,
             _ => StreamState::Waiting,
         }
+    }
+
+    /// The stimulate thread: seconds with current in this run.
+    pub fn set_active_s(&self, active_s: f64) {
+        self.active_s.store(active_s.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Seconds with current in this run.
+    #[must_use]
+    pub fn active_s(&self) -> f64 {
+        f64::from_bits(self.active_s.load(Ordering::Relaxed))
     }
 
     /// The loop: it has gone round.

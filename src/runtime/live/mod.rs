@@ -69,7 +69,7 @@ const ENTRIES: usize = 4_096;
 #[derive(Clone, Debug)]
 pub enum Watching {
     /// In the dashboard.
-    Dashboard(dashboard::Style),
+    Dashboard(dashboard::Options),
     /// By one line a second on standard error or output.
     Lines,
 }
@@ -115,8 +115,9 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     let rate_hz = device.as_ref().map_or(1.0, |device| device.rate_hz());
     let current = if built.stimulates() { Some(built.current(rate_hz)?) } else { None };
     let ledger = match &current {
-        Some(_) => Some(open_ledger(built)?),
-        None => None,
+        // Nothing flows into a person from a simulation.
+        Some(_) if built.config.stimulator.kind.is_real() => Some(open_ledger(built)?),
+        _ => None,
     };
     let outlets = open_outlets(built, &targets, rate_hz)?;
     let keeper = match &built.record {

@@ -52,6 +52,7 @@ impl StimulateThread {
             self.stage.step(self.control.loop_alive(now_s), now_s, &mut |sample| {
                 *dropped += u64::from(ring.try_push(sample).is_err());
             });
+            self.control.set_active_s(self.stage.active_s());
             if self.control.ending() && self.stage.at_rest() {
                 self.stage.disarm(now_s);
                 self.control.report_safe();

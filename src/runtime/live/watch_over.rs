@@ -7,9 +7,11 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use crossbeam_channel::bounded;
+
 use super::{Watching, control::Control};
 use crate::{
-    dashboard::{self, Action, View},
+    dashboard::{Action, Dashboard, View},
     runtime::{build::Built, signals::Signals},
     session::dose::DoseLedger,
 };
@@ -37,8 +39,9 @@ pub fn watch_over(
     began_s: f64,
 ) -> Vec<String> {
     let mut faults = Vec::new();
+    let (keys, actions) = bounded(64);
     let screen = match watching {
-        Watching::Dashboard(style) => match dashboard::start(Arc::clone(view), style.clone()) {
+        Watching::Dashboard(options) => match Dashboard::start(Arc::clone(view), keys, options.clone()) {
             Ok(screen) => Some(screen),
             Err(error) => {
                 faults.push(format!("the dashboard cannot start: {error}"));
@@ -52,7 +55,7 @@ pub fn watch_over(
     let mut ending: Option<Instant> = None;
     loop {
         let elapsed_s = lsl::local_clock() - began_s;
-        for action in screen.iter().flat_map(|screen| screen.actions()) {
+        for action in actions.try_iter() {
             match action {
                 Action::StopStimulation => control.stop_stimulation(),
                 Action::Quit => control.end_run(),
@@ -68,7 +71,7 @@ pub fn watch_over(
             && (ledger_written.elapsed() >= LEDGER_EVERY || control.is_safe())
         {
             ledger_written = Instant::now();
-            let active_s = view.lock().unwrap_or_else(PoisonError::into_inner).stimulation.active_s;
+            let active_s = control.active_s();
             if active_s > ledger.left_s() && !control.ending() {
                 faults.push(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"));
                 control.stop_stimulation();
@@ -94,12 +97,10 @@ pub fn watch_over(
         std::thread::sleep(NAP);
     }
     if let Some(ledger) = &mut ledger {
-        let active_s = view.lock().unwrap_or_else(PoisonError::into_inner).stimulation.active_s;
+        let active_s = control.active_s();
         faults.extend(ledger.record(active_s, unix_s()).err().map(|e| e.to_string()));
     }
-    if let Some(screen) = screen {
-        screen.stop();
-    }
+    drop(screen);
     faults
 }
 

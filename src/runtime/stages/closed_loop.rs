@@ -9,10 +9,10 @@ use std::sync::Arc;
 use crate::{
     acquisition::frame::FrameHeader,
     controller::{Controller, Decision},
-    estimator::{Contamination, Estimate, Reason, window::Estimator},
+    estimator::{Contamination, Estimate, window::Estimator},
     runtime::{
         latency::Latency,
-        observation::{Halt, Note, Notes, StreamState},
+        observation::{Halt, Note, Notes, SpectrumNote, StreamState},
         watch::CurrentWatch,
     },
     session::schedule::{Phase, Schedule},
@@ -130,13 +130,8 @@ impl LoopStage {
     /// Fits the newest window of every target and lets the steering one decide. `queued` is called with the
     /// decision, and gives the time at which it had it.
     pub fn hop(&mut self, now_s: f64, queued: &mut dyn FnMut(Decision) -> f64) {
-        let stale = now_s - self.newest.stamp_s > self.settings.max_age_s;
         let mut steering = None;
-        for estimate in self.estimator.estimates() {
-            let mut estimate = *estimate;
-            if stale && estimate.fit.invalid.is_none() {
-                estimate.fit.invalid = Some(Reason::Stale);
-            }
+        for &estimate in self.estimator.estimates(now_s) {
             if estimate.target == self.settings.steer {
                 steering = Some(estimate);
             } else {
@@ -217,7 +212,7 @@ impl LoopStage {
     }
 
     fn tell_spectrum(&self, estimate: &Estimate, now_s: f64) {
-        let Some(note) = self.estimator.spectrum_note(estimate.target) else { return };
-        self.notes.tell(now_s, Note::Spectrum(note));
+        let Some(spectrum) = self.estimator.spectrum(estimate.target) else { return };
+        self.notes.tell(now_s, Note::Spectrum(SpectrumNote::of(&spectrum)));
     }
 }

@@ -108,6 +108,12 @@ impl StimulateStage {
         host && !self.watch.flowing()
     }
 
+    /// Seconds with current since the start of the run.
+    #[must_use]
+    pub fn active_s(&self) -> f64 {
+        self.current.totals().stimulation_seconds
+    }
+
     /// Opens the relay.
     pub fn disarm(&mut self, now_s: f64) {
         if self.status.state != State::Disarmed {
