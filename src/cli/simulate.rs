@@ -1,5 +1,6 @@
 //! `tras simulate`: publishes a virtual participant as an LSL stream.
 
+use super::CliError;
 use super::replay::interrupted;
 use crate::simulation::SimulationError;
 use crate::simulation::faults::Fault;
@@ -140,6 +141,16 @@ impl SimulateArgs {
     }
 }
 
+impl From<SimulationError> for CliError {
+    fn from(error: SimulationError) -> Self {
+        match error {
+            SimulationError::Arguments(what) => Self::Usage(what),
+            SimulationError::NotFound(what) => Self::NotFound(what),
+            SimulationError::Fault(what) => Self::Fault(what),
+        }
+    }
+}
+
 /// `EXPONENT@START[+DURATION]`.
 fn change(text: &str) -> Result<ExponentChange, SimulationError> {
     let read = || {
@@ -161,8 +172,8 @@ fn change(text: &str) -> Result<ExponentChange, SimulationError> {
 /// Publishes until the time is over or Ctrl-C comes.
 ///
 /// # Errors
-/// [`SimulationError::Arguments`] or [`SimulationError::Fault`]; see [`publish`].
-pub fn run(args: &SimulateArgs) -> Result<(), SimulationError> {
+/// [`CliError::Usage`] or [`CliError::Fault`]; see [`publish`].
+pub fn run(args: &SimulateArgs) -> Result<(), CliError> {
     let settings = args.settings()?;
     let stop = interrupted()?;
     let participant = &settings.participant;
