@@ -27,7 +27,7 @@ fn estimate(id: u64, target: usize, stamp_s: f64, exponent: f64) -> Estimate {
             r_squared: 0.98,
             mae: 0.02,
             peaks: Peaks::default(),
-            invalid: (id % 2 == 0).then_some(Reason::PoorFit),
+            invalid: id.is_multiple_of(2).then_some(Reason::PoorFit),
         },
     }
 }
