@@ -20,6 +20,7 @@ pub mod units;
 
 pub mod acquisition;
 pub mod controller;
+pub mod current;
 pub mod estimator;
 pub mod limits;
 pub mod noise;

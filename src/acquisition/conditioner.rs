@@ -1,1 +1,431 @@
-//! To be filled.
+//! Samples as a source yields them in; frames in microvolts with what is known to be wrong with them out.
+//!
+//! Channels are picked, scaled to µV, looked at one by one ([`Quality`]), re-referenced and narrowed to
+//! `f32`; stamps are brought to this machine's clock and smoothed ([`Dejitter`]). Quality is judged before
+//! the re-reference, on what the amplifier gave. A spoilt channel of the reference must not reach all the
+//! others: in the average its last good value stands for it, so that its offset stays and no step arises;
+//! where a named reference channel, or half of the average, is spoilt, all channels are.
+//!
+//! Values are never replaced: a spoilt value goes out as it came, NaN included, and its channel is in
+//! [`FrameHeader::spoilt`]. Deadline: a frame before the next sample (1 ms at 1 kHz); it takes about a
+//! microsecond for 64 channels. Missed, the samples wait in the inlet and their age shows it.
+
+use super::dejitter::Dejitter;
+use super::frame::{ChannelSet, Facts, FrameHeader, MAX_CHANNELS};
+use super::quality::{Quality, SpoiltCounts};
+use super::settings::{AcquisitionError, AcquisitionSettings, Reference};
+use super::{Channel, StreamDescription};
+use crate::units::scale_to_uv;
+
+/// What has come in so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Samples received.
+    pub received: u64,
+    /// Samples known to be missing.
+    pub lost: u64,
+    /// Gaps that they are missing in.
+    pub gaps: u64,
+    /// Discontinuities of the raw stamp, gaps among them.
+    pub stamp_jumps: u64,
+    /// Times the stream came back.
+    pub resumes: u64,
+    /// Frames with at least one spoilt channel.
+    pub spoilt_frames: u64,
+}
+
+/// One monitored channel: its place in the sender's sample, and its factor to µV.
+#[derive(Clone, Copy, Debug)]
+struct Input {
+    at: usize,
+    scale_uv: f64,
+}
+
+/// Conditions the samples of one stream.
+#[derive(Clone, Debug)]
+pub struct Conditioner {
+    width: usize,
+    chosen: Vec<Channel>,
+    /// The chosen channels first, then those that only serve as reference.
+    inputs: Vec<Input>,
+    /// Indices into `inputs` that the reference is the mean of; empty for none.
+    reference: Vec<usize>,
+    average: bool,
+    values_uv: Vec<f64>,
+    last_good_uv: Vec<f64>,
+    out_uv: Vec<f32>,
+    dejitter: Dejitter,
+    quality: Quality,
+    next: FrameHeader,
+    counts: Counts,
+}
+
+impl Conditioner {
+    /// For the stream as described.
+    ///
+    /// # Errors
+    /// [`AcquisitionError`] where the rate is irregular, a label is not in the stream or twice in the
+    /// setting, there is no EEG channel, or a unit cannot be told.
+    pub fn new(stream: &StreamDescription, settings: &AcquisitionSettings) -> Result<Self, AcquisitionError> {
+        let unusable =
+            |what: &str| AcquisitionError::Unusable { stream: stream.name.clone(), what: what.to_owned() };
+        if !(stream.rate_hz.is_finite() && stream.rate_hz > 0.0) {
+            return Err(unusable("its sampling rate is irregular (0 Hz); a spectrum needs a regular one"));
+        }
+        let mut taken = match settings.channels.as_slice() {
+            [] => eeg_channels(stream).ok_or_else(|| {
+                unusable("none of its channels is of type EEG; name those to take in stream.channels")
+            })?,
+            labels => find_all(stream, labels, "stream.channels")?,
+        };
+        let chosen: Vec<Channel> = taken.iter().filter_map(|&at| stream.channels.get(at).cloned()).collect();
+        let mut reference: Vec<usize> = Vec::new();
+        match &settings.reference {
+            Reference::None => {}
+            Reference::Average if chosen.len() < 2 => {
+                let what = "the average of a single channel is that channel, and leaves nothing".to_owned();
+                return Err(AcquisitionError::Setting { key: "stream.reference".into(), what });
+            }
+            Reference::Average => reference.extend(0..chosen.len()),
+            Reference::Channels(labels) => {
+                for at in find_all(stream, labels, "stream.reference")? {
+                    let place = taken.iter().position(|&t| t == at).unwrap_or_else(|| {
+                        taken.push(at);
+                        taken.len() - 1
+                    });
+                    reference.push(place);
+                }
+            }
+        }
+        if taken.len() > MAX_CHANNELS {
+            let what = format!(
+                "{} channels are more than the {MAX_CHANNELS} that fit; choose by stream.channels",
+                taken.len()
+            );
+            return Err(unusable(&what));
+        }
+        let inputs =
+            taken.iter().filter_map(|&at| Some((at, stream.channels.get(at)?))).map(|(at, channel)| {
+                let scale_uv =
+                    scale_to_uv(&stream.name, &channel.label, &channel.unit, settings.unit.as_deref())?;
+                Ok(Input { at, scale_uv })
+            });
+        let inputs: Vec<Input> = inputs.collect::<Result<_, AcquisitionError>>()?;
+        Ok(Self {
+            width: stream.channels.len(),
+            values_uv: vec![0.0; inputs.len()],
+            last_good_uv: vec![f64::NAN; inputs.len()],
+            out_uv: vec![0.0; chosen.len()],
+            dejitter: Dejitter::new(stream.rate_hz, settings.settle_s),
+            quality: Quality::new(inputs.len(), stream.rate_hz, settings.range_uv),
+            average: settings.reference == Reference::Average,
+            next: FrameHeader::default(),
+            counts: Counts::default(),
+            chosen,
+            inputs,
+            reference,
+        })
+    }
+
+    /// The chosen channels, in the order of a frame's values.
+    #[must_use]
+    pub fn channels(&self) -> &[Channel] {
+        &self.chosen
+    }
+
+    /// Conditions a batch from [`super::Source::poll`]: `values` sample-major and as wide as the stream,
+    /// one raw stamp each, the correction to this machine's clock, and when the batch arrived on that clock
+    /// (NaN where that means nothing, as for a file). Hands each frame to `each`. A remainder of `values`
+    /// that is no whole sample is not looked at. Never allocates.
+    pub fn push(
+        &mut self,
+        values: &[f64],
+        stamps_s: &[f64],
+        correction_s: f64,
+        arrived_s: f64,
+        mut each: impl FnMut(&FrameHeader, &[f32]),
+    ) {
+        for (sample, &raw_s) in values.chunks_exact(self.width.max(1)).zip(stamps_s) {
+            let header = self.condition(sample, raw_s, correction_s, arrived_s);
+            each(&header, &self.out_uv);
+        }
+    }
+
+    /// The source came back: the next frame is marked, and the stamps must settle anew.
+    pub fn resumed(&mut self) {
+        self.counts.resumes += 1;
+        self.next.facts.insert(Facts::RESUMED);
+        self.flushed();
+    }
+
+    /// The inlet was flushed: the smoother of stamps starts anew.
+    pub fn flushed(&mut self) {
+        self.dejitter.restart();
+        self.quality.discontinuity();
+    }
+
+    /// What has come in so far.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Spoilt samples by cause, over the chosen channels and those of the reference.
+    #[must_use]
+    pub fn spoilt(&self) -> &SpoiltCounts {
+        self.quality.counts()
+    }
+
+    /// Spoilt samples of each chosen channel by its own fault.
+    #[must_use]
+    pub fn spoilt_by_channel(&self) -> &[u64] {
+        self.quality.by_channel().get(..self.chosen.len()).unwrap_or_default()
+    }
+
+    /// The rate that the stamps show, Hz.
+    #[must_use]
+    pub fn measured_rate_hz(&self) -> f64 {
+        self.dejitter.rate_hz()
+    }
+
+    /// One sample; its values are left in `out_uv`.
+    fn condition(&mut self, sample: &[f64], raw_s: f64, correction_s: f64, arrived_s: f64) -> FrameHeader {
+        let stamp = self.dejitter.push(raw_s + correction_s, arrived_s);
+        let mut header = FrameHeader { index: self.counts.received, ..self.next };
+        self.next = FrameHeader::default();
+        header.raw_stamp_s = raw_s;
+        header.stamp_s = stamp.smooth_s;
+        header.lost_before = header.lost_before.saturating_add(stamp.lost_before);
+        header.facts.insert(stamp.facts);
+        if stamp.facts.intersects(Facts::BREAKS) {
+            self.quality.discontinuity();
+        }
+        for (value_uv, input) in self.values_uv.iter_mut().zip(&self.inputs) {
+            *value_uv = sample.get(input.at).map_or(f64::NAN, |raw| raw * input.scale_uv);
+        }
+        let verdict = self.quality.inspect(&self.values_uv);
+        if verdict.repeated {
+            header.facts.insert(Facts::REPEATED);
+        }
+        let (reference_uv, usable) = self.reference_uv(&verdict.spoilt);
+        for (channel, (out_uv, value_uv)) in self.out_uv.iter_mut().zip(&self.values_uv).enumerate() {
+            *out_uv = (value_uv - reference_uv) as f32;
+            if verdict.spoilt.contains(channel) || !usable {
+                header.spoilt.insert(channel);
+            }
+        }
+        self.counts.received += 1;
+        self.counts.lost += u64::from(header.lost_before);
+        self.counts.gaps += u64::from(header.facts.intersects(Facts::GAP));
+        self.counts.stamp_jumps += u64::from(header.facts.intersects(Facts::STAMP_JUMP));
+        self.counts.spoilt_frames += u64::from(!header.spoilt.is_empty());
+        header
+    }
+
+    /// The reference's potential, µV, and whether the channels may be used against it.
+    fn reference_uv(&mut self, spoilt: &ChannelSet) -> (f64, bool) {
+        let (mut sum_uv, mut known, mut bad) = (0.0, 0usize, 0usize);
+        for &at in &self.reference {
+            let (Some(good_uv), Some(&value_uv)) = (self.last_good_uv.get_mut(at), self.values_uv.get(at))
+            else {
+                continue;
+            };
+            if spoilt.contains(at) {
+                bad += 1;
+            } else {
+                *good_uv = value_uv;
+            }
+            if good_uv.is_finite() {
+                (sum_uv, known) = (sum_uv + *good_uv, known + 1);
+            }
+        }
+        let usable = if self.average { 2 * bad < self.reference.len().max(1) } else { bad == 0 };
+        (if known > 0 { sum_uv / known as f64 } else { 0.0 }, usable)
+    }
+}
+
+/// Indices of the EEG channels: those of that type, or all where no channel has a type.
+fn eeg_channels(stream: &StreamDescription) -> Option<Vec<usize>> {
+    let typed = stream.channels.iter().any(|c| !c.kind.trim().is_empty());
+    let is_eeg = |c: &Channel| !typed || c.kind.trim().eq_ignore_ascii_case("EEG");
+    let found: Vec<usize> =
+        stream.channels.iter().enumerate().filter(|(_, c)| is_eeg(c)).map(|(at, _)| at).collect();
+    (!found.is_empty()).then_some(found)
+}
+
+/// Indices of the channels with these labels, upper or lower case.
+fn find_all(
+    stream: &StreamDescription,
+    labels: &[String],
+    key: &str,
+) -> Result<Vec<usize>, AcquisitionError> {
+    let wrong = |what: String| AcquisitionError::Setting { key: key.to_owned(), what };
+    let mut found = Vec::with_capacity(labels.len());
+    for label in labels {
+        let alike = |c: &Channel| c.label.trim().eq_ignore_ascii_case(label.trim());
+        let mut places = stream.channels.iter().enumerate().filter(|(_, c)| alike(c)).map(|(at, _)| at);
+        let Some(at) = places.next() else {
+            let there: Vec<&str> = stream.channels.iter().map(|c| c.label.as_str()).collect();
+            let what =
+                format!("stream \"{}\" has no channel \"{label}\"; it has {}", stream.name, there.join(", "));
+            return Err(wrong(what));
+        };
+        if places.next().is_some() {
+            return Err(wrong(format!("stream \"{}\" has more than one channel \"{label}\"", stream.name)));
+        }
+        if found.contains(&at) {
+            return Err(wrong(format!("channel \"{label}\" is listed twice")));
+        }
+        found.push(at);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+
+    fn stream(channels: &[(&str, &str, &str)]) -> StreamDescription {
+        StreamDescription {
+            name: "amp".into(),
+            kind: "EEG".into(),
+            source_id: "x".into(),
+            hostname: "here".into(),
+            rate_hz: 100.0,
+            channels: channels
+                .iter()
+                .map(|&(label, unit, kind)| Channel {
+                    label: label.into(),
+                    unit: unit.into(),
+                    kind: kind.into(),
+                })
+                .collect(),
+        }
+    }
+
+    fn settings() -> AcquisitionSettings {
+        AcquisitionSettings { settle_s: 0.0, ..AcquisitionSettings::default() }
+    }
+
+    fn frames(c: &mut Conditioner, samples: &[Vec<f64>], from: usize) -> Vec<(FrameHeader, Vec<f32>)> {
+        let mut out = Vec::new();
+        for (k, sample) in samples.iter().enumerate() {
+            let at_s = (from + k) as f64 / 100.0;
+            c.push(sample, &[at_s], 0.5, at_s + 0.5, |h, v| out.push((*h, v.to_vec())));
+        }
+        out
+    }
+
+    /// Two unrelated lively channels on large offsets, one constant trigger.
+    fn lively(n: usize) -> Vec<Vec<f64>> {
+        (0..n)
+            .map(|k| {
+                let t = k as f64 / 100.0;
+                vec![
+                    4.0e-3 + 2e-5 * (61.0 * t).sin(),
+                    4200.0 + 20.0 * (47.0 * t).cos() + 3.0 * (170.0 * t).sin(),
+                    0.0,
+                ]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn channels_are_picked_scaled_and_counted() {
+        let stream = stream(&[("Fz", "V", "EEG"), ("Cz", "uV", "eeg"), ("TRIG", "", "TRIG")]);
+        let mut c = Conditioner::new(&stream, &settings()).unwrap();
+        assert_eq!(c.channels().len(), 2);
+        let samples = lively(200);
+        let out = frames(&mut c, &samples, 0);
+        for (k, (head, values)) in out.iter().enumerate() {
+            assert_eq!((head.index, head.raw_stamp_s), (k as u64, k as f64 / 100.0));
+            assert!((head.stamp_s - head.raw_stamp_s - 0.5).abs() < 1e-9);
+            assert!((f64::from(values[0]) - 1e6 * samples[k][0]).abs() < 1e-3);
+            assert!((f64::from(values[1]) - samples[k][1]).abs() < 1e-3);
+            assert!(head.spoilt.is_empty());
+        }
+        let after = frames(&mut c, &samples[..10], 250);
+        assert_eq!(after[0].0.lost_before, 50);
+        assert!(after[0].0.facts.intersects(Facts::GAP));
+        assert_eq!(
+            *c.counts(),
+            Counts { received: 210, lost: 50, gaps: 1, stamp_jumps: 1, ..Counts::default() }
+        );
+    }
+
+    #[test]
+    fn the_named_order_holds_and_references_are_subtracted() {
+        let stream = stream(&[("Fz", "V", "EEG"), ("Cz", "uV", "EEG"), ("M1", "mV", "")]);
+        let mut wanted = AcquisitionSettings { channels: vec!["cz".into(), "FZ".into()], ..settings() };
+        wanted.reference = Reference::Channels(vec!["M1".into()]);
+        let mut c = Conditioner::new(&stream, &wanted).unwrap();
+        let mut samples = lively(100);
+        samples.iter_mut().enumerate().for_each(|(k, s)| s[2] = 0.01 * (k as f64).sin());
+        let out = frames(&mut c, &samples, 0);
+        let (_, values) = &out[50];
+        assert!((f64::from(values[0]) - samples[50][1] + 1e3 * samples[50][2]).abs() < 1e-2);
+        assert!((f64::from(values[1]) - 1e6 * samples[50][0] + 1e3 * samples[50][2]).abs() < 1e-2);
+        // A spoilt reference spoils all.
+        samples[0][2] = f64::NAN;
+        let out = frames(&mut c, &samples[..1], 100);
+        assert_eq!(out[0].0.spoilt.len(), 2);
+    }
+
+    #[test]
+    fn a_spoilt_channel_does_not_step_the_average() {
+        let channels = [("A", "uV", ""), ("B", "uV", ""), ("C", "uV", ""), ("D", "uV", "")];
+        let wanted = AcquisitionSettings { reference: Reference::Average, ..settings() };
+        let mut c = Conditioner::new(&stream(&channels), &wanted).unwrap();
+        let wave = |k: usize, c: usize| 1000.0 * c as f64 + 5.0 * ((k * (c + 3)) as f64 / 7.0).sin();
+        let mut samples: Vec<Vec<f64>> = (0..300).map(|k| (0..4).map(|c| wave(k, c)).collect()).collect();
+        samples[200][3] = f64::NAN;
+        samples[220][3] = 1e6;
+        let out = frames(&mut c, &samples, 0);
+        for k in [200, 220] {
+            assert!(out[k].0.spoilt.contains(3) && out[k].0.spoilt.len() == 1, "{k}: {:?}", out[k].0);
+            assert!((out[k].1[0] - out[k - 1].1[0]).abs() < 10.0);
+        }
+        assert!(out[200].1[3].is_nan());
+        // Half of them gone: nothing is left to refer to.
+        samples[250][0] = f64::NAN;
+        samples[250][1] = f64::NAN;
+        let out = frames(&mut c, &samples[250..251], 300);
+        assert_eq!(out[0].0.spoilt.len(), 4);
+    }
+
+    #[test]
+    fn what_cannot_be_conditioned_is_refused_by_name() {
+        let good = stream(&[("Fz", "uV", ""), ("Cz", "uV", "")]);
+        let err = |stream: &StreamDescription, settings: &AcquisitionSettings| {
+            Conditioner::new(stream, settings).map(|_| ()).unwrap_err().to_string()
+        };
+        let pick = |labels: &[&str]| AcquisitionSettings {
+            channels: labels.iter().map(|l| (*l).to_owned()).collect(),
+            ..settings()
+        };
+        assert!(err(&good, &pick(&["Oz"])).contains("Fz, Cz"));
+        assert!(err(&good, &pick(&["Fz", "fz"])).contains("twice"));
+        assert!(err(&stream(&[("a", "uV", "AUX")]), &settings()).contains("stream.channels"));
+        assert!(err(&stream(&[("a", "counts", "")]), &settings()).contains("stream.unit"));
+        assert!(err(&stream(&[("a", "uV", ""), ("a", "uV", "")]), &pick(&["a"])).contains("more than one"));
+        let irregular = StreamDescription { rate_hz: 0.0, ..good.clone() };
+        assert!(err(&irregular, &settings()).contains("irregular"));
+        let one = AcquisitionSettings { reference: Reference::Average, ..pick(&["Fz"]) };
+        assert!(err(&good, &one).contains("stream.reference"));
+        let stated = AcquisitionSettings { unit: Some("mV".into()), ..settings() };
+        assert!(Conditioner::new(&stream(&[("a", "counts", "")]), &stated).is_ok());
+    }
+
+    #[test]
+    fn a_resume_is_marked_on_the_next_frame_only() {
+        let mut c = Conditioner::new(&stream(&[("Fz", "uV", ""), ("Cz", "uV", "")]), &settings()).unwrap();
+        let samples: Vec<Vec<f64>> = lively(50).into_iter().map(|s| s[..2].to_vec()).collect();
+        frames(&mut c, &samples, 0);
+        c.resumed();
+        let out = frames(&mut c, &samples, 350);
+        assert!(out[0].0.facts.intersects(Facts::RESUMED) && out[0].0.lost_before == 300);
+        assert!(!out[1].0.facts.intersects(Facts::BREAKS));
+        assert_eq!(c.counts().resumes, 1);
+    }
+}

@@ -109,6 +109,8 @@ pub struct FrameHeader {
     pub stamp_s: f64,
     /// The sender's stamp as it came, on the sender's clock.
     pub raw_stamp_s: f64,
+    /// When the frame was ready for the ring, on this machine's LSL clock.
+    pub arrived_s: f64,
     /// Samples known to be missing just before this one.
     pub lost_before: u32,
     /// What is wrong with the frame as a whole.

@@ -1,7 +1,18 @@
 //! The command line: one file a command. Parses, runs, and turns what went wrong into an exit code.
 
+pub mod check;
+pub mod demo;
+pub mod devices;
+pub mod monitor;
+pub mod noise;
+pub mod options;
 pub mod replay;
+pub mod run;
 pub mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
 
 /// Why a command failed, by exit code.
 #[derive(Debug, thiserror::Error)]
@@ -15,4 +26,75 @@ pub enum CliError {
     /// Fault during the run: 4.
     #[error("{0}")]
     Fault(String),
+}
+
+impl CliError {
+    /// The process's exit code.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::NotFound(_) => 3,
+            Self::Fault(_) => 4,
+        }
+    }
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done, also after Ctrl-C or SIGTERM (stimulation is ramped down and files are closed first)
+  2  bad arguments or configuration
+  3  stream or device not found
+  4  fault during the run
+
+For ethics-approved research only, with a certified, isolated current source. Not a medical device.";
+
+/// Reads the brain's aperiodic activity from a live EEG and writes shaped noise current back.
+#[derive(Parser)]
+#[command(name = "tras", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a session: EEG in, current out, as a configuration says
+    Run(run::RunArgs),
+    /// Watch the closed loop on a simulated participant and a simulated stimulator
+    Demo(demo::DemoArgs),
+    /// Watch the aperiodic exponent of any EEG stream; never stimulates
+    Monitor(monitor::MonitorArgs),
+    /// Publish a virtual participant's EEG as an LSL stream
+    Simulate(simulate::SimulateArgs),
+    /// Play a recording (XDF, EDF, BDF, CSV) as an LSL stream
+    Replay(replay::ReplayArgs),
+    /// Write stimulation noise to a file and measure it
+    Noise(noise::NoiseArgs),
+    /// List LSL streams, serial ports and audio outputs
+    Devices(devices::DevicesArgs),
+    /// Check a configuration and print what it amounts to
+    Check(check::CheckArgs),
+}
+
+/// Parses the command line and runs the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Monitor(args) => monitor::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Noise(args) => noise::run(&args),
+        Command::Devices(args) => devices::run(&args),
+        Command::Check(args) => check::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tras: {error}");
+            ExitCode::from(error.code())
+        }
+    }
 }

@@ -1,1 +1,6 @@
-//! To be filled.
+//! The screen.
+
+pub mod draw;
+pub mod input;
+pub mod state;
+pub mod trace;

@@ -37,6 +37,9 @@ pub struct SessionStreams {
     pub method: String,
     /// Rate of the current in Hz; `None` in a session without stimulation.
     pub current_rate_hz: Option<f64>,
+    /// What must be added to the EEG's stamps to bring them to this machine's clock, in seconds: 0, unless they
+    /// are recorded on the sender's own.
+    pub eeg_clock_offset_s: f64,
     /// When the session began (ISO 8601), for the header. Leave it out for files that repeat byte for byte.
     pub created: Option<String>,
 }
@@ -129,7 +132,7 @@ impl Recorder {
             ids,
             channels: session.eeg.channels.len(),
             current_rate_hz: session.current_rate_hz.unwrap_or(0.0),
-            eeg_offset_s: 0.0,
+            eeg_offset_s: session.eeg_clock_offset_s,
             next_clock_s: now_s,
             next_boundary_s: now_s + BOUNDARY_EVERY_S,
             next_sync_s: now_s + SYNC_EVERY_S,
@@ -152,8 +155,7 @@ impl Recorder {
         self.dropped
     }
 
-    /// What must be added to the EEG's stamps, for the next clock offsets: 0, unless they are recorded on the
-    /// sender's clock.
+    /// The newest measurement of [`SessionStreams::eeg_clock_offset_s`].
     pub fn set_eeg_clock_offset(&mut self, offset_s: f64) {
         self.eeg_offset_s = offset_s;
     }

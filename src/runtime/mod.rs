@@ -1,1 +1,18 @@
-//! To be filled.
+//! The two runtimes, which drive the same core: `live` by threads on the clock, `virtual_time` by a loop.
+//!
+//! [`stages`] holds what both run: acquire, loop and stimulate, each one step at a time.
+
+pub mod build;
+pub mod digest;
+pub mod events;
+pub mod keep;
+pub mod latency;
+pub mod live;
+pub mod observation;
+pub mod realtime;
+pub mod screen;
+pub mod signals;
+pub mod stages;
+pub mod summary;
+pub mod virtual_time;
+pub mod watch;

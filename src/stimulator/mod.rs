@@ -6,18 +6,7 @@
 pub mod simulated;
 
 pub use tras_device::{FaultCode, State};
-pub use tras_wire::Limits;
-
-/// How stimulation ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// A raised-cosine ramp of 1 s, as the participant or operator asks for it.
-    Soft,
-    /// To zero in 100 ms, then the relay opens.
-    Fast,
-    /// Zero and relay open in less than 5 ms, without a ramp.
-    Cut,
-}
+pub use tras_wire::{Limits, Stop};
 
 /// What a device says of itself, at most one exchange old.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,6 +76,7 @@ pub trait Stimulator {
     /// Samples a second that the device takes.
     fn rate_hz(&self) -> f64;
     /// Handshake: sends `wanted`, gives back what the device echoes, which must match. May block for up to 2 s.
+    /// It is a person's act, once at the start of a run: a fault latched in an earlier run is cleared by it.
     ///
     /// # Errors
     /// Nothing answers, or the echo differs.
@@ -98,7 +88,11 @@ pub trait Stimulator {
     fn arm(&mut self, now_s: f64) -> Result<(), StimulatorError>;
     /// Room in the device's queue, in samples: its credit.
     fn room(&self) -> usize;
-    /// Queues samples in mA; the caller has checked `room`. `begin` marks the first sample of a burst.
+    /// Queues samples in mA; the caller has checked `room`. The first after arming, or after a burst has
+    /// ended, begin a burst: the device plays them as soon as it holds enough, under a ramp of its own.
+    ///
+    /// A burst ends by [`Stimulator::stop`], or when the queue runs dry after 10 ms of zeros. Between a stop and
+    /// the state [`State::Armed`] samples are refused, so that nothing restarts what was just stopped.
     ///
     /// # Errors
     /// The link is gone or the device refuses.
@@ -109,4 +103,21 @@ pub trait Stimulator {
     fn poll(&mut self, now_s: f64, delivered: &mut dyn FnMut(Delivered)) -> Status;
     /// Opens the relay. The device may be armed again unless a fault is latched.
     fn disarm(&mut self, now_s: f64);
+}
+
+/// The first limit in which two sets differ: its name, then the two numbers.
+pub fn difference(wanted: &Limits, got: &Limits) -> Option<(&'static str, f32, f32)> {
+    let pairs = [
+        ("peak_ma", wanted.peak_ma, got.peak_ma),
+        ("dc_ma", wanted.dc_ma, got.dc_ma),
+        ("slew_ma_per_ms", wanted.slew_ma_per_ms, got.slew_ma_per_ms),
+        ("net_charge_mc", wanted.net_charge_mc, got.net_charge_mc),
+        ("total_charge_mc", wanted.total_charge_mc, got.total_charge_mc),
+        ("active_s", wanted.active_s, got.active_s),
+        ("heartbeat_ms", wanted.heartbeat_ms as f32, got.heartbeat_ms as f32),
+    ];
+    // Not `!=`: a limit that is not a number equals nothing and must not pass.
+    pairs
+        .into_iter()
+        .find(|(_, wanted, got)| !matches!(wanted.partial_cmp(got), Some(std::cmp::Ordering::Equal)))
 }

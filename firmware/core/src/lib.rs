@@ -1,28 +1,26 @@
-//! What a stimulator decides for itself: states, limits, ramps, queue.
+//! What a stimulator decides for itself: states, limits, ramps, queue. Nothing here knows pins or clocks.
+//!
+//! In: messages of the host, the time in us, and what the board senses. Out: the current to set and whether
+//! the output relay is to be closed. The board and the simulated stimulator run this same code.
+//!
+//! Modes: see [`State`]. Words: a *burst* is one stretch of stimulation between zero and zero; a *tick* is one
+//! update of the DAC; to *cut* is zero and relay open at once, without a ramp.
+//!
+//! One rule stands over all: the host may ask for less than [`hard`] allows, never for more.
 #![no_std]
 
-/// The states of a stimulator, host and device alike.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum State {
-    /// Relay open.
-    #[default]
-    Disarmed,
-    /// Relay closed, zero current.
-    Armed,
-    /// The current grows.
-    RampUp,
-    /// Full amplitude.
-    Stimulating,
-    /// The current falls to zero.
-    RampDown,
-    /// Latched; zero current, relay open once it is reached.
-    Fault,
-}
+mod device;
+mod dose;
+pub mod hard;
+mod impedance;
+mod link;
+mod player;
+mod queue;
+mod ramp;
+mod readback;
+mod session;
 
-/// Which limit or check latched a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FaultCode {
-    /// |current| above its limit.
-    Peak,
-}
+pub use device::{Config, Device, Output, Reading, Sense};
+pub use link::Link;
+pub use queue::MAX_QUEUE;
+pub use tras_wire::{Fault, FaultCode, State, Stop};

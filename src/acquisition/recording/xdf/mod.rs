@@ -25,6 +25,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, Recordi
     let stream = survey.streams.swap_remove(chosen);
     let mut notes = survey.damage;
     let samples = notes.is_empty().then_some(stream.samples);
+    notes.extend(survey.notes);
     if stream.clock_offsets.is_empty() {
         notes.push(format!(
             "stream {:?} has no clock offsets: its stamps are on its sender's clock",

@@ -44,6 +44,8 @@ pub struct Survey {
     pub left_out: u64,
     /// What is broken, in sentences; empty for a whole file.
     pub damage: Vec<String>,
+    /// What is odd but not broken, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// Reads headers, counts, clock offsets, texts and footers.
@@ -52,7 +54,13 @@ pub struct Survey {
 /// Where the file cannot be read, or is not XDF.
 pub fn survey(path: &Path) -> Result<Survey, RecordingError> {
     let mut chunks = Chunks::open(path)?;
-    let mut found = Survey { streams: Vec::new(), annotations: Vec::new(), left_out: 0, damage: Vec::new() };
+    let mut found = Survey {
+        streams: Vec::new(),
+        annotations: Vec::new(),
+        left_out: 0,
+        damage: Vec::new(),
+        notes: Vec::new(),
+    };
     let mut decoders: Vec<Decoder> = Vec::new();
     let mut damage = Damage::default();
     while let Some(chunk) = chunks.next()? {
@@ -101,7 +109,7 @@ pub fn survey(path: &Path) -> Result<Survey, RecordingError> {
             _ => {}
         }
     }
-    found.correct(&mut damage);
+    found.correct();
     found.damage = std::mem::take(&mut chunks.damage.sentences);
     found.damage.extend(damage.sentences);
     let more = chunks.damage.more + damage.more;
@@ -154,11 +162,11 @@ impl Survey {
     }
 
     /// Fits the clocks, and brings the annotations to the recorder's.
-    fn correct(&mut self, damage: &mut Damage) {
+    fn correct(&mut self) {
         for stream in &mut self.streams {
             let correction = Correction::fit(&stream.clock_offsets);
             if correction.is_none() {
-                damage.tell(format!(
+                self.notes.push(format!(
                     "the clock of stream {:?} was set during the recording: its clock offsets were not applied",
                     stream.description.name
                 ));

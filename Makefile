@@ -1,0 +1,40 @@
+# make demo     the closed loop on a simulated participant
+# make test     every test
+# make help     the rest
+
+CARGO ?= cargo
+VENV := .venv
+# Tests against Python peers look here for an interpreter; without it they say `skipped` by name.
+export TRAS_PYTHON ?= $(wildcard $(CURDIR)/$(VENV)/bin/python)
+PEERS := tests/peers/requirements.txt
+
+.PHONY: help demo test setup peers lint bench clean
+
+help:
+	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
+	@echo 'make test       every test, Python peers included where Python is'
+	@echo 'make lint       format and clippy, as .ci/run does'
+	@echo 'make bench      latency, throughput and noise figures'
+	@echo 'make setup      what the build needs from the system (by apt where it may)'
+
+demo: setup
+	$(CARGO) build --release --locked --bin tras
+	target/release/tras demo $(ARGS)
+
+test: setup peers
+	TRAS_PYTHON="$(or $(TRAS_PYTHON),$(wildcard $(CURDIR)/$(VENV)/bin/python))" \
+		$(CARGO) test --workspace --locked
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+setup:
+	@scripts/setup.sh
+
+peers:
+	@scripts/peers.sh $(VENV) $(PEERS)
+
+clean:
+	$(CARGO) clean
+	rm -rf $(VENV)

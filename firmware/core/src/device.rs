@@ -1,0 +1,310 @@
+//! The state machine, one tick of the DAC after another.
+//!
+//! Each tick first counts what has flowed since the last, then looks for anything broken, then moves the
+//! current. A fault is latched on the first break and only a person's word clears it; from there the current
+//! follows a ramp of its own that nothing the host says can lengthen.
+
+use tras_wire::{Fault, FaultCode, Identity, Limits, State, Telemetry};
+
+use crate::dose::Dose;
+use crate::hard::{FAST_STOP_US, RAMP_UP_US, SOFT_STOP_US, STALL_US};
+use crate::impedance::Impedance;
+use crate::player::{Flow, Player};
+use crate::ramp::Ramp;
+use crate::readback::Readback;
+use crate::session::Session;
+
+/// What a device is told once, when it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// What it says of itself; its queue capacity is the queue's.
+    pub identity: Identity,
+    /// Differs from one power-up to the next as well as the board can: session numbers come from it.
+    pub entropy: u32,
+}
+
+/// Current and voltage as measured, and the current that was commanded at that moment: the delay of the
+/// measurement is the board's to know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Commanded, in mA.
+    pub commanded_ma: f32,
+    /// Measured, in mA.
+    pub current_ma: f32,
+    /// Across the electrodes, in V.
+    pub voltage_v: f32,
+}
+
+/// What the board senses at one tick.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sense {
+    /// The emergency stop is pressed.
+    pub e_stop: bool,
+    /// The DAC answers and holds what was written.
+    pub dac_ok: bool,
+    /// A new measurement, if there is one.
+    pub reading: Option<Reading>,
+}
+
+/// What the board is to do until the next tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Output {
+    /// The current to set, in mA.
+    pub current_ma: f32,
+    /// Whether the relay is to be closed: the board pulses its monostable if so.
+    pub relay_closed: bool,
+}
+
+/// One stimulator.
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub(crate) config: Config,
+    pub(crate) state: State,
+    pub(crate) output: Output,
+    /// The latest time heard of, by tick or message.
+    pub(crate) now_us: u64,
+    ticked_us: u64,
+    pub(crate) ramp: Ramp,
+    /// What a fast ramp brings to zero; a soft one goes on playing.
+    pub(crate) held_ma: Option<f32>,
+    /// Where a ramp down leads.
+    pub(crate) after: State,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) fault_told: bool,
+    pub(crate) e_stop: bool,
+    pub(crate) limits: Option<Limits>,
+    pub(crate) dose: Dose,
+    pub(crate) player: Player,
+    pub(crate) readback: Readback,
+    pub(crate) impedance: Impedance,
+    pub(crate) session: Session,
+}
+
+impl Device {
+    /// Disarmed, with nothing flowing.
+    pub fn new(config: Config) -> Self {
+        let player = Player::new(usize::from(config.identity.queue_capacity));
+        let identity = Identity { queue_capacity: player.queue.capacity() as u16, ..config.identity };
+        Self {
+            config: Config { identity, ..config },
+            state: State::Disarmed,
+            output: Output::default(),
+            now_us: 0,
+            ticked_us: 0,
+            ramp: Ramp::ZERO,
+            held_ma: None,
+            after: State::Disarmed,
+            fault: None,
+            fault_told: true,
+            e_stop: false,
+            limits: None,
+            dose: Dose::new(),
+            player,
+            readback: Readback::default(),
+            impedance: Impedance::default(),
+            session: Session::new(config.entropy),
+        }
+    }
+
+    /// One update of the DAC. To be called at its rate; with the relay closed, a pause longer than the
+    /// monostable holds it is a fault. Time that stands still or runs backwards moves nothing.
+    pub fn tick(&mut self, now_us: u64, sense: &Sense) -> Output {
+        let dt_us = now_us.saturating_sub(self.ticked_us);
+        self.ticked_us = self.ticked_us.max(now_us);
+        self.now_us = self.now_us.max(now_us);
+        let active = !matches!(self.state, State::Disarmed | State::Armed);
+        self.dose.account(self.output.current_ma, dt_us, active);
+        self.e_stop = sense.e_stop;
+        // No step is ever longer than what a stall allows: what follows counts in u32.
+        let step_us = dt_us.min(u64::from(STALL_US)) as u32;
+        if let Some((code, value)) = self.broken(dt_us, step_us, sense) {
+            self.latch(code, value);
+        }
+        let current_ma = self.advance(step_us);
+        self.set(current_ma, step_us);
+        self.output
+    }
+
+    /// Everything that this tick can find broken, the gravest first.
+    fn broken(&mut self, dt_us: u64, step_us: u32, sense: &Sense) -> Option<(FaultCode, f32)> {
+        if sense.e_stop {
+            return Some((FaultCode::EStop, 1.0));
+        }
+        if !sense.dac_ok {
+            return Some((FaultCode::Dac, 1.0));
+        }
+        if !self.output.relay_closed {
+            return None;
+        }
+        if dt_us > u64::from(STALL_US) {
+            return Some((FaultCode::Stalled, dt_us as f32 * 1e-3));
+        }
+        let limits = self.limits.unwrap_or(crate::hard::LIMITS);
+        let reading = sense.reading.as_ref();
+        let measured = self.readback.check(reading, limits.peak_ma, step_us);
+        let impedance = self.impedance.check(reading, step_us);
+        let silent_us = self.now_us.saturating_sub(self.session.heartbeat_us);
+        let silent = silent_us > u64::from(limits.heartbeat_ms) * 1_000;
+        let silence = silent.then_some((FaultCode::Heartbeat, silent_us as f32 * 1e-3));
+        measured.or(silence).or(impedance).or_else(|| self.dose.broken(self.output.current_ma))
+    }
+
+    /// The next current, before the last checks.
+    fn advance(&mut self, dt_us: u32) -> f32 {
+        match self.state {
+            State::Disarmed => 0.0,
+            State::Armed => {
+                if self.now_us >= self.session.armed_until_us {
+                    self.finish(State::Disarmed);
+                } else if !self.session.burst_over && self.player.queue.len() >= self.player.prefill() {
+                    (self.state, self.ramp) = (State::RampUp, Ramp::ZERO);
+                    self.dose.begin_burst();
+                }
+                0.0
+            }
+            State::RampUp => {
+                self.ramp.rise(dt_us, RAMP_UP_US);
+                if self.ramp.is_full() {
+                    self.state = State::Stimulating;
+                }
+                self.play(dt_us)
+            }
+            State::Stimulating => self.play(dt_us),
+            State::RampDown => {
+                self.ramp.fall(dt_us, if self.held_ma.is_some() { FAST_STOP_US } else { SOFT_STOP_US });
+                let current_ma = match self.held_ma {
+                    Some(held_ma) => held_ma * self.ramp.gain(),
+                    None => self.play(dt_us),
+                };
+                if self.ramp.is_zero() {
+                    self.finish(self.after);
+                }
+                current_ma
+            }
+            State::Fault => {
+                self.ramp.fall(dt_us, FAST_STOP_US);
+                self.held_ma.unwrap_or(0.0) * self.ramp.gain()
+            }
+        }
+    }
+
+    fn play(&mut self, dt_us: u32) -> f32 {
+        let (sample_ma, flow) = self.player.advance(dt_us);
+        match flow {
+            Flow::Playing => return sample_ma * self.ramp.gain(),
+            // A burst that rests at zero, or that was on its way down anyhow, is over.
+            _ if self.state == State::RampDown => self.finish(self.after),
+            Flow::Ended => self.finish(State::Armed),
+            Flow::Starved => {
+                let missing = self.session.missing;
+                let dry_ms = self.player.dry_us() as f32 * 1e-3;
+                match missing {
+                    0 => self.latch(FaultCode::Underrun, dry_ms),
+                    n => self.latch(FaultCode::SequenceGap, n as f32),
+                }
+                // The fade has been the ramp: nothing is left to bring down.
+                (self.ramp, self.held_ma) = (Ramp::ZERO, None);
+            }
+        }
+        0.0
+    }
+
+    /// The last checks: nothing leaves that is above the limits, however it came about.
+    fn set(&mut self, current_ma: f32, dt_us: u32) {
+        let limits = self.limits.unwrap_or(crate::hard::LIMITS);
+        let was_ma = self.output.current_ma;
+        let playing = matches!(self.state, State::RampUp | State::Stimulating)
+            || (self.state == State::RampDown && self.held_ma.is_none());
+        let change_ma = (current_ma - was_ma).abs();
+        // One part in a thousand for the rounding of a waveform that keeps exactly to the limit.
+        let allowed_ma = 1.001 * limits.slew_ma_per_ms * dt_us as f32 * 1e-3 + 1e-6;
+        let mut next_ma = current_ma;
+        if playing && change_ma > allowed_ma {
+            self.latch(FaultCode::Slew, change_ma * 1e3 / dt_us.max(1) as f32);
+            next_ma = self.held_ma.unwrap_or(0.0);
+        }
+        let relay_closed = match self.state {
+            State::Disarmed => false,
+            State::Fault => self.output.relay_closed && !self.ramp.is_zero() && self.held_ma.is_some(),
+            _ => true,
+        };
+        let next_ma = if relay_closed { next_ma.clamp(-limits.peak_ma, limits.peak_ma) } else { 0.0 };
+        self.output = Output { current_ma: next_ma, relay_closed };
+    }
+
+    /// Keeps the first fault; one that cuts does so whenever it comes.
+    pub(crate) fn latch(&mut self, code: FaultCode, value: f32) {
+        if self.fault.is_none() {
+            self.fault = Some(Fault { code, value, at_us: self.now_us });
+            self.fault_told = false;
+            self.end_burst();
+            (self.state, self.ramp, self.held_ma) = (State::Fault, Ramp::FULL, Some(self.output.current_ma));
+        }
+        if code.cuts() {
+            self.cut();
+        }
+    }
+
+    /// Zero and relay open, now.
+    pub(crate) fn cut(&mut self) {
+        self.output = Output::default();
+        (self.ramp, self.held_ma) = (Ramp::ZERO, None);
+    }
+
+    /// A burst is over and its current is zero.
+    pub(crate) fn finish(&mut self, state: State) {
+        self.end_burst();
+        (self.state, self.ramp, self.held_ma) = (state, Ramp::ZERO, None);
+        self.session.renew_arming(self.now_us);
+    }
+
+    pub(crate) fn end_burst(&mut self) {
+        self.session.burst_over = true;
+        self.session.missing = 0;
+        self.player.queue.clear();
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// What is set now.
+    pub fn output(&self) -> Output {
+        self.output
+    }
+
+    /// The index after the last sample that the current has reached, since arming.
+    pub fn delivered(&self) -> u64 {
+        self.player.delivered()
+    }
+
+    /// A fault that has not been told yet: to be sent at once.
+    pub fn take_new_fault(&mut self) -> Option<Fault> {
+        let news = if self.fault_told { None } else { self.fault };
+        self.fault_told = true;
+        news
+    }
+
+    /// Everything about it, now.
+    pub fn telemetry(&self, now_us: u64) -> Telemetry {
+        Telemetry {
+            at_us: now_us,
+            echo: self.session.echo,
+            state: self.state,
+            fault: self.fault,
+            relay_closed: self.output.relay_closed,
+            queue_fill: self.player.queue.len() as u16,
+            next_index: self.session.next_index,
+            delivered: self.player.delivered(),
+            underruns: self.player.underruns(),
+            current_ma: self.output.current_ma,
+            measured_ma: self.readback.measured_ma(),
+            impedance_kohm: self.impedance.kohm(),
+            total_charge_mc: self.dose.total_mc(),
+            net_charge_mc: self.dose.net_mc(),
+            dc_ma: self.dose.dc_ma(),
+            bad_frames: self.session.bad_frames,
+        }
+    }
+}

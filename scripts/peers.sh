@@ -1,0 +1,21 @@
+#!/bin/sh
+# peers.sh VENV REQUIREMENTS: a virtual environment with the independent LSL and XDF programs that the tests
+# talk to. Without Python, or without the package index, the tests go on and name what they skip.
+set -u
+venv=$1
+requirements=$2
+ready="$venv/.ready"
+
+cmp -s "$requirements" "$ready" && exit 0
+if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+    echo "peers: no python3 with venv here: the tests against Python peers will be skipped"
+    exit 0
+fi
+echo "peers: making $venv"
+rm -rf "$venv"
+if python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"; then
+    cp "$requirements" "$ready"
+else
+    rm -rf "$venv"
+    echo "peers: could not install $requirements: the tests against Python peers will be skipped"
+fi

@@ -1,0 +1,138 @@
+//! Which streams are there, and which one is meant.
+//!
+//! In: a [`StreamChoice`]. Out: the one stream that answers it, or an error that lists what is there. Two
+//! that answer are refused: later, at a recovery, either could be taken for the other.
+
+use std::fmt;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::raw::{Info, Resolver};
+use crate::acquisition::settings::{AcquisitionError, StreamChoice};
+
+/// How long to look for a second stream that answers, seconds from the start. liblsl asks known peers half
+/// a second after the multicast.
+const LOOK_FOR_MORE_S: f64 = 1.0;
+
+/// A stream as it answers a query, without the description of its channels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VisibleStream {
+    /// Its name.
+    pub name: String,
+    /// Its content type.
+    pub kind: String,
+    /// The device's own identity; empty where it has none.
+    pub source_id: String,
+    /// The sending machine.
+    pub hostname: String,
+    /// Nominal rate, Hz; 0 for irregular.
+    pub rate_hz: f64,
+    /// Number of channels.
+    pub channels: usize,
+    /// `float32`, `int16`, ...
+    pub format: &'static str,
+}
+
+impl VisibleStream {
+    pub(super) fn of(info: &Info) -> Self {
+        Self {
+            name: info.name(),
+            kind: info.kind(),
+            source_id: info.source_id(),
+            hostname: info.hostname(),
+            rate_hz: info.rate_hz(),
+            channels: info.channel_count(),
+            format: info.format(),
+        }
+    }
+}
+
+impl fmt::Display for VisibleStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, kind, source_id, hostname, rate_hz, channels, format } = self;
+        write!(
+            f,
+            "\"{name}\" type \"{kind}\" source id \"{source_id}\" on {hostname}: {channels} channels of {format}"
+        )?;
+        if *rate_hz > 0.0 { write!(f, " at {rate_hz} Hz") } else { write!(f, ", irregular rate") }
+    }
+}
+
+/// All streams that answer within `wait_s` (1.5 s reaches known peers too), by name.
+///
+/// # Errors
+/// [`AcquisitionError::Unusable`] where liblsl cannot open its sockets.
+pub fn visible_streams(wait_s: f64) -> Result<Vec<VisibleStream>, AcquisitionError> {
+    let resolver = resolver(None)?;
+    sleep(Duration::from_secs_f64(wait_s.clamp(0.0, 60.0)));
+    Ok(described(&resolver.results()))
+}
+
+/// The one stream that is meant, within `timeout_s`.
+pub(super) fn find(choice: &StreamChoice, timeout_s: f64) -> Result<Info, AcquisitionError> {
+    let all = resolver(None)?;
+    let chosen = choice.predicate.as_deref().map(|p| resolver(Some(p))).transpose()?;
+    let start = Instant::now();
+    loop {
+        sleep(Duration::from_millis(50));
+        let waited_s = start.elapsed().as_secs_f64();
+        let mut matching: Vec<Info> =
+            chosen.as_ref().unwrap_or(&all).results().into_iter().filter(|i| answers(choice, i)).collect();
+        let enough = waited_s >= LOOK_FOR_MORE_S.min(timeout_s);
+        match matching.len() {
+            1 if enough => {
+                if let Some(info) = matching.pop() {
+                    return Ok(info);
+                }
+            }
+            0 if waited_s >= timeout_s => {
+                let visible = described(&all.results());
+                let visible = if visible.is_empty() {
+                    "No stream at all answers: is the sender running, on this network, and not behind a firewall \
+                     (UDP 16571 to 16604, TCP 16572 to 16604)?"
+                        .to_owned()
+                } else {
+                    format!("These are there:{}", lines(&visible))
+                };
+                return Err(AcquisitionError::NotFound {
+                    wanted: choice.in_words(),
+                    waited_s: timeout_s,
+                    visible,
+                });
+            }
+            count if count > 1 && enough => {
+                let list = lines(&described(&matching));
+                return Err(AcquisitionError::Ambiguous { wanted: choice.in_words(), count, list });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A resolver, or the reason why there is none.
+pub(super) fn resolver(predicate: Option<&str>) -> Result<Resolver, AcquisitionError> {
+    Resolver::new(predicate).ok_or_else(|| AcquisitionError::Unusable {
+        stream: "(any)".to_owned(),
+        what: "LSL cannot look for streams: no network interface with multicast, or a predicate with a zero byte"
+            .to_owned(),
+    })
+}
+
+fn answers(choice: &StreamChoice, info: &Info) -> bool {
+    let is = |wanted: &Option<String>, got: String| wanted.as_ref().is_none_or(|w| *w == got);
+    let anything = *choice == StreamChoice::default();
+    is(&choice.name, info.name())
+        && is(&choice.kind, info.kind())
+        && is(&choice.source_id, info.source_id())
+        && (!anything || info.kind().eq_ignore_ascii_case("EEG"))
+}
+
+fn described(infos: &[Info]) -> Vec<VisibleStream> {
+    let mut streams: Vec<VisibleStream> = infos.iter().map(VisibleStream::of).collect();
+    streams.sort_by(|a, b| (&a.name, &a.hostname, &a.source_id).cmp(&(&b.name, &b.hostname, &b.source_id)));
+    streams
+}
+
+fn lines(streams: &[VisibleStream]) -> String {
+    streams.iter().map(|s| format!("\n  {s}")).collect()
+}

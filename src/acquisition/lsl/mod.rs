@@ -1,0 +1,294 @@
+//! A live EEG stream over the Lab Streaming Layer.
+//!
+//! [`LslSource`] polls its inlet; it never waits, never allocates after it is opened, and never recovers
+//! silently. `discover` chooses the stream, `connect` opens it, `pacing` tells silence from loss, `recover`
+//! finds it again, `raw` holds all calls of liblsl.
+//!
+//! Deadline: `poll` every millisecond. Missed, the samples wait in the inlet. After a stall longer than
+//! `max_age_s` the waiting data older than that are skipped and counted ([`LslSource::skipped`]): the
+//! frames after them show a gap of that many samples, and nobody steers by what the brain did seconds ago.
+//! After a stall so long that liblsl's own buffer may have run over, the connection is made anew.
+//!
+//! Lost is a connection that breaks (noticed at the next poll) or is silent for `lost_after_s`. A sender
+//! that is killed breaks; a pulled cable or a hung sender is silent.
+
+mod connect;
+mod discover;
+mod pacing;
+mod raw;
+mod recover;
+mod stderr;
+
+pub use discover::{VisibleStream, visible_streams};
+pub use pacing::SenderLag;
+pub use raw::local_clock_s;
+pub use stderr::StderrDiversion;
+
+use super::settings::{AcquisitionError, AcquisitionSettings};
+use super::{Poll, Source, StreamDescription};
+use connect::{Identity, connect};
+use pacing::Pacing;
+use raw::{INLET_BUFFER_S, Inlet, Pulled};
+use recover::Recovery;
+
+/// How often the newest clock correction is read, seconds. liblsl measures every 2 s by itself.
+const CORRECTION_EVERY_S: f64 = 1.0;
+/// A pause between polls beyond this is a stall of ours, seconds.
+const STALL_S: f64 = 0.1;
+
+/// A live stream.
+pub struct LslSource {
+    /// `None` while the connection is broken.
+    inlet: Option<Inlet>,
+    recovery: Recovery,
+    identity: Identity,
+    width: usize,
+    lost: bool,
+    /// The sample that showed that a silent stream is back; handed out after `Poll::Resumed`.
+    pending: Option<f64>,
+    pending_values: Vec<f64>,
+    backlog: Backlog,
+    skipped: u64,
+    max_age_s: f64,
+    correction_s: f64,
+    corrected_at_s: f64,
+    polled_at_s: f64,
+    pacing: Pacing,
+}
+
+/// The newest samples after a stall, on their way out.
+struct Backlog {
+    values: Vec<f64>,
+    stamps_s: Vec<f64>,
+    /// The oldest kept, and how many are still to hand out.
+    at: usize,
+    left: usize,
+}
+
+impl LslSource {
+    /// Finds the stream of the settings within `timeout_s` and opens it. Blocks: one second to look for
+    /// namesakes, one to compare the clocks.
+    ///
+    /// # Errors
+    /// [`AcquisitionError`]: no stream or more than one answers the choice, or it cannot be used.
+    pub fn open(settings: &AcquisitionSettings, timeout_s: f64) -> Result<Self, AcquisitionError> {
+        let info = discover::find(&settings.choice, timeout_s)?;
+        let connection = connect(&info, settings.chunk_samples)?;
+        let identity = connection.identity;
+        let recovery =
+            Recovery::start(identity.clone(), connection.uid, settings.chunk_samples).map_err(|error| {
+                let what = format!("no thread for its recovery can be started: {error}");
+                AcquisitionError::Unusable { stream: identity.description.name.clone(), what }
+            })?;
+        let (width, rate_hz) = (identity.description.channels.len(), identity.description.rate_hz);
+        let keep = (settings.max_age_s * rate_hz).ceil().clamp(1.0, 1e7) as usize;
+        let now_s = local_clock_s();
+        Ok(Self {
+            inlet: Some(connection.inlet),
+            recovery,
+            width,
+            lost: false,
+            pending: None,
+            pending_values: vec![0.0; width],
+            backlog: Backlog { values: vec![0.0; keep * width], stamps_s: vec![0.0; keep], at: 0, left: 0 },
+            skipped: 0,
+            max_age_s: settings.max_age_s,
+            correction_s: connection.correction_s,
+            corrected_at_s: now_s,
+            polled_at_s: now_s,
+            pacing: Pacing::new(settings.lost_after_s, rate_hz, now_s),
+            identity,
+        })
+    }
+
+    /// Samples skipped since the start, because they had waited for longer than `max_age_s` when the reader
+    /// came back from a stall. The stamps show them as a gap of the same number.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Why a lost stream is not resumed although one of its name is there; `None` while there is none, or
+    /// all is well.
+    #[must_use]
+    pub fn refused(&self) -> Option<String> {
+        if self.lost { self.recovery.refused() } else { None }
+    }
+
+    /// Set where the sender's chunks are so long that loss is noticed later than the setting asks.
+    #[must_use]
+    pub fn sender_lag(&self) -> Option<SenderLag> {
+        self.pacing.lag()
+    }
+
+    /// The stream's number format, as LSL names it.
+    #[must_use]
+    pub fn format(&self) -> &'static str {
+        self.identity.format
+    }
+
+    /// Throws away all that waits; how many samples that was. The conditioner must be told
+    /// ([`super::conditioner::Conditioner::flushed`]).
+    pub fn flush(&mut self) -> u64 {
+        let mut count =
+            std::mem::take(&mut self.backlog.left) as u64 + u64::from(self.pending.take().is_some());
+        let most = self.most_waiting();
+        if let Some(inlet) = &mut self.inlet {
+            while count < most && matches!(inlet.pull(&mut self.pending_values), Pulled::Sample(_)) {
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// No more than this can wait, so no loop over the inlet is longer, even against a flood.
+    fn most_waiting(&self) -> u64 {
+        (2.0 * f64::from(INLET_BUFFER_S) * self.identity.description.rate_hz) as u64 + 1000
+    }
+
+    /// The connection is broken, or of no use: put it away and search.
+    fn broken(&mut self) -> Poll {
+        let dead = self.inlet.take();
+        self.recovery.seek(dead);
+        self.lost = true;
+        (self.pending, self.backlog.left) = (None, 0);
+        Poll::Lost
+    }
+
+    /// While lost: is it back, by a new connection or on the old one?
+    fn look_for_return(&mut self, now_s: f64) -> Poll {
+        if let Some((inlet, correction_s)) = self.recovery.take() {
+            if let Some(silent) = self.inlet.replace(inlet) {
+                self.recovery.dispose(silent);
+            }
+            (self.correction_s, self.corrected_at_s) = (correction_s, now_s);
+            self.lost = false;
+            self.pacing.reconnected(now_s);
+            return Poll::Resumed;
+        }
+        match self.inlet.as_mut().map(|inlet| inlet.pull(&mut self.pending_values)) {
+            Some(Pulled::Sample(stamp_s)) => {
+                self.pending = Some(stamp_s);
+                self.recovery.cancel();
+                self.lost = false;
+                self.pacing.reconnected(now_s);
+                Poll::Resumed
+            }
+            Some(Pulled::Lost) => self.broken(),
+            Some(Pulled::Empty) | None => Poll::Lost,
+        }
+    }
+
+    /// After a stall: pulls all that waits, keeps the newest, counts the rest as skipped.
+    fn skip_to_newest(&mut self) {
+        let keep = self.backlog.stamps_s.len();
+        let (most, mut count) = (self.most_waiting(), 0u64);
+        let Some(inlet) = &mut self.inlet else { return };
+        // Samples that an earlier stall has left here come first, oldest first, and may be overwritten.
+        let (oldest, already) = (self.backlog.at, self.backlog.left as u64);
+        let place = |count: u64| (oldest + (count % keep as u64) as usize) % keep;
+        count += already;
+        while count < most {
+            let at = place(count);
+            let Some(slot) = self.backlog.values.get_mut(at * self.width..(at + 1) * self.width) else {
+                break;
+            };
+            let Pulled::Sample(stamp_s) = inlet.pull(slot) else { break };
+            if let Some(stamp) = self.backlog.stamps_s.get_mut(at) {
+                *stamp = stamp_s;
+            }
+            count += 1;
+        }
+        let kept = count.min(keep as u64);
+        self.skipped += count - kept;
+        self.backlog.left = kept as usize;
+        self.backlog.at = place(count - kept);
+    }
+
+    /// Hands out what is set aside; how many samples.
+    fn hand_out(&mut self, values: &mut [f64], stamps_s: &mut [f64]) -> usize {
+        let mut count = 0;
+        for (slot, stamp) in values.chunks_exact_mut(self.width).zip(stamps_s) {
+            if let Some(stamp_s) = self.pending.take() {
+                slot.copy_from_slice(&self.pending_values);
+                *stamp = stamp_s;
+            } else if self.backlog.left > 0 {
+                let at = self.backlog.at;
+                if let (Some(kept), Some(stamp_s)) = (
+                    self.backlog.values.get(at * self.width..(at + 1) * self.width),
+                    self.backlog.stamps_s.get(at),
+                ) {
+                    slot.copy_from_slice(kept);
+                    *stamp = *stamp_s;
+                }
+                self.backlog.at = (at + 1) % self.backlog.stamps_s.len().max(1);
+                self.backlog.left -= 1;
+            } else {
+                break;
+            }
+            count += 1;
+        }
+        count
+    }
+}
+
+impl Source for LslSource {
+    fn description(&self) -> &StreamDescription {
+        &self.identity.description
+    }
+
+    fn correction_s(&self) -> f64 {
+        self.correction_s
+    }
+
+    fn poll(&mut self, values: &mut [f64], stamps_s: &mut [f64]) -> Poll {
+        let now_s = local_clock_s();
+        let pause_s = now_s - std::mem::replace(&mut self.polled_at_s, now_s);
+        let stall_s = if pause_s > STALL_S { pause_s } else { 0.0 };
+        if self.lost {
+            return self.look_for_return(now_s);
+        }
+        if stall_s > 0.8 * f64::from(INLET_BUFFER_S) {
+            return self.broken();
+        }
+        if stall_s > 0.0 {
+            self.pacing.stalled(stall_s);
+        }
+        if stall_s > self.max_age_s {
+            self.skip_to_newest();
+        }
+        let mut count = self.hand_out(values, stamps_s);
+        let mut connected = true;
+        if let Some(inlet) = &mut self.inlet {
+            let slots = values.chunks_exact_mut(self.width).zip(stamps_s).skip(count);
+            for (slot, stamp) in slots {
+                match inlet.pull(slot) {
+                    Pulled::Sample(stamp_s) => (*stamp, count) = (stamp_s, count + 1),
+                    Pulled::Empty => break,
+                    Pulled::Lost => {
+                        connected = false;
+                        break;
+                    }
+                }
+            }
+            if connected && now_s - self.corrected_at_s > CORRECTION_EVERY_S {
+                self.corrected_at_s = now_s;
+                self.correction_s = inlet.time_correction_s(0.0).unwrap_or(self.correction_s);
+            }
+        }
+        if count > 0 {
+            // A broken connection says so again at the next poll.
+            self.pacing.arrived(count, now_s, stall_s);
+            return Poll::Samples(count);
+        }
+        if !connected {
+            return self.broken();
+        }
+        if self.pacing.is_silent(now_s) {
+            self.lost = true;
+            self.recovery.seek(None);
+            return Poll::Lost;
+        }
+        Poll::Empty
+    }
+}

@@ -1,0 +1,220 @@
+//! Finds a lost stream again, on a thread of its own, so that the acquiring thread never waits.
+//!
+//! The same stream is one with the same name, type and source id (the same host, where the sender gives no
+//! source id), and then with the same rate, format, channels, labels and units. One of that identity that
+//! differs in the rest is refused, and what differs is told; so are two of that identity. The search goes
+//! on until the stream is back or the source is dropped.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+
+use super::connect::{Connection, Identity, connect};
+use super::discover::VisibleStream;
+use super::raw::{Info, Inlet, Resolver};
+
+/// How often the answers are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often the question is asked anew: liblsl's own rhythm is 1 to 1.75 s; it sends a multicast at the
+/// start of a search and asks known peers 0.5 s later.
+const ASK_EVERY: Duration = Duration::from_millis(800);
+
+/// What the acquiring thread asks for.
+enum Order {
+    /// Search. A `dead` inlet is put away first; without one the connection is silent but stands, and only
+    /// another outlet of the same identity counts.
+    Seek { number: u64, dead: Option<Inlet> },
+    /// It has come back by itself.
+    Cancel,
+    /// Put this away: destroying an inlet joins threads.
+    Dispose(Inlet),
+}
+
+/// A new connection, for the search of this number.
+struct Found {
+    number: u64,
+    inlet: Inlet,
+    correction_s: f64,
+}
+
+/// The searching thread as the acquiring thread sees it. No call waits or allocates.
+pub(super) struct Recovery {
+    orders: Option<Sender<Order>>,
+    found: Receiver<Found>,
+    refused: Arc<Mutex<Option<String>>>,
+    number: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Recovery {
+    /// Starts the thread; it sleeps until there is something to look for.
+    pub fn start(identity: Identity, uid: String, chunk_samples: usize) -> std::io::Result<Self> {
+        let (orders, orders_out) = bounded(16);
+        let (found_in, found) = bounded(4);
+        let refused = Arc::new(Mutex::new(None));
+        let mut seeker =
+            Seeker { identity, uid, chunk_samples, found: found_in, refused: Arc::clone(&refused) };
+        let thread =
+            std::thread::Builder::new().name("lsl-recover".into()).spawn(move || seeker.run(&orders_out))?;
+        Ok(Self { orders: Some(orders), found, refused, number: 0, thread: Some(thread) })
+    }
+
+    pub fn seek(&mut self, dead: Option<Inlet>) {
+        self.number += 1;
+        self.order(Order::Seek { number: self.number, dead });
+    }
+
+    pub fn cancel(&mut self) {
+        self.number += 1;
+        self.order(Order::Cancel);
+    }
+
+    pub fn dispose(&mut self, inlet: Inlet) {
+        self.order(Order::Dispose(inlet));
+    }
+
+    /// The stream again, if the present search has found it.
+    pub fn take(&mut self) -> Option<(Inlet, f64)> {
+        let found = self.found.try_recv().ok()?;
+        if found.number == self.number {
+            Some((found.inlet, found.correction_s))
+        } else {
+            self.dispose(found.inlet);
+            None
+        }
+    }
+
+    /// Why what is there is not resumed.
+    pub fn refused(&self) -> Option<String> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders
+            && let Err(unsent) = orders.try_send(order)
+            && let Order::Seek { dead: Some(inlet), .. } | Order::Dispose(inlet) = unsent.into_inner()
+        {
+            // Sixteen orders wait: the thread hangs in the network. To leak an inlet is better than to wait.
+            std::mem::forget(inlet);
+        }
+    }
+}
+
+impl Drop for Recovery {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // The thread ends at its next look; a panic in it has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Seeker {
+    identity: Identity,
+    uid: String,
+    chunk_samples: usize,
+    found: Sender<Found>,
+    refused: Arc<Mutex<Option<String>>>,
+}
+
+impl Seeker {
+    fn run(&mut self, orders: &Receiver<Order>) {
+        let mut order = orders.recv().ok();
+        while let Some(now) = order {
+            order = match now {
+                Order::Seek { number, dead } => self.seek(number, dead, orders),
+                Order::Cancel | Order::Dispose(_) => orders.recv().ok(),
+            };
+        }
+    }
+
+    /// Searches until found or told otherwise; the next order, or `None` at the end.
+    fn seek(&mut self, number: u64, dead: Option<Inlet>, orders: &Receiver<Order>) -> Option<Order> {
+        let connection_stands = dead.is_none();
+        drop(dead);
+        let mut resolver = Resolver::new(None);
+        let mut asked = Instant::now();
+        loop {
+            match orders.recv_timeout(LOOK_EVERY) {
+                Ok(Order::Dispose(inlet)) => drop(inlet),
+                Ok(order) => return Some(order),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let visible = resolver.as_ref().map(Resolver::results).unwrap_or_default();
+            if let Some(info) = self.only_one(visible, connection_stands)
+                && let Some(found) = self.same(&info)
+            {
+                self.refuse(None);
+                self.uid = info.uid();
+                // Bounded for four, and one is sent for each search: it fits unless nobody looks any more.
+                let _ = self.found.try_send(Found {
+                    number,
+                    inlet: found.inlet,
+                    correction_s: found.correction_s,
+                });
+                return orders.recv().ok();
+            }
+            if asked.elapsed() >= ASK_EVERY {
+                (resolver, asked) = (Resolver::new(None), Instant::now());
+            }
+            if matches!(orders.try_recv(), Err(TryRecvError::Disconnected)) {
+                return None;
+            }
+        }
+    }
+
+    /// The one stream with the lost one's identity.
+    fn only_one(&self, visible: Vec<Info>, connection_stands: bool) -> Option<Info> {
+        let lost = &self.identity.description;
+        let namesakes: Vec<Info> =
+            visible.into_iter().filter(|i| i.name() == lost.name && i.kind() == lost.kind).collect();
+        let (mut same, other): (Vec<Info>, Vec<Info>) = namesakes.into_iter().partition(|i| {
+            i.source_id() == lost.source_id && (!lost.source_id.is_empty() || i.hostname() == lost.hostname)
+        });
+        if same.len() > 1 {
+            let list: Vec<String> = same.iter().map(|i| VisibleStream::of(i).to_string()).collect();
+            self.refuse(Some(format!("{} streams could be the lost one: {}", same.len(), list.join("; "))));
+            return None;
+        }
+        let Some(info) = same.pop() else {
+            if let Some(other) = other.first() {
+                let what = format!(
+                    "a stream of that name is there, but it is another: {}",
+                    VisibleStream::of(other)
+                );
+                self.refuse(Some(what));
+            }
+            return None;
+        };
+        // Still the outlet that we are connected to: it is silent, and there is nothing to reconnect.
+        (!(connection_stands && info.uid() == self.uid)).then_some(info)
+    }
+
+    /// A connection to `info`, if nothing has changed.
+    fn same(&self, info: &Info) -> Option<Connection> {
+        let again = match connect(info, self.chunk_samples) {
+            Ok(again) => again,
+            Err(error) => {
+                self.refuse(Some(error.to_string()));
+                return None;
+            }
+        };
+        let changes = self.identity.changes(&again.identity);
+        if changes.is_empty() {
+            return Some(again);
+        }
+        self.refuse(Some(format!(
+            "stream \"{}\" has come back changed: {changes}",
+            self.identity.description.name
+        )));
+        None
+    }
+
+    fn refuse(&self, reason: Option<String>) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+}

@@ -1,0 +1,89 @@
+//! `tras demo`: the closed loop on a simulated participant and a simulated stimulator; live over real LSL
+//! streams, or `--virtual` in seconds.
+
+use std::{
+    io::IsTerminal,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{
+    CliError, check,
+    options::RunOptions,
+    run::{build, finish, live},
+};
+use crate::{
+    config::{Config, StimulatorKind},
+    runtime::{build::Built, virtual_time},
+    simulation::publish_participant,
+};
+
+/// Arguments of `tras demo`.
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// Another configuration than the built-in one; its stimulator is always the simulated one
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Under a virtual clock, as fast as it goes: the same seed gives the same bytes
+    #[arg(long = "virtual")]
+    pub virtual_time: bool,
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`CliError`].
+pub fn run(args: &DemoArgs) -> Result<(), CliError> {
+    let mut config = match &args.config {
+        Some(path) => check::load(path).map_err(|e| CliError::Usage(e.to_string()))?,
+        None => Config::from_str(include_str!("../../configs/demo.toml"), "configs/demo.toml")
+            .map_err(|e| CliError::Usage(e.to_string()))?,
+    };
+    config.stimulator.kind = StimulatorKind::Simulated;
+    if args.config.is_none() {
+        config.record.enabled = args.options.record.is_some();
+    }
+    if args.virtual_time {
+        let mut built = build("demo", config, &args.options)?;
+        built.wall_clock = None;
+        return in_virtual_time(&built, args.options.json);
+    }
+    // A name of its own: two demos on one network must not meet.
+    let name = format!("tras-demo-{}", std::process::id());
+    config.stream.choose(&name);
+    config.outlets.prefix = format!("{}-{}", config.outlets.prefix, std::process::id());
+    let built = build("demo", config, &args.options)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let participant = publish_participant(
+        built.participant(),
+        built.seed,
+        &name,
+        &built.config.outlets.prefix,
+        Arc::clone(&stop),
+    )
+    .map_err(CliError::from)?;
+    let result = live(&built, &args.options);
+    stop.store(true, std::sync::atomic::Ordering::SeqCst);
+    // The participant ends on its own word; what it has to say after a good run is nothing.
+    let _ = participant.join();
+    result
+}
+
+fn in_virtual_time(built: &Built, json: bool) -> Result<(), CliError> {
+    let seconds = built.seconds.unwrap_or_else(|| built.schedule().map_or(60.0, |s| s.total_s()));
+    let bar = ProgressBar::with_draw_target(
+        Some(seconds as u64),
+        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+    );
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} virtual s, {eta} left") {
+        bar.set_style(style);
+    }
+    let summary = virtual_time::run(built, &mut |done_s| bar.set_position(done_s as u64))?;
+    bar.finish_and_clear();
+    finish(&summary, json)
+}

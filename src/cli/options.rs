@@ -1,0 +1,45 @@
+//! The options that `run`, `demo` and `monitor` share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// How a run is shown, bounded and recorded.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RunOptions {
+    /// No dashboard: one line a second, and a closing summary
+    #[arg(long)]
+    pub headless: bool,
+    /// Stop after so many seconds (default: when the session's plan is done; `monitor`: never)
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub seconds: Option<f64>,
+    /// Seed of the noise and of the simulation, over the configuration's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Record into this folder, over the configuration's
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+    /// Do not record
+    #[arg(long, conflicts_with = "record")]
+    pub no_record: bool,
+    /// Close with one JSON object on the last line of standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Draw the dashboard without colour (also: NO_COLOR)
+    #[arg(long)]
+    pub no_color: bool,
+    /// Draw the dashboard with ASCII characters only
+    #[arg(long)]
+    pub ascii: bool,
+}
+
+/// A positive, finite number.
+///
+/// # Errors
+/// Anything else, in words for the command line.
+pub fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x.is_finite() && x > 0.0 => Ok(x),
+        _ => Err("expected a positive number".to_owned()),
+    }
+}

@@ -1,0 +1,121 @@
+//! `tras run -c FILE`: a session as a configuration says, and what `demo` and `monitor` share with it.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use clap::Args;
+
+use super::{CliError, check, options::RunOptions};
+use crate::{
+    config::Config,
+    dashboard,
+    runtime::{build::Built, live, summary::Summary},
+};
+
+/// Arguments of `tras run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The session's configuration (see `tras check`)
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// LSL stream, over the configuration: a name, or a predicate if it holds a `=`
+    #[arg(long, value_name = "NAME|PREDICATE")]
+    pub stream: Option<String>,
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`CliError`].
+pub fn run(args: &RunArgs) -> Result<(), CliError> {
+    let mut config = check::load(&args.config).map_err(|e| CliError::Usage(e.to_string()))?;
+    if let Some(stream) = &args.stream {
+        config.stream.choose(stream);
+    }
+    let built = build("run", config, &args.options)?;
+    live(&built, &args.options)
+}
+
+/// A run from a configuration and the command line over it.
+pub(super) fn build(
+    command: &'static str,
+    config: Config,
+    options: &RunOptions,
+) -> Result<Built, CliError> {
+    let seed = options.seed.or(config.stimulation.seed).unwrap_or_else(rand::random);
+    let parent = match (&options.record, config.record.enabled && !options.no_record) {
+        (Some(dir), _) => Some(dir.clone()),
+        (None, true) => Some(PathBuf::from(&config.record.dir)),
+        (None, false) => None,
+    };
+    let record = parent.map(|dir| new_folder(&dir, &config.record.participant)).transpose()?;
+    let built = Built {
+        config,
+        command,
+        seed,
+        seconds: options.seconds,
+        record,
+        patience_s: 10.0,
+        wall_clock: Some(now()),
+    };
+    if let Some(folder) = &built.record {
+        // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
+        let text = format!("# tras {} {command}, seed {seed}\n{}", env!("CARGO_PKG_VERSION"), built.config.to_toml());
+        std::fs::write(folder.join("config.toml"), text)
+            .map_err(|e| CliError::Usage(format!("cannot record in {}: {e}", folder.display())))?;
+    }
+    Ok(built)
+}
+
+/// Runs live, in the dashboard where there is a terminal, and closes with the summary.
+pub(super) fn live(built: &Built, options: &RunOptions) -> Result<(), CliError> {
+    let screen = !options.headless && std::io::stdout().is_terminal() && dashboard::is_usable();
+    let watching = if screen {
+        let mut style = dashboard::Options::from_environment();
+        style.theme.colour &= !options.no_color;
+        style.theme.ascii |= options.ascii;
+        live::Watching::Dashboard(style)
+    } else {
+        live::Watching::Lines
+    };
+    finish(&live::run(built, &watching)?, options.json)
+}
+
+/// Prints the summary; an error where the run had faults.
+pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    // The summary is for whoever still listens; the exit code tells the rest.
+    let _ = writeln!(out, "{summary}");
+    if json {
+        let line = serde_json::to_string(summary).map_err(|e| CliError::Fault(e.to_string()))?;
+        let _ = writeln!(out, "{line}");
+    }
+    match summary.faults.as_slice() {
+        [] => Ok(()),
+        [first, ..] => Err(CliError::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len()))),
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// `DIR/PARTICIPANT-NNN`, the first that does not exist.
+fn new_folder(parent: &Path, participant: &str) -> Result<PathBuf, CliError> {
+    let failed = |e: std::io::Error| CliError::Usage(format!("cannot record in {}: {e}", parent.display()));
+    std::fs::create_dir_all(parent).map_err(failed)?;
+    for number in 1..10_000 {
+        let folder = parent.join(format!("{participant}-{number:03}"));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(failed(e)),
+        }
+    }
+    Err(CliError::Usage(format!("{} is full of recordings of {participant}: choose another folder", parent.display())))
+}

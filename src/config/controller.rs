@@ -1,0 +1,55 @@
+//! `[controller]`: how estimates become stimulation.
+
+use serde::Serialize;
+
+use super::section::{Section, within};
+
+/// The control law.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Law {
+    /// Open loop, as in the study: the protocol's exponent throughout.
+    Fixed,
+    /// Between bursts, a bounded PI law on the clean estimates moves the exponent of the stimulation.
+    Adaptive,
+}
+
+/// How estimates become stimulation. Gains and bounds are ours, not a study's: no study has closed this loop.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Controller {
+    /// The control law.
+    pub law: Law,
+    /// The exponent that the participant's EEG should reach; needed by `adaptive`.
+    pub target_exponent: Option<f64>,
+    /// Stimulation exponent for each unit of error in the participant's exponent.
+    pub gain_p: f64,
+    /// The same for each unit of error that lasts one second.
+    pub gain_i_per_s: f64,
+    /// Least exponent that the law may ask for.
+    pub exponent_min: f64,
+    /// Largest exponent that the law may ask for.
+    pub exponent_max: f64,
+}
+
+impl Controller {
+    pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Self {
+        let controller = Self {
+            law: s.choice("law", Law::Fixed, &[("fixed", Law::Fixed), ("adaptive", Law::Adaptive)]),
+            target_exponent: s.number_opt("target_exponent", within(0.0, 4.0, "")),
+            gain_p: s.number("gain_p", 0.5, within(0.0, 10.0, "")),
+            gain_i_per_s: s.number("gain_i_per_s", 0.02, within(0.0, 1.0, "per s")),
+            exponent_min: s.number(
+                "exponent_min",
+                0.5,
+                within(0.0, 3.0, "").because("hard limit of the noise"),
+            ),
+            exponent_max: s.number(
+                "exponent_max",
+                2.5,
+                within(0.0, 3.0, "").because("hard limit of the noise"),
+            ),
+        };
+        s.done();
+        controller
+    }
+}

@@ -1,0 +1,64 @@
+//! `[limits]`: what host and device must never exceed. A file may tighten; beyond the hard limits it is refused.
+
+use serde::Serialize;
+
+use super::section::{Section, within};
+use super::stimulation::PEAK_HARD_MA;
+
+/// What must never be exceeded. Defaults and hard limits: the literature's, or derived, as each field says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Limits {
+    /// Largest |current|, in mA. Default 0.5; to deliver more, this and `stimulation.peak_ma` must both say so.
+    pub peak_ma: f64,
+    /// |Mean current| over 10 s from which a warning is shown, in uA.
+    pub dc_warn_ua: f64,
+    /// |Mean current| over 10 s from which the current is ramped down, in uA.
+    pub dc_max_ua: f64,
+    /// Largest change outside a fault, in mA/ms.
+    pub slew_ma_per_ms: f64,
+    /// Largest one-sided charge, |integral of the current| since the block began, in mC.
+    pub net_charge_mc: f64,
+    /// Largest integral of |current| in a session, in C (a commercial cap is 4.8 C, i.e. 80 mA min).
+    pub total_charge_c: f64,
+    /// Longest stimulation in a session, in min (<= 40 min a session: Bikson 2016).
+    pub active_min: f64,
+    /// Longest stimulation in a day, in min (<= 60 min a day: Antal et al.); kept across restarts.
+    pub daily_min: f64,
+    /// Longest silence of the host before the device ramps down, in ms; the host beats every 50 ms.
+    pub heartbeat_ms: f64,
+}
+
+impl Limits {
+    /// The limits as the device is told, and echoes.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded when they were read")]
+    pub fn for_device(&self) -> tras_wire::Limits {
+        tras_wire::Limits {
+            peak_ma: self.peak_ma as f32,
+            dc_ma: (self.dc_max_ua * 1e-3) as f32,
+            slew_ma_per_ms: self.slew_ma_per_ms as f32,
+            net_charge_mc: self.net_charge_mc as f32,
+            total_charge_mc: (self.total_charge_c * 1e3) as f32,
+            active_s: (self.active_min * 60.0) as f32,
+            heartbeat_ms: self.heartbeat_ms as u32,
+        }
+    }
+
+    pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Self {
+        const HARD: &str = "hard limit";
+        let limits = Self {
+            peak_ma: s.number("peak_ma", 0.5, within(0.01, PEAK_HARD_MA, "mA").because(HARD)),
+            dc_warn_ua: s.number("dc_warn_ua", 5.0, within(0.1, 20.0, "uA").because(HARD)),
+            dc_max_ua: s.number("dc_max_ua", 20.0, within(0.1, 20.0, "uA").because(HARD)),
+            slew_ma_per_ms: s.number("slew_ma_per_ms", 0.5, within(0.001, 0.5, "mA/ms").because(HARD)),
+            net_charge_mc: s.number("net_charge_mc", 0.6, within(0.001, 1.0, "mC").because(HARD)),
+            total_charge_c: s.number("total_charge_c", 2.4, within(0.001, 4.8, "C").because(HARD)),
+            active_min: s.number("active_min", 40.0, within(0.1, 60.0, "min").because(HARD)),
+            daily_min: s.number("daily_min", 60.0, within(0.1, 60.0, "min").because(HARD)),
+            // At least two beats of 50 ms, so that one late beat is no fault.
+            heartbeat_ms: s.number("heartbeat_ms", 250.0, within(100.0, 250.0, "ms").because(HARD)),
+        };
+        s.done();
+        limits
+    }
+}

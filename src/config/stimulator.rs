@@ -1,0 +1,156 @@
+//! `[stimulator]`: the way the current leaves.
+
+use serde::Serialize;
+
+use super::section::{Section, within};
+
+/// Which adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StimulatorKind {
+    /// A model of the device, in this process; nothing leaves.
+    Simulated,
+    /// The firmware, over a serial port.
+    Serial,
+    /// An audio output into a current source with an analogue input.
+    Audio,
+    /// No stimulator at all.
+    None,
+}
+
+impl StimulatorKind {
+    /// Whether current reaches a person.
+    #[must_use]
+    pub fn is_real(self) -> bool {
+        matches!(self, Self::Serial | Self::Audio)
+    }
+}
+
+/// The way the current leaves.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StimulatorConfig {
+    /// Which adapter.
+    pub kind: StimulatorKind,
+    /// Samples a second that the device takes.
+    pub rate_hz: f64,
+    /// How much the device's queue is kept filled, in ms; at least 20, or a pause of the host is heard.
+    pub queue_ms: f64,
+    /// Serial: the port, for instance `/dev/ttyACM0`.
+    pub port: Option<String>,
+    /// Serial: USB vendor and product, for instance `0483:5740`, instead of a port.
+    pub usb_id: Option<String>,
+    /// Audio: name of the output.
+    pub device: Option<String>,
+    /// Audio: which channel of the output carries the current, from 1.
+    pub channel: Option<u32>,
+    /// Audio: mA that the current source delivers for each volt at its input.
+    pub scale_ma_per_v: Option<f64>,
+    /// Audio: volts at the output at digital full scale, measured.
+    pub full_scale_v: Option<f64>,
+    /// Audio: the operator states that the current source limits by itself. Without it audio is refused, because
+    /// that path has no independent watchdog.
+    pub external_limits: bool,
+}
+
+impl StimulatorConfig {
+    pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Self {
+        let kinds = [
+            ("simulated", StimulatorKind::Simulated),
+            ("serial", StimulatorKind::Serial),
+            ("audio", StimulatorKind::Audio),
+            ("none", StimulatorKind::None),
+        ];
+        let config = Self {
+            kind: s.choice("kind", StimulatorKind::Simulated, &kinds),
+            rate_hz: s.number("rate_hz", 2000.0, within(200.0, 192_000.0, "Hz")),
+            queue_ms: s.number("queue_ms", 100.0, within(20.0, 1000.0, "ms")),
+            port: s.text("port"),
+            usb_id: s.text("usb_id"),
+            device: s.text("device"),
+            channel: s.is_set("channel").then(|| s.count("channel", 1, 1, 256)),
+            scale_ma_per_v: s.number_opt("scale_ma_per_v", within(1e-3, 100.0, "mA/V")),
+            full_scale_v: s.number_opt("full_scale_v", within(1e-3, 20.0, "V")),
+            external_limits: s.flag("external_limits", false),
+        };
+        // Known here whether or not it is set, so that a misspelling finds it.
+        if !s.is_set("channel") {
+            let _ = s.integer_opt("channel", 1, 256);
+        }
+        config.foreign_keys(s);
+        config.own_keys(s);
+        s.done();
+        config
+    }
+
+    /// A key of another kind is a mistake: the file says one thing and does another.
+    fn foreign_keys(&self, s: &mut Section<'_, '_, '_>) {
+        let serial = ["port", "usb_id"].map(|key| (key, StimulatorKind::Serial, "serial"));
+        let audio = ["device", "channel", "scale_ma_per_v", "full_scale_v", "external_limits"]
+            .map(|key| (key, StimulatorKind::Audio, "audio"));
+        for (key, kind, name) in serial.into_iter().chain(audio) {
+            // What is `false` by default may be written down.
+            let set = if key == "external_limits" { self.external_limits } else { s.is_set(key) };
+            if set && self.kind != kind {
+                s.problem(
+                    key,
+                    format!("belongs to kind = \"{name}\" only"),
+                    "take it out, or change the kind",
+                );
+            }
+        }
+    }
+
+    fn own_keys(&self, s: &mut Section<'_, '_, '_>) {
+        match self.kind {
+            StimulatorKind::Serial => {
+                match (s.is_set("port"), s.is_set("usb_id")) {
+                    (false, false) => {
+                        s.problem(
+                            "port",
+                            "is missing",
+                            "name the port, or the board's usb_id (see `tras devices`)",
+                        );
+                    }
+                    (true, true) => s.problem("usb_id", "stands beside port", "keep one of the two"),
+                    _ => {}
+                }
+                if self.usb_id.as_deref().is_some_and(|id| !is_usb_id(id)) {
+                    let what = format!("\"{}\" is no USB id", self.usb_id.as_deref().unwrap_or_default());
+                    s.problem(
+                        "usb_id",
+                        what,
+                        "write vendor:product in hexadecimal, for instance \"0483:5740\"",
+                    );
+                }
+            }
+            StimulatorKind::Audio => {
+                for (key, todo) in [
+                    ("device", "name the output (see `tras devices`); the default output is never taken"),
+                    ("channel", "give the output's channel, from 1"),
+                    (
+                        "scale_ma_per_v",
+                        "give the mA for each volt of the current source, measured into 1 kOhm",
+                    ),
+                    ("full_scale_v", "give the volts at digital full scale, measured"),
+                ] {
+                    if !s.is_set(key) {
+                        s.problem(key, "is missing", todo);
+                    }
+                }
+                if !self.external_limits {
+                    s.problem(
+                        "external_limits",
+                        "audio has no independent watchdog",
+                        "set it to true only where the current source behind it limits current by itself",
+                    );
+                }
+            }
+            StimulatorKind::Simulated | StimulatorKind::None => {}
+        }
+    }
+}
+
+fn is_usb_id(text: &str) -> bool {
+    let hex = |part: &str| part.len() == 4 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.split_once(':').is_some_and(|(vendor, product)| hex(vendor) && hex(product))
+}

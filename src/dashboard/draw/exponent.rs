@@ -1,0 +1,111 @@
+//! The exponent over the last two minutes: what may steer, what stimulation has touched, what is invalid, the target.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line as TextLine, Span};
+use ratatui::widgets::Widget;
+use ratatui::widgets::canvas::Points;
+
+use super::theme::Role;
+use super::{Screen, plot, text};
+use crate::dashboard::state::{ExponentPoint, HISTORY_SPAN_S, View};
+use crate::estimator::Contamination;
+
+/// Draws the panel.
+pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
+    let theme = screen.theme;
+    let e = &view.exponents;
+    let visible = |point: &&ExponentPoint| !(view.blinded && point.contamination != Contamination::Clean);
+    let newest = e.points.iter().filter(visible).next_back();
+
+    let block = theme.panel(title(view, screen, newest));
+    let inner = block.inner(area);
+    block.render(area, buffer);
+    let (Some(now_s), true) = (e.points.back().map(|point| point.stamp_s), inner.height >= 2) else { return };
+    if !now_s.is_finite() {
+        return;
+    }
+    let shown: Vec<&ExponentPoint> =
+        e.points.iter().filter(visible).filter(|point| point.stamp_s >= now_s - HISTORY_SPAN_S).collect();
+    let y = bounds(shown.iter().map(|point| point.exponent).chain(e.target));
+    let axis = Rect { height: inner.height - 1, ..inner };
+    let labels = [
+        (0.0, text::number(y[0], 1)),
+        (0.5, text::number(f64::midpoint(y[0], y[1]), 2)),
+        (1.0, text::number(y[1], 1)),
+    ];
+    let labels = if axis.height >= 5 { &labels[..] } else { &[labels[0].clone(), labels[2].clone()] };
+    let area = plot::y_axis(axis, buffer, theme, labels);
+    let row = Rect { y: inner.bottom() - 1, height: 1, ..area };
+    let ago = |seconds: f64| (1.0 - seconds / HISTORY_SPAN_S, format!("-{seconds:.0} s"));
+    plot::x_axis(row, buffer, theme, &[ago(120.0), ago(90.0), ago(60.0), ago(30.0), (1.0, "now".to_owned())]);
+
+    let x = [-HISTORY_SPAN_S, 0.0];
+    plot::canvas(area, buffer, theme, x, y, |context| {
+        if let Some(target) = e.target.filter(|target| target.is_finite()) {
+            let dots: Vec<_> = (0..120)
+                .filter(|second| second % 4 < 2)
+                .map(|second| (f64::from(second) - HISTORY_SPAN_S, target.clamp(y[0], y[1])))
+                .collect();
+            context.draw(&Points::new(&dots, theme.colour_of(Role::Fit)));
+        }
+        context.layer();
+        // A point that may not steer parts the line of those that may.
+        let steering = shown.iter().map(|point| {
+            let steers = point.invalid.is_none() && point.contamination == Contamination::Clean;
+            (point.stamp_s - now_s, if steers { point.exponent } else { f64::NAN })
+        });
+        plot::curve(context, steering, y, theme.colour_of(Role::Good));
+        for point in &shown {
+            let at = point.stamp_s - now_s;
+            if !at.is_finite() {
+                continue;
+            }
+            if point.invalid.is_some() {
+                context.print(at, y[0], Span::styled(theme.symbol("×", "x"), theme.style(Role::Warn)));
+            } else if point.contamination != Contamination::Clean && point.exponent.is_finite() {
+                let height = point.exponent.clamp(y[0], y[1]);
+                context.print(at, height, Span::styled(theme.symbol("·", "."), theme.style(Role::Quiet)));
+            }
+        }
+    });
+}
+
+fn title<'a>(view: &View, screen: &Screen, newest: Option<&ExponentPoint>) -> TextLine<'a> {
+    let theme = screen.theme;
+    let mut spans = vec![Span::styled(" exponent ", theme.style(Role::Strong))];
+    if let Some(point) = newest {
+        let mut value = text::number(point.exponent, 2);
+        if point.se.is_finite() {
+            value.push_str(&format!(" {}{}", theme.symbol("±", "+-"), text::number(point.se, 2)));
+        }
+        spans.push(Span::styled(format!("{value} "), theme.style(Role::Strong)));
+        let (word, role) = match (point.invalid, point.contamination) {
+            (Some(reason), _) => (format!("{} {} ", theme.symbol("×", "x"), reason.as_str()), Role::Warn),
+            (None, Contamination::Stimulating) => {
+                (format!("{} stimulated ", theme.symbol("·", ".")), Role::Quiet)
+            }
+            (None, Contamination::Settling) => (format!("{} settling ", theme.symbol("·", ".")), Role::Quiet),
+            (None, Contamination::Clean) => ("valid ".to_owned(), Role::Good),
+        };
+        spans.push(Span::styled(word, theme.style(role)));
+    }
+    if let Some(target) = view.exponents.target {
+        spans.push(Span::styled(format!("-- target {} ", text::number(target, 2)), theme.style(Role::Fit)));
+    }
+    TextLine::from(spans)
+}
+
+/// Bounds that hold every finite value between -1 and 5 in steps of a half, at least 1 apart.
+fn bounds(values: impl Iterator<Item = f64>) -> [f64; 2] {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for value in values.filter(|value| value.is_finite()) {
+        low = low.min(value.clamp(-1.0, 5.0));
+        high = high.max(value.clamp(-1.0, 5.0));
+    }
+    if low > high {
+        return [0.5, 2.5];
+    }
+    let (low, high) = ((low * 2.0 - 0.2).floor() / 2.0, (high * 2.0 + 0.2).ceil() / 2.0);
+    [low, high.max(low + 1.0)]
+}

@@ -1,0 +1,125 @@
+//! What the last minute has shown: the mean spectrum of the past windows, and the peaks in it.
+
+use super::model::Model;
+use super::scoring::{Data, MAX_COMPONENTS, Parameters, Prior, Scratch};
+use super::search::{Atoms, Belief, Step};
+use super::{Settings, start};
+
+/// Peaks are looked for when at least so many windows' worth of data are in the mean.
+const LEAST_WINDOWS: f64 = 3.0;
+
+/// The memory of one channel or region.
+#[derive(Debug)]
+pub struct Memory {
+    /// Share of the past that a new window leaves.
+    keep: f64,
+    /// Windows that count as independent in one hop: less than 1 where they overlap.
+    independent: f64,
+    mean: Vec<f64>,
+    /// Sum of the weights of the windows in the mean, and of their squares.
+    sum: f64,
+    sum_squares: f64,
+    weight: Vec<f64>,
+    covariance: Vec<f64>,
+    steps: [Option<Step>; MAX_COMPONENTS + 1],
+    learned: Option<Parameters>,
+}
+
+/// What a minute is believed to hold.
+const MINUTE_BELIEF: Belief = Belief { ln_odds: 0.0, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.6 };
+
+impl Memory {
+    /// An empty memory.
+    #[must_use]
+    pub fn new(settings: &Settings, bins: usize) -> Self {
+        // An exponential mean whose windows count for as many as memory_s / hop_s equal ones has the time constant
+        // memory_s / 2.
+        let keep =
+            if settings.memory_s > 0.0 { (-2.0 * settings.hop_s / settings.memory_s).exp() } else { 0.0 };
+        Self {
+            keep,
+            independent: (settings.hop_s / settings.window_s).min(1.0),
+            mean: vec![0.0; bins],
+            sum: 0.0,
+            sum_squares: 0.0,
+            weight: vec![0.0; bins],
+            covariance: Vec::with_capacity(64),
+            steps: [None; MAX_COMPONENTS + 1],
+            learned: None,
+        }
+    }
+
+    /// The peaks, with priors for the next window; `None` where too little is known.
+    #[must_use]
+    pub fn learned(&self) -> Option<&Parameters> {
+        self.learned.as_ref()
+    }
+
+    /// Forgets all.
+    pub fn reset(&mut self) {
+        self.sum = 0.0;
+        self.sum_squares = 0.0;
+        self.mean.fill(0.0);
+        self.learned = None;
+    }
+
+    /// Adds a window's power, relative to its own level at the pivot, and looks for the peaks of the mean.
+    #[allow(clippy::too_many_arguments, reason = "tables and buffers that all targets share")]
+    pub fn add(
+        &mut self,
+        power: &[f64],
+        level: f64,
+        scratch: &mut Scratch,
+        model: &Model,
+        atoms: &Atoms,
+        weight: &[f64],
+        covariance: &[f64],
+    ) {
+        if self.keep <= 0.0 {
+            return;
+        }
+        self.sum = self.keep * self.sum + 1.0;
+        self.sum_squares = self.keep * self.keep * self.sum_squares + 1.0;
+        let scale = (-level).exp();
+        let new = 1.0 / self.sum;
+        for (mean, power) in self.mean.iter_mut().zip(power) {
+            *mean += new * (power * scale - *mean);
+        }
+        let windows = (self.sum * self.sum / self.sum_squares * self.independent).max(1.0);
+        if windows < LEAST_WINDOWS {
+            return;
+        }
+        for (slot, weight) in self.weight.iter_mut().zip(weight) {
+            *slot = weight * windows;
+        }
+        self.covariance.clear();
+        self.covariance.extend(covariance.iter().map(|c| c / windows));
+        let data = Data { power: &self.mean, weight: &self.weight, covariance: &self.covariance };
+        let begin = start::least_squares(model.freqs_hz(), model.pivot_hz(), &self.mean);
+        let count = atoms.search(
+            scratch,
+            model,
+            &data,
+            begin,
+            &MINUTE_BELIEF,
+            MAX_COMPONENTS - 1,
+            12,
+            &mut self.steps,
+        );
+        let steps = self.steps.get(..count).unwrap_or_default();
+        let best = steps.iter().flatten().max_by(|a, b| a.ln_evidence.total_cmp(&b.ln_evidence));
+        self.learned = best.map(|step| {
+            let mut learned = step.parameters;
+            // Positions vary a little from window to window; amplitudes a lot.
+            for component in learned.components_mut() {
+                let [amplitude, centre, ln_sigma] = component.value;
+                component.prior = [
+                    Prior::new(amplitude, amplitude.max(1e-6)),
+                    Prior::new(centre, 0.2),
+                    Prior::new(ln_sigma, 0.15),
+                ];
+            }
+            learned
+        });
+    }
+}

@@ -1,0 +1,231 @@
+//! The exponent by maximum likelihood, with peaks modelled and the tapers' smearing taken into account.
+//!
+//! In comes a [`Spectrum`] made as [`design::Design`] says; out goes the exponent with its standard error.
+//! [`model`] holds the expected spectrum, [`scoring`] fits it, [`search`] looks for peaks, [`memory`] keeps where
+//! earlier windows of the same target have shown them.
+
+pub mod design;
+pub mod memory;
+pub mod model;
+pub mod scoring;
+pub mod search;
+mod start;
+
+use design::Design;
+use memory::Memory;
+use model::Model;
+use scoring::{Data, MAX_COMPONENTS, Parameters, Scratch};
+use search::{Atoms, Belief, Step};
+
+use super::{Fit, Method, Peak, Peaks, Reason, Spectrum};
+
+/// What the user decides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Fit range in Hz.
+    pub range_hz: (f64, f64),
+    /// How far back the memory of peaks reaches, in seconds; 0 for none.
+    pub memory_s: f64,
+    /// From one window to the next, in seconds.
+    pub hop_s: f64,
+    /// Length of a window, in seconds.
+    pub window_s: f64,
+    /// Peaks that one window may have beside those that the memory holds.
+    pub max_new_peaks: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { range_hz: (2.0, 35.0), memory_s: 60.0, hop_s: 4.0, window_s: 4.0, max_new_peaks: 3 }
+    }
+}
+
+/// The method.
+#[derive(Debug)]
+pub struct Whittle {
+    settings: Settings,
+    first_bin: usize,
+    model: Model,
+    atoms: Atoms,
+    /// Weight of each bin for a whole window.
+    weight: Vec<f64>,
+    /// Covariance of relative power by lag for a whole window.
+    covariance: Vec<f64>,
+    segments: usize,
+    scratch: Scratch,
+    /// The window's weights and covariance, scaled to its segments.
+    window_weight: Vec<f64>,
+    window_covariance: Vec<f64>,
+    steps: [Option<Step>; MAX_COMPONENTS + 1],
+    memories: Vec<Memory>,
+}
+
+impl Whittle {
+    /// For spectra made as `design` says on the grid `freqs_hz` (evenly spaced, DC may be the first) of
+    /// `targets` channels or regions.
+    #[must_use]
+    pub fn new(settings: Settings, design: &Design, freqs_hz: &[f64], targets: usize) -> Self {
+        let (low, high) = settings.range_hz;
+        let first_bin = freqs_hz.iter().position(|&f| f >= low - 1e-9 && f > 0.0).unwrap_or(freqs_hz.len());
+        let bins: Vec<f64> =
+            freqs_hz.iter().skip(first_bin).copied().take_while(|&f| f <= high + 1e-9).collect();
+        let model = Model::new(design, &bins);
+        let spacing_hz = match bins.as_slice() {
+            [a, b, ..] => b - a,
+            _ => 1.0,
+        };
+        // Beyond twice the tapers' half bandwidth nothing is shared.
+        let segment_s = design.segment_samples() as f64 / design.sample_rate_hz;
+        let lags = ((design.tapers.len() as f64 + 3.0) / segment_s / spacing_hz).ceil() as usize + 1;
+        let covariance = design.bin_covariance(spacing_hz, lags.min(bins.len().max(1)), design.segments);
+        let weight = start::bin_weights(&covariance, bins.len());
+        let memories = (0..targets).map(|_| Memory::new(&settings, bins.len())).collect();
+        Self {
+            settings,
+            first_bin,
+            atoms: Atoms::new(&model),
+            scratch: Scratch::new(bins.len()),
+            window_weight: weight.clone(),
+            window_covariance: covariance.clone(),
+            model,
+            weight,
+            covariance,
+            segments: design.segments,
+            steps: [None; MAX_COMPONENTS + 1],
+            memories,
+        }
+    }
+
+    /// The fit's own view of a window: [`Fit`] with what else is known.
+    pub fn fit_window(&mut self, spectrum: &Spectrum<'_>, target: usize) -> Fit {
+        let n = self.weight.len();
+        let Some(power) = spectrum.power.get(self.first_bin..self.first_bin + n) else {
+            return Fit::failed(Reason::BadSpectrum);
+        };
+        if n < 8 || power.iter().any(|p| !p.is_finite() || *p <= 0.0) {
+            return Fit::failed(Reason::BadSpectrum);
+        }
+        let share = spectrum.segments as f64 / self.segments.max(1) as f64;
+        if share <= 0.0 {
+            return Fit::failed(Reason::TooFewSegments);
+        }
+        for (slot, weight) in self.window_weight.iter_mut().zip(&self.weight) {
+            *slot = weight * share;
+        }
+        for (slot, covariance) in self.window_covariance.iter_mut().zip(&self.covariance) {
+            *slot = covariance / share;
+        }
+        let data = Data { power, weight: &self.window_weight, covariance: &self.window_covariance };
+        let mut start = start::least_squares(self.model.freqs_hz(), self.model.pivot_hz(), power);
+        let memory = self.memories.get_mut(target);
+        let learned = memory.as_ref().and_then(|m| m.learned());
+        let (belief, more) = match learned {
+            Some(learned) => {
+                for component in learned.components() {
+                    start.push(*component);
+                }
+                (Belief { ln_odds: -3.0, ..WINDOW_BELIEF }, self.settings.max_new_peaks.min(1))
+            }
+            None => (WINDOW_BELIEF, self.settings.max_new_peaks),
+        };
+        let count = self.atoms.search(
+            &mut self.scratch,
+            &self.model,
+            &data,
+            start,
+            &belief,
+            more.min(MAX_COMPONENTS - start.components().len()),
+            8,
+            &mut self.steps,
+        );
+        let Some(average) = average(self.steps.get(..count).unwrap_or_default()) else {
+            return Fit::failed(Reason::NotConverged);
+        };
+        if let Some(memory) = memory {
+            memory.add(
+                power,
+                average.level,
+                &mut self.scratch,
+                &self.model,
+                &self.atoms,
+                &self.weight,
+                &self.covariance,
+            );
+        }
+        average.into_fit(&self.model)
+    }
+}
+
+/// What one window is believed to hold where nothing is remembered.
+const WINDOW_BELIEF: Belief = Belief { ln_odds: 0.0, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.4 };
+
+/// The mean over the steps of a search.
+struct Average {
+    level: f64,
+    chi: f64,
+    chi_variance: f64,
+    best: Parameters,
+}
+
+fn average(steps: &[Option<Step>]) -> Option<Average> {
+    let best = steps.iter().flatten().max_by(|a, b| a.ln_evidence.total_cmp(&b.ln_evidence))?;
+    let (mut total, mut level, mut chi, mut square) = (0.0, 0.0, 0.0, 0.0);
+    for step in steps.iter().flatten() {
+        let weight = (step.ln_evidence - best.ln_evidence).exp();
+        total += weight;
+        level += weight * step.parameters.level;
+        chi += weight * step.parameters.chi;
+        square += weight * (step.chi_variance + step.parameters.chi.powi(2));
+    }
+    let chi = chi / total;
+    Some(Average {
+        level: level / total,
+        chi,
+        chi_variance: square / total - chi * chi,
+        best: best.parameters,
+    })
+}
+
+impl Average {
+    fn into_fit(self, model: &Model) -> Fit {
+        let mut peaks = Peaks::default();
+        for component in self.best.components() {
+            let [amplitude, centre_hz, ln_sigma] = component.value;
+            let line = (centre_hz / model.pivot_hz()).powf(-self.best.chi);
+            if amplitude > 0.05 * line {
+                peaks.push(Peak {
+                    centre_hz,
+                    power_log10: (1.0 + amplitude / line).log10(),
+                    bandwidth_hz: 2.0 * ln_sigma.exp(),
+                });
+            }
+        }
+        peaks.sort();
+        Fit {
+            exponent: self.chi,
+            exponent_se: self.chi_variance.sqrt(),
+            offset: (self.level + self.chi * model.pivot_hz().ln()) / std::f64::consts::LN_10,
+            knee: None,
+            r_squared: f64::NAN,
+            mae: f64::NAN,
+            peaks,
+            invalid: None,
+        }
+    }
+}
+
+impl Method for Whittle {
+    fn name(&self) -> &'static str {
+        "whittle"
+    }
+
+    fn fit(&mut self, spectrum: &Spectrum<'_>, target: usize) -> Fit {
+        self.fit_window(spectrum, target)
+    }
+
+    fn reset(&mut self) {
+        for memory in &mut self.memories {
+            memory.reset();
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Looks for peaks that a fit lacks, and weighs fits with and without them.
+//!
+//! A score test over a grid of centres and widths says where one more peak would help most; it is added, all is
+//! refitted, and the Laplace approximation of the evidence says how much the data support it. Nothing is chosen
+//! outright: the exponent is the mean over the steps of the search, weighted by evidence, and its variance holds
+//! how far they differ (Hoeting, Madigan, Raftery & Volinsky, Statistical Science 14, 1999).
+
+use super::model::Model;
+use super::scoring::{Component, Data, MAX_PARAMETERS, Parameters, Prior, Scratch};
+
+/// Candidate peaks, tabulated once.
+#[derive(Debug)]
+pub struct Atoms {
+    atoms: Vec<Atom>,
+    low_hz: f64,
+    high_hz: f64,
+}
+
+#[derive(Debug)]
+struct Atom {
+    centre_hz: f64,
+    ln_sigma: f64,
+    start: usize,
+    shape: Vec<f64>,
+}
+
+/// What is known of a peak before the data.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Belief {
+    /// ln odds that there is one more peak somewhere in the range.
+    pub ln_odds: f64,
+    /// Standard deviation of its amplitude, over the line at its centre.
+    pub amplitude: f64,
+    /// ln of its standard deviation in Hz, and the spread of that.
+    pub ln_sigma: f64,
+    /// See `ln_sigma`.
+    pub ln_sigma_sd: f64,
+}
+
+/// One fit on the way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Its parameters.
+    pub parameters: Parameters,
+    /// ln evidence, up to a constant that all steps of a search share.
+    pub ln_evidence: f64,
+    /// Variance of the exponent.
+    pub chi_variance: f64,
+    /// Size of the last step in the exponent.
+    pub last_step: f64,
+}
+
+impl Atoms {
+    /// Candidates for the model's bins.
+    #[must_use]
+    pub fn new(model: &Model) -> Self {
+        let freqs = model.freqs_hz();
+        let low_hz = freqs.first().copied().unwrap_or(0.0);
+        let high_hz = freqs.last().copied().unwrap_or(0.0);
+        let mut atoms = Vec::new();
+        for sigma_hz in [0.6_f64, 1.1, 2.0] {
+            let spacing_hz = 0.5 * sigma_hz.max(1.0);
+            let mut centre_hz = low_hz + 0.5;
+            while centre_hz <= high_hz - 0.5 {
+                let bins = model.reach(centre_hz, sigma_hz);
+                let mut values = vec![[0.0; 3]; bins.len()];
+                model.peak(centre_hz, sigma_hz.ln(), bins.clone(), &mut values);
+                let shape = values.iter().map(|v| v[0]).collect();
+                atoms.push(Atom { centre_hz, ln_sigma: sigma_hz.ln(), start: bins.start, shape });
+                centre_hz += spacing_hz;
+            }
+        }
+        Self { atoms, low_hz, high_hz }
+    }
+
+    /// The candidate that would help the fit in `scratch` most, as a component ready to be fitted.
+    pub fn best(
+        &self,
+        scratch: &Scratch,
+        model: &Model,
+        data: &Data<'_>,
+        parameters: &Parameters,
+        belief: &Belief,
+    ) -> Option<Component> {
+        let dimension = parameters.dimension();
+        let mut best: Option<(f64, &Atom, f64)> = None;
+        for atom in &self.atoms {
+            let end = atom.start + atom.shape.len();
+            let expected = scratch.expected().get(atom.start..end)?;
+            let ratio = scratch.ratio().get(atom.start..end)?;
+            let weight = data.weight.get(atom.start..end)?;
+            let (mut score, mut information) = (0.0, 0.0);
+            for (((q, mu), x), k) in atom.shape.iter().zip(expected).zip(ratio).zip(weight) {
+                let g = q / mu;
+                score += k * g * (x - 1.0);
+                information += k * g * g;
+            }
+            if score <= 0.0 {
+                continue;
+            }
+            let mut cross = [0.0; MAX_PARAMETERS];
+            for (d, slot) in cross.iter_mut().enumerate().take(dimension) {
+                let (column, bins) = scratch.column(d);
+                let (low, high) = (bins.start.max(atom.start), bins.end.min(end));
+                for j in low..high {
+                    if let (Some(g), Some(q), Some(mu), Some(k)) = (
+                        column.get(j - bins.start),
+                        atom.shape.get(j - atom.start),
+                        scratch.expected().get(j),
+                        data.weight.get(j),
+                    ) {
+                        *slot += k * g * q / mu;
+                    }
+                }
+            }
+            let left = information - scratch.inverse_quadratic(&cross, dimension);
+            if left <= 0.02 * information {
+                continue;
+            }
+            let gain = score * score / (2.0 * left);
+            if best.is_none_or(|(most, ..)| gain > most) {
+                best = Some((gain, atom, score / left));
+            }
+        }
+        let (_, atom, amplitude) = best?;
+        let line = (atom.centre_hz / model.pivot_hz()).powf(-parameters.chi);
+        Some(Component {
+            value: [amplitude.min(30.0 * line), atom.centre_hz, atom.ln_sigma],
+            prior: [
+                Prior::new(0.0, belief.amplitude * line),
+                Prior::new(atom.centre_hz, 2.0),
+                Prior::new(belief.ln_sigma, belief.ln_sigma_sd),
+            ],
+        })
+    }
+
+    /// ln of what the prior of a newly found component adds to the evidence.
+    fn ln_prior(&self, component: &Component, belief: &Belief) -> f64 {
+        let [amplitude, _, ln_sigma] = &component.prior;
+        // Half a normal for the amplitude; the centre is anywhere in the range.
+        let centre = (std::f64::consts::TAU.sqrt() / (self.high_hz - self.low_hz)).ln();
+        belief.ln_odds
+            + std::f64::consts::LN_2
+            + 0.5 * amplitude.precision.ln()
+            + centre
+            + 0.5 * ln_sigma.precision.ln()
+    }
+
+    /// Fits `start`, then adds peaks one by one, `more` at most. Returns how many steps were written.
+    #[allow(clippy::too_many_arguments, reason = "the tables, the buffers and the question")]
+    pub fn search(
+        &self,
+        scratch: &mut Scratch,
+        model: &Model,
+        data: &Data<'_>,
+        start: Parameters,
+        belief: &Belief,
+        more: usize,
+        iterations: usize,
+        steps: &mut [Option<Step>],
+    ) -> usize {
+        let mut parameters = start;
+        let mut ln_prior = 0.0;
+        let mut written = 0;
+        let mut best = f64::NEG_INFINITY;
+        steps.fill(None);
+        for slot in steps.iter_mut().take(more + 1) {
+            if written > 0 {
+                let Some(component) = self.best(scratch, model, data, &parameters, belief) else { break };
+                if !parameters.push(component) {
+                    break;
+                }
+                ln_prior += self.ln_prior(&component, belief);
+            }
+            let outcome = scratch.fit(model, data, &mut parameters, iterations);
+            let ln_evidence = -outcome.objective - 0.5 * outcome.ln_determinant + ln_prior;
+            if !ln_evidence.is_finite() {
+                break;
+            }
+            let row = scratch.inverse_row(1, parameters.dimension());
+            let chi_variance = scratch.variance(data, &parameters, &row);
+            *slot = Some(Step { parameters, ln_evidence, chi_variance, last_step: outcome.last_step });
+            written += 1;
+            best = best.max(ln_evidence);
+            // Two peaks may be worth it where one is not, so a small loss does not end the search.
+            if ln_evidence < best - 4.0 {
+                break;
+            }
+        }
+        written
+    }
+}

@@ -1,0 +1,224 @@
+//! From a checked configuration to the parts that run: sample counts, buffers, limits. The last place that
+//! sees a configuration.
+
+mod estimator;
+
+use std::path::PathBuf;
+
+use crate::{
+    acquisition::settings::{AcquisitionSettings, Reference, StreamChoice},
+    cli::CliError,
+    config::{self, Config, Law, ProfileName, StimulatorKind},
+    controller::{Controller, ControllerSettings, Law as ControlLaw, adaptive::Adaptive, fixed::Fixed},
+    current::{Current, Setup},
+    limits::HostLimits,
+    noise::{Parameters, Profile},
+    runtime::stages::{closed_loop::LoopSettings, stimulate::BurstSettings},
+    session::schedule::Schedule,
+    simulation::{
+        montage,
+        participant::ParticipantSettings,
+        response::ResponseSettings,
+        rhythm::RhythmSettings,
+    },
+    stimulator::{
+        Stimulator,
+        simulated::{Settings as SimulatedSettings, SimulatedStimulator},
+    },
+};
+
+/// A run as it was asked for: the configuration and what the command line says over it.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// Checked.
+    pub config: Config,
+    /// `run`, `demo` or `monitor`.
+    pub command: &'static str,
+    /// Seed of the noise, and of a simulation.
+    pub seed: u64,
+    /// End after so many seconds.
+    pub seconds: Option<f64>,
+    /// Folder of the recording.
+    pub record: Option<PathBuf>,
+    /// Seconds to wait for the stream at the start.
+    pub patience_s: f64,
+}
+
+fn usage(error: impl std::fmt::Display) -> CliError {
+    CliError::Usage(error.to_string())
+}
+
+impl Built {
+    /// What acquisition is told.
+    #[must_use]
+    pub fn acquisition(&self) -> AcquisitionSettings {
+        let stream = &self.config.stream;
+        AcquisitionSettings {
+            choice: StreamChoice {
+                name: stream.name.clone(),
+                // A predicate says all that there is to say.
+                kind: stream.predicate.is_none().then(|| stream.kind.clone()),
+                source_id: stream.source_id.clone(),
+                predicate: stream.predicate.clone(),
+            },
+            unit: stream.unit.map(|unit| unit.name().to_owned()),
+            channels: stream.channels.clone(),
+            reference: match &stream.reference {
+                config::Reference::None => Reference::None,
+                config::Reference::Average => Reference::Average,
+                config::Reference::Channels(labels) => Reference::Channels(labels.clone()),
+            },
+            lost_after_s: stream.lost_after_s,
+            max_age_s: stream.max_age_s,
+            settle_s: stream.settle_s,
+            range_uv: stream.range_uv,
+            ..AcquisitionSettings::default()
+        }
+    }
+
+    /// Whether current is to flow at all.
+    #[must_use]
+    pub fn stimulates(&self) -> bool {
+        self.config.stimulation.enabled && self.config.stimulator.kind != StimulatorKind::None
+    }
+
+    /// The session's plan, `None` without stimulation.
+    #[must_use]
+    pub fn schedule(&self) -> Option<Schedule> {
+        let s = &self.config.stimulation;
+        self.stimulates().then_some(Schedule {
+            baseline_s: s.baseline_s,
+            block_s: s.block_s,
+            gap_s: s.gap_s,
+            blocks: s.blocks,
+            ramp_down_s: s.ramp_down_s,
+        })
+    }
+
+    /// What the loop goes by.
+    #[must_use]
+    pub fn loop_settings(&self) -> LoopSettings {
+        LoopSettings {
+            schedule: self.schedule(),
+            steer: self.config.estimator.steering_region(),
+            blind_gap_s: self.config.stimulation.blind_gap_s,
+            max_age_s: self.config.stream.max_age_s,
+        }
+    }
+
+    /// The control law within its bounds.
+    ///
+    /// # Errors
+    /// An adaptive law without a target; a checked configuration has one.
+    pub fn controller(&self) -> Result<Controller, CliError> {
+        let c = &self.config.controller;
+        let start = self.config.stimulation.exponent;
+        // An open loop gives what the protocol says, whatever an adaptive law would be bounded by.
+        let (min, max) = match c.law {
+            Law::Fixed => (start, start),
+            Law::Adaptive => (c.exponent_min, c.exponent_max),
+        };
+        let settings = ControllerSettings {
+            start_exponent: start.clamp(min, max),
+            min_exponent: min,
+            max_exponent: max,
+        };
+        let law: Box<dyn ControlLaw> = match c.law {
+            Law::Fixed => Box::new(Fixed),
+            Law::Adaptive => {
+                let target = c.target_exponent.ok_or_else(|| usage("controller.target_exponent is missing"))?;
+                Box::new(Adaptive::new(target, c.gain_p, c.gain_i, settings))
+            }
+        };
+        Ok(Controller::new(law, settings))
+    }
+
+    /// The host's limits.
+    #[must_use]
+    pub fn limits(&self) -> HostLimits {
+        let l = &self.config.limits;
+        HostLimits {
+            peak_ma: l.peak_ma,
+            dc_ma: l.dc_max_ua * 1e-3,
+            slew_ma_per_ms: l.slew_ma_per_ms,
+            net_charge_mc: l.net_charge_mc,
+            total_charge_mc: l.total_charge_c * 1e3,
+            active_s: l.active_min * 60.0,
+            electrode_area_cm2: self.config.stimulation.electrode_area_cm2,
+            ..HostLimits::default()
+        }
+    }
+
+    /// What every burst has in common.
+    #[must_use]
+    pub fn burst(&self) -> BurstSettings {
+        let s = &self.config.stimulation;
+        let profile = match s.profile {
+            ProfileName::Steep => Profile::Steep,
+            ProfileName::Flat => Profile::Flat,
+            ProfileName::Sham => Profile::Sham,
+        };
+        let parameters = Parameters {
+            profile,
+            exponent: s.exponent,
+            band_hz: (s.band_hz[0], s.band_hz[1]),
+            peak_ma: s.peak_ma,
+        };
+        BurstSettings { profile, peak_ma: s.peak_ma, rms_ma: parameters.rms_ma() }
+    }
+
+    /// The host's current, disarmed.
+    ///
+    /// # Errors
+    /// A limit beyond its hard limit, or a noise that cannot be made at the device's rate.
+    pub fn current(&self, rate_hz: f64) -> Result<Current, CliError> {
+        let s = &self.config.stimulation;
+        let setup = Setup {
+            rate_hz,
+            band_hz: (s.band_hz[0], s.band_hz[1]),
+            ramp_up_s: s.ramp_up_s,
+            ramp_down_s: s.ramp_down_s,
+            arm_expires_s: s.gap_s + s.baseline_s + 60.0,
+            ..Setup::new(self.limits(), self.seed)
+        };
+        Current::new(&setup).map_err(usage)
+    }
+
+    /// The device, connected: its echo of the limits is matched.
+    ///
+    /// # Errors
+    /// It is not there, or its echo differs.
+    pub fn stimulator(&self, now_s: f64) -> Result<Box<dyn Stimulator>, CliError> {
+        let s = &self.config.stimulator;
+        let mut device: Box<dyn Stimulator> = match s.kind {
+            StimulatorKind::Simulated => Box::new(SimulatedStimulator::new(SimulatedSettings {
+                queue_capacity: (s.rate_hz * s.queue_ms * 1e-3).round().clamp(1.0, 4_000.0) as u16,
+                ..SimulatedSettings::default()
+            })),
+            kind => return Err(CliError::NotFound(format!("stimulator.kind = {kind:?}: not available yet"))),
+        };
+        let mut wanted = self.limits().to_device();
+        wanted.heartbeat_ms = self.config.limits.heartbeat_ms as u32;
+        device.connect(&wanted, now_s).map_err(|e| CliError::NotFound(e.to_string()))?;
+        Ok(device)
+    }
+
+    /// The virtual participant of a demo.
+    #[must_use]
+    pub fn participant(&self) -> ParticipantSettings {
+        let s = &self.config.simulation;
+        ParticipantSettings {
+            rate_hz: s.rate_hz,
+            labels: montage::labels(s.channels as usize),
+            exponent: s.exponent,
+            rhythms: vec![RhythmSettings::alpha(s.alpha_uv), RhythmSettings::theta(s.theta_uv)],
+            line_hz: s.line_hz,
+            response: ResponseSettings {
+                gain: s.response_gain,
+                rise_s: s.response_tau_s,
+                ..ResponseSettings::default()
+            },
+            ..ParticipantSettings::default()
+        }
+    }
+}

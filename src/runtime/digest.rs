@@ -1,0 +1,104 @@
+//! Adds up the notes of a run into its summary. Both runtimes feed it.
+
+use super::{
+    events,
+    observation::{Note, Stamped, StreamState},
+    summary::{EstimateTally, Summary},
+};
+use crate::acquisition::conditioner::Counts;
+
+/// The most faults that a summary lists; a device that flaps must not fill the memory.
+const MOST_FAULTS: usize = 100;
+
+/// What has been seen so far.
+#[derive(Debug, Default)]
+pub struct Digest {
+    steer: usize,
+    estimates: EstimateTally,
+    stimulation_exponent: Option<f64>,
+    decisions: u64,
+    underruns: u64,
+    lost_since_s: Option<f64>,
+    faults: Vec<String>,
+    delivered: DeliveredTally,
+}
+
+/// Adds up the current as the device delivered it.
+#[derive(Clone, Copy, Debug, Default)]
+struct DeliveredTally {
+    peak_ma: f64,
+    squares: f64,
+    absolute: f64,
+    samples: u64,
+}
+
+impl Digest {
+    /// `steer`: index of the steering region.
+    #[must_use]
+    pub fn new(steer: usize) -> Self {
+        Self { steer, ..Self::default() }
+    }
+
+    /// Takes a note in.
+    pub fn note(&mut self, stamped: &Stamped) {
+        match stamped.note {
+            Note::Estimate(estimate) if estimate.target == self.steer => self.estimates.push(&estimate),
+            Note::Decision(decision, _) => {
+                self.decisions += 1;
+                self.stimulation_exponent = Some(decision.exponent);
+            }
+            Note::Device(status) => self.underruns = self.underruns.max(status.underruns),
+            Note::Stream(StreamState::Lost) => self.lost_since_s = Some(stamped.at_s),
+            Note::Stream(StreamState::Live) => self.lost_since_s = None,
+            _ => {}
+        }
+        if let Some(words) = events::fault_words(stamped)
+            && self.faults.len() < MOST_FAULTS
+        {
+            self.faults.push(words);
+        }
+    }
+
+    /// Takes a delivered sample in, in mA.
+    pub fn delivered(&mut self, current_ma: f32) {
+        let ma = f64::from(current_ma).abs();
+        self.delivered.peak_ma = self.delivered.peak_ma.max(ma);
+        self.delivered.squares += ma * ma;
+        self.delivered.absolute += ma;
+        self.delivered.samples += 1;
+    }
+
+    /// The faults so far.
+    #[must_use]
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
+    /// The summary of it all. `counts`: acquisition's; `overruns`: frames that our ring dropped; `rate_hz`: of
+    /// the current.
+    #[must_use]
+    pub fn summary(&self, counts: &Counts, overruns: u64, rate_hz: f64) -> Summary {
+        let mut summary = Summary {
+            samples_received: counts.received,
+            samples_lost: counts.lost + overruns,
+            gaps: counts.gaps + counts.resumes,
+            frames_spoilt: counts.spoilt_frames,
+            stimulation_exponent: self.stimulation_exponent,
+            decisions: self.decisions,
+            underruns: self.underruns,
+            faults: self.faults.clone(),
+            ..Summary::default()
+        };
+        self.estimates.fill(&mut summary);
+        if self.delivered.samples > 0 {
+            summary.stimulation_seconds = self.delivered.samples as f64 / rate_hz;
+            summary.current_rms_ma = (self.delivered.squares / self.delivered.samples as f64).sqrt();
+            summary.current_peak_ma = self.delivered.peak_ma;
+            summary.charge_c = self.delivered.absolute / rate_hz * 1e-3;
+        }
+        if let Some(since_s) = self.lost_since_s {
+            summary.faults.push(format!("the EEG stream was lost at {since_s:.3} s and did not come back"));
+        }
+        summary
+    }
+}

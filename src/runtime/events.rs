@@ -1,0 +1,119 @@
+//! Notes in words: the JSON of the event stream and of the recording, and the lines that an operator reads.
+
+use serde_json::{Value, json};
+
+use super::observation::{Halt, Note, Stamped};
+use crate::{session::schedule::Phase, stimulator::State};
+
+/// A note as one JSON object, for those that belong on the event stream; estimates, spectra and the device's
+/// regular word have streams of their own.
+#[must_use]
+pub fn json(stamped: &Stamped) -> Option<String> {
+    let value = match stamped.note {
+        Note::Estimate(_) | Note::Spectrum(_) | Note::Device(_) => return None,
+        Note::Stream(state) => json!({"event": "stream", "state": state.label()}),
+        Note::Decision(d, took_s) => json!({
+            "event": "decision", "id": d.id, "estimate": d.estimate_id, "exponent": d.exponent,
+            "bounded": d.bounded, "latency_us": (took_s * 1e6).round(),
+        }),
+        Note::Phase(phase, left_s) => json!({
+            "event": "phase", "phase": phase.label(), "block": block_of(phase),
+            "seconds_left": finite(left_s),
+        }),
+        Note::Flow { flowing, frame } => json!({"event": "flow", "flowing": flowing, "frame": frame}),
+        Note::Host { state, decision_id, sample, exponent, rms_ma } => {
+            let on = matches!(state, State::RampUp | State::Stimulating | State::RampDown);
+            json!({
+                "event": "current", "state": state_label(state), "decision": decision_id, "sample": sample,
+                "exponent": if on { json!(exponent) } else { Value::Null },
+                "rms_ma": if on { rms_ma } else { 0.0 },
+            })
+        }
+        Note::Halted(why) => json!({"event": "halted", "why": halt_words(why)}),
+        Note::HostFault(limit, value) => {
+            json!({"event": "fault", "by": "host", "limit": limit, "value": finite(value)})
+        }
+        Note::DeviceFault(fault) => json!({
+            "event": "fault", "by": "device", "code": format!("{:?}", fault.code), "value": fault.value,
+            "at_s": fault.at_s,
+        }),
+        Note::LinkFault(what) => json!({"event": "fault", "by": "link", "what": what}),
+    };
+    Some(value.to_string())
+}
+
+/// A fault in words, `None` for a note that is no fault.
+#[must_use]
+pub fn fault_words(stamped: &Stamped) -> Option<String> {
+    let at_s = stamped.at_s;
+    match stamped.note {
+        Note::HostFault(limit, value) => {
+            Some(format!("host limit {limit} reached with {value:.4} at {at_s:.3} s: ramped down"))
+        }
+        Note::DeviceFault(f) => {
+            Some(format!("device fault {:?} with {:.4} at {:.3} s: latched", f.code, f.value, f.at_s))
+        }
+        Note::LinkFault(what) => Some(format!("stimulator link: {what} at {at_s:.3} s")),
+        _ => None,
+    }
+}
+
+/// Why stimulation halted, in words.
+#[must_use]
+pub fn halt_words(why: Halt) -> String {
+    match why {
+        Halt::Operator => "stopped by the operator".to_owned(),
+        Halt::StreamLost => "the EEG stream is lost".to_owned(),
+        Halt::Stale(age_s) => format!("the newest EEG is {age_s:.2} s old"),
+        Halt::Fault => "a fault is latched".to_owned(),
+        Halt::Frozen => "the loop does not go round any more".to_owned(),
+    }
+}
+
+/// A state of host or device as the operator reads it.
+#[must_use]
+pub fn state_label(state: State) -> &'static str {
+    match state {
+        State::Disarmed => "disarmed",
+        State::Armed => "armed",
+        State::RampUp => "ramp up",
+        State::Stimulating => "stimulating",
+        State::RampDown => "ramp down",
+        State::Fault => "FAULT",
+    }
+}
+
+/// The block that a phase belongs to.
+#[must_use]
+pub fn block_of(phase: Phase) -> Option<u32> {
+    match phase {
+        Phase::Block(n) | Phase::Ending(n) | Phase::Gap(n) => Some(n),
+        Phase::Baseline | Phase::Done => None,
+    }
+}
+
+fn finite(x: f64) -> Option<f64> {
+    x.is_finite().then_some(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::observation::StreamState;
+
+    #[test]
+    fn every_event_is_json_with_its_kind() {
+        let notes = [
+            Note::Stream(StreamState::Lost),
+            Note::Phase(Phase::Done, f64::INFINITY),
+            Note::Host { state: State::RampUp, decision_id: 3, sample: 0, exponent: 1.8, rms_ma: 0.16 },
+            Note::Halted(Halt::Stale(0.7)),
+            Note::HostFault("dc", f64::NAN),
+        ];
+        for note in notes {
+            let text = json(&Stamped { at_s: 1.0, note }).unwrap_or_default();
+            let value: Value = serde_json::from_str(&text).unwrap_or_default();
+            assert!(value["event"].is_string(), "{text}");
+        }
+    }
+}

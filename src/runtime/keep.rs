@@ -1,0 +1,147 @@
+//! What is kept of a run: entries on their way to the recorder, and the recorder's answer to a full disk.
+
+use crate::{
+    acquisition::frame::FrameHeader,
+    recorder::{Recorder, RecorderError},
+    runtime::{
+        events,
+        observation::{Note, Stamped},
+    },
+    stimulator::Delivered,
+};
+
+/// One thing to record.
+#[derive(Debug)]
+pub enum Entry {
+    /// Frames: headers, and their values sample by sample in uV.
+    Frames(Vec<FrameHeader>, Vec<f32>),
+    /// Current that followed on without a break: stamp of the first sample, and values in mA.
+    Current(f64, Vec<f32>),
+    /// An estimate or an event.
+    Note(Box<Stamped>),
+    /// A marker of another program.
+    Marker(f64, String),
+}
+
+/// A recorder that reports its first failure once and goes on trying.
+pub struct Keeper {
+    recorder: Recorder,
+    rate_hz: f64,
+    stamps_s: Vec<f64>,
+    failed: Option<String>,
+}
+
+impl Keeper {
+    /// `rate_hz`: of the current.
+    #[must_use]
+    pub fn new(recorder: Recorder, rate_hz: f64) -> Self {
+        Self { recorder, rate_hz, stamps_s: Vec::new(), failed: None }
+    }
+
+    /// Records an entry.
+    pub fn keep(&mut self, entry: &Entry) {
+        let result = match entry {
+            Entry::Frames(headers, values_uv) => self.frames(headers, values_uv),
+            Entry::Current(stamp_s, values_ma) => self.recorder.current(*stamp_s, self.rate_hz, values_ma),
+            Entry::Note(stamped) => self.note(stamped),
+            Entry::Marker(stamp_s, text) => self.recorder.marker(*stamp_s, text),
+        };
+        self.heed(result);
+    }
+
+    /// To be called at least every second: what came after it is lost if the process is killed.
+    pub fn maintain(&mut self, now_s: f64) {
+        let result = self.recorder.maintain(now_s);
+        self.heed(result);
+    }
+
+    /// Ends the file and checks it. Gives what went wrong at any time.
+    pub fn close(self, now_s: f64) -> Option<String> {
+        let dropped = self.recorder.dropped();
+        let closing = self.recorder.close(now_s).err().map(|e| e.to_string());
+        let dropped = (dropped > 0).then(|| format!("recording: {dropped} writes were refused and are lost"));
+        self.failed.or(closing).or(dropped)
+    }
+
+    fn frames(&mut self, headers: &[FrameHeader], values_uv: &[f32]) -> Result<(), RecorderError> {
+        for header in headers {
+            self.recorder.frame(header)?;
+        }
+        self.stamps_s.clear();
+        self.stamps_s.extend(headers.iter().map(|header| header.stamp_s));
+        self.recorder.eeg(&self.stamps_s, values_uv)
+    }
+
+    fn note(&mut self, stamped: &Stamped) -> Result<(), RecorderError> {
+        if let Note::Estimate(estimate) = &stamped.note {
+            return self.recorder.estimate(stamped.at_s, estimate);
+        }
+        events::json(stamped).map_or(Ok(()), |json| self.recorder.event(stamped.at_s, &json))
+    }
+
+    fn heed(&mut self, result: Result<(), RecorderError>) {
+        if let Err(error) = result
+            && self.failed.is_none()
+        {
+            self.failed = Some(error.to_string());
+        }
+    }
+}
+
+/// Joins delivered samples into runs without a break.
+pub struct CurrentRuns {
+    next_index: u64,
+    stamp_s: f64,
+    values_ma: Vec<f32>,
+}
+
+impl CurrentRuns {
+    /// Nothing gathered.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { next_index: 0, stamp_s: 0.0, values_ma: Vec::new() }
+    }
+
+    /// Takes a sample; gives the finished run where this one does not follow on.
+    pub fn push(&mut self, sample: &Delivered) -> Option<Entry> {
+        let follows = !self.values_ma.is_empty() && sample.index == self.next_index;
+        let finished = if follows { None } else { self.take() };
+        if self.values_ma.is_empty() {
+            self.stamp_s = sample.stamp_s;
+        }
+        self.next_index = sample.index + 1;
+        self.values_ma.push(sample.current_ma);
+        finished
+    }
+
+    /// Takes what is gathered.
+    pub fn take(&mut self) -> Option<Entry> {
+        if self.values_ma.is_empty() {
+            return None;
+        }
+        Some(Entry::Current(self.stamp_s, std::mem::take(&mut self.values_ma)))
+    }
+}
+
+impl Default for CurrentRuns {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_break_in_the_count_ends_a_run() {
+        let mut runs = CurrentRuns::new();
+        let sample = |index, stamp_s| Delivered { index, stamp_s, current_ma: index as f32 };
+        assert!(runs.push(&sample(5, 1.0)).is_none());
+        assert!(runs.push(&sample(6, 1.1)).is_none());
+        let first = runs.push(&sample(9, 2.0));
+        assert!(matches!(first, Some(Entry::Current(1.0, values)) if values == [5.0, 6.0]));
+        assert!(matches!(runs.take(), Some(Entry::Current(2.0, values)) if values == [9.0]));
+        assert!(runs.take().is_none());
+    }
+}

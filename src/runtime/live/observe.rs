@@ -1,0 +1,153 @@
+//! The observe thread: everything that flowed, to the screen's view, the outlets and the record thread.
+//!
+//! It polls, so that no real-time thread ever has to wake it. Batches for the record thread go by a bounded
+//! channel: a disk that stalls costs recorded data, which is counted, and nothing else.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use ringbuf::{HeapCons, traits::Consumer};
+
+use super::control::Control;
+use crate::{
+    acquisition::frame::FrameHeader,
+    dashboard::View,
+    outlets::Outlets,
+    ring::FrameConsumer,
+    runtime::{
+        digest::Digest,
+        events,
+        keep::{CurrentRuns, Entry},
+        observation::{Note, Stamped},
+        screen,
+    },
+    stimulator::Delivered,
+};
+
+/// Between two rounds.
+const NAP: Duration = Duration::from_millis(10);
+
+/// Everything that the thread owns.
+pub struct Observer {
+    /// Notes of the stages.
+    pub notes: Receiver<Stamped>,
+    /// Frames, as acquired.
+    pub frames: FrameConsumer,
+    /// Samples of current, as delivered.
+    pub delivered: HeapCons<Delivered>,
+    /// Markers of other programs.
+    pub markers: Receiver<(f64, String)>,
+    /// What the screen shows.
+    pub view: Arc<Mutex<View>>,
+    /// Our streams.
+    pub outlets: Option<Outlets>,
+    /// To the record thread.
+    pub record: Option<Sender<Entry>>,
+    /// The summary in the making.
+    pub digest: Digest,
+    /// Shared words.
+    pub control: Arc<Control>,
+    /// When the run began.
+    pub began_s: f64,
+    /// Entries and outlet samples that were dropped.
+    pub dropped: u64,
+}
+
+impl Observer {
+    /// Observes until told to quit, and once more after that, so that nothing told before the end is missed.
+    pub fn run(mut self) -> (Digest, u64) {
+        let mut runs = CurrentRuns::new();
+        let mut values = vec![0.0; self.frames.width()];
+        loop {
+            let last = self.control.quits();
+            self.frames(&mut values);
+            self.delivered(&mut runs);
+            self.notes();
+            while let Ok((stamp_s, text)) = self.markers.try_recv() {
+                self.keep(Entry::Marker(stamp_s, text));
+            }
+            if last {
+                return (self.digest, self.dropped);
+            }
+            std::thread::sleep(NAP);
+        }
+    }
+
+    fn frames(&mut self, values: &mut [f32]) {
+        let mut headers: Vec<FrameHeader> = Vec::new();
+        let mut all_uv: Vec<f32> = Vec::new();
+        while let Some(header) = self.frames.pop(values) {
+            headers.push(header);
+            all_uv.extend_from_slice(values);
+        }
+        let Some(newest) = headers.last().copied() else {
+            let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+            screen::age(&mut view, lsl::local_clock(), self.began_s);
+            return;
+        };
+        {
+            let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+            for (header, frame_uv) in headers.iter().zip(all_uv.chunks_exact(values.len())) {
+                view.push_frame(header.stamp_s, frame_uv);
+            }
+            screen::frame(&mut view, &newest, lsl::local_clock(), self.began_s);
+            view.stream.overruns = self.frames.overruns();
+        }
+        self.keep(Entry::Frames(headers, all_uv));
+    }
+
+    fn delivered(&mut self, runs: &mut CurrentRuns) {
+        let mut finished = Vec::new();
+        {
+            let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+            while let Some(sample) = self.delivered.try_pop() {
+                self.digest.delivered(sample.current_ma);
+                view.push_current(sample.stamp_s, sample.current_ma);
+                finished.extend(runs.push(&sample));
+            }
+        }
+        finished.extend(runs.take());
+        for run in finished {
+            if let (Some(outlets), Entry::Current(stamp_s, values_ma)) = (&mut self.outlets, &run) {
+                self.dropped += u64::from(outlets.push_current(*stamp_s, values_ma).is_err());
+            }
+            self.keep(run);
+        }
+    }
+
+    fn notes(&mut self) {
+        while let Ok(stamped) = self.notes.try_recv() {
+            self.digest.note(&stamped);
+            {
+                let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+                screen::note(&mut view, &stamped, self.digest.steer());
+            }
+            let event = events::json(&stamped);
+            if let Some(outlets) = &mut self.outlets {
+                let pushed = match (&stamped.note, &event) {
+                    (Note::Estimate(estimate), _) => outlets.push_estimate(estimate),
+                    (_, Some(json)) => outlets.push_event(stamped.at_s, json),
+                    _ => Ok(()),
+                };
+                self.dropped += u64::from(pushed.is_err());
+            }
+            if event.is_some() || matches!(stamped.note, Note::Estimate(_)) {
+                self.keep(Entry::Note(Box::new(stamped)));
+            }
+        }
+        if let Some(outlets) = &mut self.outlets {
+            self.dropped += u64::from(outlets.flush_estimates().is_err());
+        }
+    }
+
+    fn keep(&mut self, entry: Entry) {
+        if let Some(record) = &self.record
+            && let Err(TrySendError::Full(_)) = record.try_send(entry)
+        {
+            self.dropped += 1;
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The record thread: the only one that waits for the disk.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use crate::runtime::keep::{Entry, Keeper};
+
+/// The recording is brought to the operating system this often.
+const MAINTAIN_EVERY: Duration = Duration::from_millis(500);
+
+/// Records until the channel's other end is gone; gives what went wrong.
+pub fn run(mut keeper: Keeper, entries: &Receiver<Entry>) -> Option<String> {
+    let mut maintained = Instant::now();
+    loop {
+        let left = MAINTAIN_EVERY.saturating_sub(maintained.elapsed());
+        match entries.recv_timeout(left) {
+            Ok(entry) => keeper.keep(&entry),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return keeper.close(lsl::local_clock()),
+        }
+        if maintained.elapsed() >= MAINTAIN_EVERY {
+            maintained = Instant::now();
+            keeper.maintain(lsl::local_clock());
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The stimulate thread: one step of the stimulate stage every millisecond, at the highest priority.
+
+use std::{sync::Arc, time::Duration};
+
+use crossbeam_channel::Receiver;
+use ringbuf::{HeapProd, traits::Producer};
+
+use super::control::Control;
+use crate::{
+    runtime::{
+        observation::Halt,
+        stages::{closed_loop::Command, stimulate::StimulateStage},
+    },
+    stimulator::{Delivered, Stop},
+};
+
+/// Between two steps. The device holds at least 20 ms.
+const NAP: Duration = Duration::from_millis(1);
+
+/// Everything that the thread owns.
+pub struct StimulateThread {
+    /// What it repeats.
+    pub stage: StimulateStage,
+    /// Commands of the loop.
+    pub commands: Receiver<Command>,
+    /// Delivered samples out, for the recording.
+    pub delivered: HeapProd<Delivered>,
+    /// Delivered samples that found no room there.
+    pub delivered_dropped: u64,
+    /// Shared words.
+    pub control: Arc<Control>,
+}
+
+impl StimulateThread {
+    /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
+    pub fn run(&mut self) {
+        let mut stopped = false;
+        while !self.control.quits() {
+            let now_s = lsl::local_clock();
+            // Past the loop, so that neither its backlog nor its death delays a stop.
+            if (self.control.stopped() || self.control.ending()) && !stopped {
+                stopped = true;
+                self.stage.lock(Stop::Soft, Halt::Operator, now_s);
+            }
+            if self.control.cuts() {
+                self.stage.lock(Stop::Cut, Halt::Operator, now_s);
+            }
+            while let Ok(command) = self.commands.try_recv() {
+                self.stage.command(command, now_s);
+            }
+            let (ring, dropped) = (&mut self.delivered, &mut self.delivered_dropped);
+            self.stage.step(self.control.loop_alive(now_s), now_s, &mut |sample| {
+                *dropped += u64::from(ring.try_push(sample).is_err());
+            });
+            if self.control.ending() && self.stage.at_rest() {
+                self.stage.disarm(now_s);
+                self.control.report_safe();
+            }
+            std::thread::sleep(NAP);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The main thread during a run: signals, keys, time, and the order in which a run ends: current, threads,
+//! files.
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::{Watching, control::Control};
+use crate::{
+    dashboard::{self, Action, View},
+    runtime::{build::Built, signals::Signals},
+    session::dose::DoseLedger,
+};
+
+/// Between two looks.
+const NAP: Duration = Duration::from_millis(20);
+/// The ledger is written this often while current flows.
+const LEDGER_EVERY: Duration = Duration::from_secs(5);
+/// After the order to end, the device has so long to report zero: 1 s of ramp, its queue, and some patience.
+const SAFE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Seconds since 1970, for the ledger only.
+pub fn unix_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+}
+
+/// Waits until the run is to end, and until its current has ended. Gives what went wrong on the way.
+pub fn watch_over(
+    built: &Built,
+    watching: &Watching,
+    control: &Arc<Control>,
+    signals: &Signals,
+    view: &Arc<Mutex<View>>,
+    mut ledger: Option<DoseLedger>,
+    began_s: f64,
+) -> Vec<String> {
+    let mut faults = Vec::new();
+    let screen = match watching {
+        Watching::Dashboard(style) => match dashboard::start(Arc::clone(view), style.clone()) {
+            Ok(screen) => Some(screen),
+            Err(error) => {
+                faults.push(format!("the dashboard cannot start: {error}"));
+                None
+            }
+        },
+        Watching::Lines => None,
+    };
+    let mut lines = Lines { next_s: 1.0, quiet: screen.is_some() };
+    let mut ledger_written = Instant::now();
+    let mut ending: Option<Instant> = None;
+    loop {
+        let elapsed_s = lsl::local_clock() - began_s;
+        for action in screen.iter().flat_map(|screen| screen.actions()) {
+            match action {
+                Action::StopStimulation => control.stop_stimulation(),
+                Action::Quit => control.end_run(),
+            }
+        }
+        if signals.count() > 0 || control.is_done() || built.seconds.is_some_and(|s| elapsed_s >= s) {
+            control.end_run();
+        }
+        if signals.count() > 1 {
+            control.cut_current();
+        }
+        if let Some(ledger) = &mut ledger
+            && (ledger_written.elapsed() >= LEDGER_EVERY || control.is_safe())
+        {
+            ledger_written = Instant::now();
+            let active_s = view.lock().unwrap_or_else(PoisonError::into_inner).stimulation.active_s;
+            if active_s > ledger.left_s() && !control.ending() {
+                faults.push(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"));
+                control.stop_stimulation();
+            }
+            if let Err(error) = ledger.record(active_s, unix_s()) {
+                faults.push(format!("{error}: stimulation ends, because the day's dose cannot be kept"));
+                control.stop_stimulation();
+            }
+        }
+        lines.tell(elapsed_s, view);
+        if control.ending() {
+            let since = ending.get_or_insert_with(Instant::now);
+            if control.is_safe() {
+                break;
+            }
+            if since.elapsed() > SAFE_WITHIN {
+                faults.push("the stimulator did not report zero current within 5 s of the end: check it".into());
+                control.cut_current();
+                std::thread::sleep(Duration::from_millis(50));
+                break;
+            }
+        }
+        std::thread::sleep(NAP);
+    }
+    if let Some(ledger) = &mut ledger {
+        let active_s = view.lock().unwrap_or_else(PoisonError::into_inner).stimulation.active_s;
+        faults.extend(ledger.record(active_s, unix_s()).err().map(|e| e.to_string()));
+    }
+    if let Some(screen) = screen {
+        screen.stop();
+    }
+    faults
+}
+
+/// One line a second, where there is no screen.
+struct Lines {
+    next_s: f64,
+    quiet: bool,
+}
+
+impl Lines {
+    fn tell(&mut self, elapsed_s: f64, view: &Mutex<View>) {
+        if self.quiet || elapsed_s < self.next_s {
+            return;
+        }
+        self.next_s = elapsed_s.floor() + 1.0;
+        let line = view.lock().unwrap_or_else(PoisonError::into_inner).line();
+        // A reader that has gone is no fault of the run.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+}

@@ -1,0 +1,178 @@
+//! What the three real-time stages tell the rest: fixed-size notes through a bounded channel.
+//!
+//! A stage never waits for a reader. What does not fit is dropped and counted, and the count is shown.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use crate::{
+    controller::Decision,
+    estimator::Estimate,
+    session::schedule::Phase,
+    stimulator::{DeviceFault, State, Status},
+};
+
+/// What has become of the EEG stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamState {
+    /// Samples have not come yet.
+    #[default]
+    Waiting,
+    /// Samples come.
+    Live,
+    /// The source is gone; it is looked for.
+    Lost,
+    /// A file or simulation has ended.
+    Ended,
+}
+
+impl StreamState {
+    /// As the operator reads it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Waiting => "WAITING",
+            Self::Live => "LIVE",
+            Self::Lost => "LOST",
+            Self::Ended => "ENDED",
+        }
+    }
+}
+
+/// Why stimulation ends before its block does, or does not begin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Halt {
+    /// The operator pressed the key, or the process was told to end.
+    Operator,
+    /// The EEG stream is lost.
+    StreamLost,
+    /// The newest data are older than `stream.max_age_s`; how old, in s.
+    Stale(f64),
+    /// A fault is latched.
+    Fault,
+    /// The loop thread has stopped going round.
+    Frozen,
+}
+
+/// The most bins of a spectrum that the screen gets.
+pub const SPECTRUM_BINS: usize = 256;
+
+/// A spectrum for the screen: log10 power of evenly spaced bins.
+#[derive(Clone, Copy, Debug)]
+pub struct SpectrumNote {
+    /// Frequency of the first bin, in Hz.
+    pub first_hz: f32,
+    /// Distance of bins, in Hz.
+    pub step_hz: f32,
+    /// How many of `log10_power` hold a value.
+    pub len: usize,
+    /// log10 of uV^2/Hz.
+    pub log10_power: [f32; SPECTRUM_BINS],
+}
+
+/// One thing that a stage tells.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::large_enum_variant, reason = "copied into a slot of a preallocated channel; boxing allocates")]
+pub enum Note {
+    /// The stream's state has changed.
+    Stream(StreamState),
+    /// An estimate, of any region.
+    Estimate(Estimate),
+    /// The spectrum behind the steering region's newest estimate.
+    Spectrum(SpectrumNote),
+    /// A decision, and how long it took from the last sample in the ring.
+    Decision(Decision, f64),
+    /// The session has entered a phase; the next one follows in so many seconds.
+    Phase(Phase, f64),
+    /// Current is, or is no longer, being delivered: the first frame that counts as (not) contaminated.
+    Flow {
+        /// Whether it flows.
+        flowing: bool,
+        /// [`crate::acquisition::frame::FrameHeader::index`] of the first frame seen so.
+        frame: u64,
+    },
+    /// The host's own state machine has moved, under a decision.
+    Host {
+        /// The new state.
+        state: State,
+        /// The decision that it follows, 0 for none.
+        decision_id: u64,
+        /// Sample of current at which it moved, counted since the start.
+        sample: u64,
+        /// The exponent that is being synthesised.
+        exponent: f64,
+        /// RMS of the noise at full amplitude, in mA.
+        rms_ma: f64,
+    },
+    /// The device's word, a few times a second.
+    Device(Status),
+    /// Stimulation halted.
+    Halted(Halt),
+    /// A host limit was reached: its name, the number that broke it.
+    HostFault(&'static str, f64),
+    /// The device latched a fault.
+    DeviceFault(DeviceFault),
+    /// The link to the device failed.
+    LinkFault(&'static str),
+}
+
+/// A note with its time.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamped {
+    /// On this machine's LSL clock.
+    pub at_s: f64,
+    /// What.
+    pub note: Note,
+}
+
+/// The sending end, one for each stage.
+#[derive(Clone)]
+pub struct Notes {
+    sender: Sender<Stamped>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Notes {
+    /// A channel for `capacity` notes.
+    #[must_use]
+    pub fn channel(capacity: usize) -> (Self, Receiver<Stamped>) {
+        let (sender, receiver) = bounded(capacity);
+        (Self { sender, dropped: Arc::default() }, receiver)
+    }
+
+    /// Tells `note`, or counts it as dropped. Neither blocks nor allocates, as long as the reader polls: a
+    /// reader that sleeps in `recv` would have to be woken.
+    pub fn tell(&self, at_s: f64, note: Note) {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send(Stamped { at_s, note }) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many notes found no room.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_is_gone_or_slow_costs_nothing_but_a_count() {
+        let (notes, receiver) = Notes::channel(2);
+        for n in 0..5 {
+            notes.tell(f64::from(n), Note::Stream(StreamState::Live));
+        }
+        assert_eq!(notes.dropped(), 3);
+        assert_eq!(receiver.try_iter().count(), 2);
+        drop(receiver);
+        notes.tell(9.0, Note::Stream(StreamState::Lost));
+        assert_eq!(notes.dropped(), 3);
+    }
+}

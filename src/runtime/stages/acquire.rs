@@ -1,0 +1,93 @@
+//! Acquire: drains the source into frames.
+//!
+//! **Deadline**: every 1 ms. When it is missed the source buffers and the age of the data grows, which every
+//! frame carries; beyond `stream.max_age_s` the loop lets no burst go on.
+
+use crate::{
+    acquisition::{Poll, Source, conditioner::Conditioner, frame::FrameHeader},
+    runtime::observation::{Note, Notes, StreamState},
+};
+
+/// Samples taken from the source at once.
+const BLOCK: usize = 256;
+
+/// A source and what makes frames of it.
+pub struct AcquireStage<S> {
+    source: S,
+    conditioner: Conditioner,
+    notes: Notes,
+    values: Vec<f64>,
+    stamps_s: Vec<f64>,
+    state: StreamState,
+}
+
+impl<S: Source> AcquireStage<S> {
+    /// Allocates for `source`.
+    #[must_use]
+    pub fn new(source: S, conditioner: Conditioner, notes: Notes) -> Self {
+        let channels = source.description().channels.len();
+        Self {
+            source,
+            conditioner,
+            notes,
+            values: vec![0.0; BLOCK * channels],
+            stamps_s: vec![0.0; BLOCK],
+            state: StreamState::Waiting,
+        }
+    }
+
+    /// What makes the frames, and its counts.
+    #[must_use]
+    pub fn conditioner(&self) -> &Conditioner {
+        &self.conditioner
+    }
+
+    /// Where the samples come from.
+    pub fn source(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// Moves everything that waits in the source to `sink`, frame by frame. `clock` is read when a frame is
+    /// ready for the ring.
+    pub fn step(
+        &mut self,
+        clock: &mut dyn FnMut() -> f64,
+        sink: &mut dyn FnMut(&FrameHeader, &[f32]),
+    ) -> StreamState {
+        loop {
+            let before = self.state;
+            let found = self.source.poll(&mut self.values, &mut self.stamps_s);
+            match found {
+                Poll::Samples(count) => {
+                    self.state = StreamState::Live;
+                    self.condition(count, clock, sink);
+                }
+                Poll::Empty => {}
+                Poll::Lost => self.state = StreamState::Lost,
+                Poll::Resumed => self.conditioner.resumed(),
+                Poll::End => self.state = StreamState::Ended,
+            }
+            if self.state != before {
+                self.notes.tell(clock(), Note::Stream(self.state));
+            }
+            if !matches!(found, Poll::Samples(_) | Poll::Resumed) {
+                return self.state;
+            }
+        }
+    }
+
+    fn condition(
+        &mut self,
+        count: usize,
+        clock: &mut dyn FnMut() -> f64,
+        sink: &mut dyn FnMut(&FrameHeader, &[f32]),
+    ) {
+        let width = self.source.description().channels.len();
+        let correction_s = self.source.correction_s();
+        let values = self.values.get(..count * width).unwrap_or_default();
+        let stamps_s = self.stamps_s.get(..count).unwrap_or_default();
+        self.conditioner.push(values, stamps_s, correction_s, clock(), |header, samples_uv| {
+            sink(&FrameHeader { arrived_s: clock(), ..*header }, samples_uv);
+        });
+    }
+}

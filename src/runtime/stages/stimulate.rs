@@ -1,0 +1,236 @@
+//! Stimulate: commands -> noise -> limits -> the device's queue, and the device's word back.
+//!
+//! **Deadline**: the device holds at least 20 ms of samples. When it is missed the device's queue runs dry,
+//! the device ramps itself down and latches a fault: this stage is the only one whose delay a participant
+//! could feel, and so it has the highest priority and the device does not trust it.
+
+use std::sync::Arc;
+
+use crate::{
+    controller::Decision,
+    current::{Cause, Current, EventKind, Start},
+    noise::Profile,
+    runtime::{
+        observation::{Halt, Note, Notes},
+        stages::closed_loop::Command,
+        watch::CurrentWatch,
+    },
+    stimulator::{Delivered, FaultCode, State, Status, Stimulator, Stop},
+};
+
+/// Most samples that are made and queued in one step.
+const BLOCK: usize = 512;
+/// The device's word is passed on this often.
+const STATUS_EVERY_S: f64 = 0.05;
+
+/// What every burst has in common.
+#[derive(Clone, Copy, Debug)]
+pub struct BurstSettings {
+    /// Which noise.
+    pub profile: Profile,
+    /// Its largest |current|, in mA.
+    pub peak_ma: f64,
+    /// Its RMS at full amplitude, in mA.
+    pub rms_ma: f64,
+}
+
+/// The host's current and the device that takes it.
+pub struct StimulateStage {
+    burst: BurstSettings,
+    current: Current,
+    device: Box<dyn Stimulator>,
+    watch: Arc<CurrentWatch>,
+    notes: Notes,
+    samples_ma: Vec<f32>,
+    /// The newest decision; the next burst begins with it.
+    decision: Decision,
+    /// Of the burst that runs.
+    exponent: f64,
+    status: Status,
+    told_status_s: f64,
+    /// A fault or the operator: nothing starts any more in this run.
+    locked: bool,
+    device_fault_told: bool,
+}
+
+impl StimulateStage {
+    /// A stage that is disarmed. `device` is connected.
+    #[must_use]
+    pub fn new(
+        burst: BurstSettings,
+        current: Current,
+        mut device: Box<dyn Stimulator>,
+        decision: Decision,
+        watch: Arc<CurrentWatch>,
+        notes: Notes,
+        now_s: f64,
+    ) -> Self {
+        let status = device.poll(now_s, &mut |_| {});
+        Self {
+            burst,
+            current,
+            device,
+            watch,
+            notes,
+            samples_ma: vec![0.0; BLOCK],
+            decision,
+            exponent: decision.exponent,
+            status,
+            told_status_s: f64::NEG_INFINITY,
+            locked: false,
+            device_fault_told: false,
+        }
+    }
+
+    /// Takes a command of the loop.
+    pub fn command(&mut self, command: Command, now_s: f64) {
+        match command {
+            Command::Decide(decision) => self.decision = decision,
+            Command::Start => self.start(now_s),
+            Command::Finish => self.current.finish(),
+            Command::Stop(how) => self.stop(how, now_s),
+        }
+    }
+
+    /// Ends the current and lets nothing start any more in this run.
+    pub fn lock(&mut self, how: Stop, why: Halt, now_s: f64) {
+        if !self.locked || how == Stop::Cut {
+            self.locked = true;
+            self.stop(how, now_s);
+            self.notes.tell(now_s, Note::Halted(why));
+        }
+    }
+
+    /// No current flows, by the device's own word, and none waits to.
+    #[must_use]
+    pub fn at_rest(&self) -> bool {
+        let host = matches!(self.current.state(), State::Disarmed | State::Armed | State::Fault);
+        host && !self.watch.flowing()
+    }
+
+    /// Opens the relay.
+    pub fn disarm(&mut self, now_s: f64) {
+        if self.status.state != State::Disarmed {
+            self.current.disarm();
+            self.device.disarm(now_s);
+        }
+    }
+
+    /// Moves current and device on. `loop_alive`: the loop has gone round lately; without it the current ends,
+    /// because a heartbeat that does not depend on the loop would keep a current alive that nobody decides on.
+    pub fn step(&mut self, loop_alive: bool, now_s: f64, delivered: &mut dyn FnMut(Delivered)) {
+        if !loop_alive && self.watch.flowing() {
+            self.lock(Stop::Fast, Halt::Frozen, now_s);
+        }
+        self.feed(now_s);
+        self.status = self.device.poll(now_s, delivered);
+        self.heed_device(now_s);
+        self.tell_events(now_s);
+        if now_s - self.told_status_s >= STATUS_EVERY_S {
+            self.told_status_s = now_s;
+            self.notes.tell(now_s, Note::Device(self.status));
+        }
+    }
+
+    fn start(&mut self, now_s: f64) {
+        if self.locked || self.watch.flowing() {
+            return;
+        }
+        if self.status.state == State::Disarmed
+            && let Err(error) = self.device.arm(now_s)
+        {
+            return self.link_failed(error.in_short(), now_s);
+        }
+        if self.current.state() == State::Disarmed && self.current.arm().is_err() {
+            return self.link_failed("the host's current cannot be armed", now_s);
+        }
+        let start = Start {
+            decision_id: self.decision.id,
+            profile: self.burst.profile,
+            exponent: self.decision.exponent,
+            peak_ma: self.burst.peak_ma,
+        };
+        // The watch first: from here on no frame counts as clean.
+        self.watch.begin();
+        if self.current.start(&start).is_err() {
+            self.watch.end(now_s);
+            return self.link_failed("the burst is refused: a limit of the session would be reached", now_s);
+        }
+        self.exponent = self.decision.exponent;
+    }
+
+    fn stop(&mut self, how: Stop, now_s: f64) {
+        self.current.stop(how);
+        self.device.stop(how, now_s);
+    }
+
+    /// Keeps the device's queue full while a burst runs, and for as long as its last zeros take.
+    fn feed(&mut self, now_s: f64) {
+        let host = self.current.state();
+        let running = matches!(host, State::RampUp | State::Stimulating | State::RampDown);
+        let draining = self.watch.flowing() && host == State::Armed;
+        if !(running || draining) || self.status.state == State::Fault {
+            return;
+        }
+        let room = self.device.room().min(BLOCK);
+        let Some(block) = self.samples_ma.get_mut(..room).filter(|block| !block.is_empty()) else { return };
+        self.current.fill(block);
+        // While the device ramps down by itself after a stop it refuses samples: that is not a lost link.
+        let stopping = self.status.state == State::RampDown;
+        if let Err(error) = self.device.queue(block, now_s)
+            && !stopping
+            && self.current.state() != State::Armed
+        {
+            self.link_failed(error.in_short(), now_s);
+        }
+    }
+
+    /// Follows the device: its faults are the host's, and only its word ends a burst.
+    fn heed_device(&mut self, now_s: f64) {
+        if let Some(fault) = self.status.fault
+            && !self.device_fault_told
+        {
+            self.device_fault_told = true;
+            self.locked = true;
+            self.current.fault(fault.code, fault.value, Stop::Fast);
+            self.notes.tell(now_s, Note::DeviceFault(fault));
+            self.notes.tell(now_s, Note::Halted(Halt::Fault));
+        }
+        let host_rests = matches!(self.current.state(), State::Disarmed | State::Armed | State::Fault);
+        let device_rests = matches!(self.status.state, State::Disarmed | State::Armed | State::Fault);
+        if host_rests && device_rests && self.status.current_ma == 0.0 && self.status.queue_fill == 0 {
+            self.watch.end(now_s);
+        }
+    }
+
+    fn link_failed(&mut self, what: &'static str, now_s: f64) {
+        self.locked = true;
+        self.current.fault(FaultCode::Heartbeat, 0.0, Stop::Fast);
+        self.device.stop(Stop::Fast, now_s);
+        self.notes.tell(now_s, Note::LinkFault(what));
+    }
+
+    fn tell_events(&mut self, now_s: f64) {
+        while let Some(event) = self.current.next_event() {
+            match event.kind {
+                EventKind::State { to, .. } => {
+                    let note = Note::Host {
+                        state: to,
+                        decision_id: event.decision_id,
+                        sample: event.sample_index,
+                        exponent: self.exponent,
+                        rms_ma: self.burst.rms_ma,
+                    };
+                    self.notes.tell(now_s, note);
+                }
+                EventKind::Fault(Cause::Limit { limit, value }) => {
+                    self.locked = true;
+                    self.device.stop(Stop::Fast, now_s);
+                    self.notes.tell(now_s, Note::HostFault(limit.as_str(), value));
+                    self.notes.tell(now_s, Note::Halted(Halt::Fault));
+                }
+                _ => {}
+            }
+        }
+    }
+}
