@@ -1,7 +1,10 @@
 //! `tras replay FILE`: plays a recording as an LSL stream, its annotations as markers.
 
+use super::CliError;
+use crate::acquisition::recording::OpenOptions;
 use crate::simulation::SimulationError;
 use crate::simulation::playback::{Playable, PlaybackSettings, Played, play};
+use crate::simulation::recorded::Recorded;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -40,6 +43,9 @@ pub struct ReplayArgs {
     /// Sampling rate in Hz, for a CSV that has no time column
     #[arg(long)]
     pub rate: Option<f64>,
+    /// Which stream of an XDF file, where it has several that could be meant
+    #[arg(long)]
+    pub stream: Option<String>,
     /// End after so many seconds of the recording
     #[arg(long)]
     pub seconds: Option<f64>,
@@ -74,6 +80,19 @@ pub fn interrupted() -> Result<Arc<AtomicBool>, SimulationError> {
     Ok(stop)
 }
 
+/// Opens the file and plays it; see [`run_with`].
+///
+/// # Errors
+/// [`CliError::Usage`] where the file cannot be read; see [`play`] for the rest.
+pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
+    let options = OpenOptions { rate_hz: args.rate, stream: args.stream.clone(), ..OpenOptions::default() };
+    let mut recording = Recorded::open(&args.file, options).map_err(SimulationError::Arguments)?;
+    for note in recording.notes() {
+        eprintln!("{}: {note}", args.file.display());
+    }
+    Ok(run_with(args, &mut recording).map(|_| ())?)
+}
+
 /// Plays `recording` with a progress bar on a terminal, until its end or Ctrl-C.
 ///
 /// # Errors
@@ -101,6 +120,12 @@ pub fn run_with(args: &ReplayArgs, recording: &mut impl Playable) -> Result<Play
         1e6 * played.lateness.mean_s(),
         1e3 * played.lateness.worst_s
     );
+    if played.cut_pauses > 0 {
+        eprintln!(
+            "{} pauses of the recording were longer than a minute and were left out",
+            played.cut_pauses
+        );
+    }
     Ok(played)
 }
 

@@ -1,5 +1,6 @@
 //! `tras simulate`: publishes a virtual participant as an LSL stream.
 
+use super::CliError;
 use super::replay::interrupted;
 use crate::simulation::SimulationError;
 use crate::simulation::faults::Fault;
@@ -140,6 +141,16 @@ impl SimulateArgs {
     }
 }
 
+impl From<SimulationError> for CliError {
+    fn from(error: SimulationError) -> Self {
+        match error {
+            SimulationError::Arguments(what) => Self::Usage(what),
+            SimulationError::NotFound(what) => Self::NotFound(what),
+            SimulationError::Fault(what) => Self::Fault(what),
+        }
+    }
+}
+
 /// `EXPONENT@START[+DURATION]`.
 fn change(text: &str) -> Result<ExponentChange, SimulationError> {
     let read = || {
@@ -161,8 +172,8 @@ fn change(text: &str) -> Result<ExponentChange, SimulationError> {
 /// Publishes until the time is over or Ctrl-C comes.
 ///
 /// # Errors
-/// [`SimulationError::Arguments`] or [`SimulationError::Fault`]; see [`publish`].
-pub fn run(args: &SimulateArgs) -> Result<(), SimulationError> {
+/// [`CliError::Usage`] or [`CliError::Fault`]; see [`publish`].
+pub fn run(args: &SimulateArgs) -> Result<(), CliError> {
     let settings = args.settings()?;
     let stop = interrupted()?;
     let participant = &settings.participant;
@@ -193,4 +204,62 @@ pub fn run(args: &SimulateArgs) -> Result<(), SimulationError> {
         done.current_late
     );
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SimulateArgs,
+    }
+
+    fn parse(line: &str) -> Result<PublishSettings, String> {
+        let words = std::iter::once("simulate").chain(line.split_whitespace());
+        let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
+        line.args.settings().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn arguments_become_settings() {
+        let plain = parse("").unwrap();
+        assert_eq!((plain.name.as_str(), plain.participant.labels.len()), ("tras-sim", 8));
+        assert_eq!(plain.respond_to, None);
+        let full = parse(
+            "--channels Fz,Oz --rate 500 --exponent-at 2.0@60+5 --exponent-at 1@30 --fault dropout@30+5 \
+             --fault nan:Oz@3 --respond-to --line 0",
+        )
+        .unwrap();
+        assert_eq!(full.participant.labels, ["Fz", "Oz"]);
+        assert_eq!(full.participant.exponent_at(20.0), 1.5);
+        assert_eq!((full.participant.exponent_at(32.0), full.participant.exponent_at(65.0)), (1.0, 2.0));
+        assert_eq!(full.faults.len(), 2);
+        assert_eq!(full.respond_to, Some(Names::of_current("tras-current")));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (line, says) in [
+            ("--channels 0", "1 to 256"),
+            ("--channels 257", "1 to 256"),
+            ("--channels Fz,,Cz", "labels such as"),
+            ("--exponent 4", "exponent 4"),
+            ("--exponent-at 2", "EXPONENT@START"),
+            ("--exponent-at 9@2", "exponent 9"),
+            ("--rate 0", "rate 0"),
+            ("--rate nan", "rate NaN"),
+            ("--seconds=-1", "above 0"),
+            ("--seconds 0", "above 0"),
+            ("--fault explode@3", "unknown kind `explode`"),
+            ("--alpha=-1", "0 to 1000000"),
+            ("--gain 2", "gain 2"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(says), "{line}: {error}");
+        }
+    }
 }

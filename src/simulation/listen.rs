@@ -14,8 +14,8 @@ use std::time::Duration;
 /// Something heard.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard {
-    /// One sample of current in mA, with its stamp on this machine's LSL clock.
-    Current(f64, f32),
+    /// One sample of current: its stamp on this machine's LSL clock, how long it lasts (s), and its value (mA).
+    Current(f64, f64, f32),
     /// The stimulator plays this exponent at this root mean square (mA), from now on; `None`: nothing.
     Drive(Option<(f64, f64)>),
 }
@@ -82,12 +82,14 @@ struct Seeker {
     resolver: ContinuousResolver,
     inlet: Option<StreamInlet>,
     correction_s: f64,
+    /// Time between samples; 0 for events.
+    period_s: f64,
 }
 
 impl Seeker {
     fn new(name: &str) -> Result<Self, lsl::Error> {
         let resolver = ContinuousResolver::new_with_prop("name", name, 5.0)?;
-        Ok(Self { resolver, inlet: None, correction_s: 0.0 })
+        Ok(Self { resolver, inlet: None, correction_s: 0.0, period_s: 0.0 })
     }
 
     /// The inlet, where the stream has been found.
@@ -100,6 +102,7 @@ impl Seeker {
         {
             // A sender that has just begun may not answer in time: on the same machine 0 is right anyway.
             self.correction_s = inlet.time_correction(2.0).unwrap_or(0.0);
+            self.period_s = if info.nominal_srate() > 0.0 { 1.0 / info.nominal_srate() } else { 0.0 };
             self.inlet = Some(inlet);
         }
         self.inlet.as_ref()
@@ -126,14 +129,15 @@ fn run(names: &Names, sender: &Sender<Heard>, stop: &AtomicBool) {
                 }
             }
         }
-        let correction_s = current.correction_s;
-        if let Some(inlet) = current.inlet() {
+        let _ = current.inlet();
+        let (correction_s, period_s) = (current.correction_s, current.period_s);
+        if let Some(inlet) = &current.inlet {
             while let Ok(stamp_s) = inlet.pull_sample_buf(&mut value, 0.0)
                 && stamp_s != 0.0
             {
                 idle = false;
                 let current_ma = value.first().copied().unwrap_or(0.0);
-                let heard = Heard::Current(stamp_s + correction_s, current_ma);
+                let heard = Heard::Current(stamp_s + correction_s, period_s, current_ma);
                 if matches!(sender.try_send(heard), Err(TrySendError::Disconnected(_))) {
                     return;
                 }

@@ -13,6 +13,7 @@ pub mod pace;
 pub mod participant;
 pub mod playback;
 pub mod publish;
+pub mod recorded;
 pub mod response;
 pub mod rhythm;
 pub mod source;

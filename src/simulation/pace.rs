@@ -37,14 +37,14 @@ pub fn due_s(start_s: f64, rate_hz: f64, index: u64) -> f64 {
     start_s + index as f64 / rate_hz
 }
 
-/// Waits until `deadline_s`. `false` where `stop` was set before.
+/// Waits until `deadline_s`; one that is not a number has passed. `false` where `stop` was set before.
 pub fn wait_until(clock: &impl Clock, deadline_s: f64, stop: &AtomicBool) -> bool {
     loop {
         if stop.load(Ordering::Relaxed) {
             return false;
         }
         let left_s = deadline_s - clock.now_s();
-        if left_s <= 0.0 {
+        if left_s.is_nan() || left_s <= 0.0 {
             return true;
         }
         clock.sleep(left_s.min(PATIENCE_S));
@@ -136,5 +136,6 @@ mod tests {
     #[test]
     fn a_stop_ends_the_wait() {
         assert!(!wait_until(&LslClock, f64::INFINITY, &AtomicBool::new(true)));
+        assert!(wait_until(&LslClock, f64::NAN, &AtomicBool::new(false)));
     }
 }

@@ -84,8 +84,12 @@ pub struct Played {
     pub seconds: f64,
     /// How late samples left.
     pub lateness: Lateness,
+    /// Pauses of the recording that were longer than a minute, and were not waited for.
+    pub cut_pauses: u64,
 }
 
+/// A pause longer than this is played as none: a recording left on over night, or a broken stamp.
+const LONGEST_PAUSE_S: f64 = 60.0;
 /// Samples read from the recording at a time.
 const BLOCK: usize = 256;
 /// From opening the streams to the first sample.
@@ -137,19 +141,28 @@ pub fn play(
     'rounds: loop {
         let mut first = None;
         let mut next_mark = 0;
+        // The stamp before, and what cut pauses have taken off the time.
+        let (mut before_s, mut cut_s) = (f64::NAN, 0.0);
         loop {
             let count = recording.read(&mut values, &mut stamps).map_err(SimulationError::Arguments)?;
             if count == 0 {
                 break;
             }
             for (row, stamp) in values.chunks_exact(channels).zip(&stamps).take(count) {
-                let origin_s = *first.get_or_insert(*stamp);
+                let stamp = if stamp.is_finite() { *stamp } else { before_s + period_s };
+                let stamp = if stamp.is_finite() { stamp } else { 0.0 };
+                if (stamp - before_s).abs() > LONGEST_PAUSE_S {
+                    cut_s += stamp - before_s - period_s;
+                    played.cut_pauses += 1;
+                }
+                before_s = stamp;
+                let origin_s = *first.get_or_insert(stamp) + cut_s;
                 let time_s = round_s + (stamp - origin_s);
                 if time_s >= limit_s {
                     break 'rounds;
                 }
                 let due_s = start_s + time_s / speed;
-                while let Some(mark) = marks.get(next_mark).filter(|m| m.onset_s <= *stamp) {
+                while let Some(mark) = marks.get(next_mark).filter(|m| m.onset_s <= stamp) {
                     next_mark += 1;
                     // One from before the first sample belongs to its beginning.
                     let onset_s = round_s + (mark.onset_s - origin_s).max(0.0);
@@ -212,7 +225,10 @@ fn open(recording: &impl Playable, settings: &PlaybackSettings) -> Result<Stream
         match labels.iter().position(|label| label == wanted) {
             Some(index) => chosen.push(index),
             None => {
-                return wrong(format!("no channel `{wanted}` in the recording; it has {}", labels.join(", ")));
+                return wrong(format!(
+                    "no channel `{wanted}` in the recording; it has {}",
+                    labels.join(", ")
+                ));
             }
         }
     }

@@ -102,9 +102,9 @@ pub fn publish(
         for heard in listener.iter().flat_map(Listener::heard) {
             match heard {
                 Heard::Drive(now) => drive = now,
-                Heard::Current(stamp_s, current_ma) => {
+                Heard::Current(stamp_s, period_s, current_ma) => {
                     published.current_heard += 1;
-                    current.put(stamp_s + RESPONSE_DELAY_S, current_ma);
+                    current.put(stamp_s + RESPONSE_DELAY_S, period_s, current_ma);
                 }
             }
         }

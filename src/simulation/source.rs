@@ -14,7 +14,6 @@ pub struct CurrentBuffer {
     /// Sum and count of the current's samples for EEG sample k at k modulo the length.
     slots: Vec<(f64, u32)>,
     next: u64,
-    last_ma: f64,
     late: u64,
 }
 
@@ -23,43 +22,36 @@ impl CurrentBuffer {
     #[must_use]
     pub fn new(start_s: f64, rate_hz: f64, ahead_s: f64) -> Self {
         let slots = vec![(0.0, 0); ((ahead_s * rate_hz).ceil() as usize).max(2)];
-        Self { start_s, rate_hz, slots, next: 0, last_ma: 0.0, late: 0 }
+        Self { start_s, rate_hz, slots, next: 0, late: 0 }
     }
 
-    /// Takes in one sample of current that flowed at `stamp_s`. One that comes too late for its EEG sample, or
-    /// further ahead than the buffer reaches, is counted and left out.
-    pub fn put(&mut self, stamp_s: f64, current_ma: f32) {
-        // Sample k is the mean over the time up to it: (k - 1, k]. A little slack absorbs rounding of stamps.
-        let place = ((stamp_s - self.start_s) * self.rate_hz - 1e-6).ceil();
-        let last = self.next + self.slots.len() as u64 - 1;
-        if !current_ma.is_finite() || place < self.next as f64 || place > last as f64 {
+    /// Takes in one sample of current that flows from `stamp_s` for `period_s`. One that comes too late for its
+    /// EEG sample, or further ahead than the buffer reaches, is counted and left out.
+    pub fn put(&mut self, stamp_s: f64, period_s: f64, current_ma: f32) {
+        // EEG sample k is the mean over the time up to it: (k - 1, k]. A little slack absorbs rounding of stamps.
+        let place = |time_s: f64| ((time_s - self.start_s) * self.rate_hz - 1e-6).ceil();
+        // A device slower than the EEG holds its value until its next sample.
+        let (from, until) = (place(stamp_s), place(stamp_s + period_s));
+        let end = (self.next + self.slots.len() as u64) as f64;
+        if !current_ma.is_finite() || !(self.next as f64..end).contains(&from) {
             self.late += 1;
             return;
         }
         let len = self.slots.len() as u64;
-        if let Some((sum, count)) = self.slots.get_mut((place as u64 % len) as usize) {
-            *sum += f64::from(current_ma);
-            *count += 1;
+        for k in from as u64..(from + 1.0).max(until.min(end)) as u64 {
+            if let Some((sum, count)) = self.slots.get_mut((k % len) as usize) {
+                *sum += f64::from(current_ma);
+                *count += 1;
+            }
         }
     }
 
-    /// Mean current over the next EEG sample's time, in mA; where a device slower than the EEG gave none, the
-    /// last is held for one sample in which another still follows, and is 0 after.
+    /// Mean current over the next EEG sample's time, in mA; 0 where none is known.
     pub fn take(&mut self) -> f64 {
         let len = self.slots.len() as u64;
         let slot = self.slots.get_mut((self.next % len) as usize).map(std::mem::take).unwrap_or_default();
-        let (mut following, ahead) = (false, self.slots.get(((self.next + 1) % len) as usize));
-        if let Some((_, count)) = ahead {
-            following = *count > 0;
-        }
         self.next += 1;
-        let mean_ma = match slot {
-            (_, 0) if following => self.last_ma,
-            (_, 0) => 0.0,
-            (sum, count) => sum / f64::from(count),
-        };
-        self.last_ma = mean_ma;
-        mean_ma
+        if slot.1 == 0 { 0.0 } else { slot.0 / f64::from(slot.1) }
     }
 
     /// Samples of current that were left out.
@@ -121,7 +113,7 @@ impl SimulatedSource {
     /// that time is polled.
     pub fn deliver(&mut self, stamp0_s: f64, rate_hz: f64, current_ma: &[f32]) {
         for (i, value) in current_ma.iter().enumerate() {
-            self.current.put(stamp0_s + i as f64 / rate_hz, *value);
+            self.current.put(stamp0_s + i as f64 / rate_hz, 1.0 / rate_hz, *value);
         }
     }
 
@@ -187,5 +179,89 @@ pub fn describe(settings: &ParticipantSettings, name: &str, seed: u64) -> Stream
             .iter()
             .map(|label| Channel { label: label.clone(), unit: "microvolts".into(), kind: "EEG".into() })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn drain(source: &mut SimulatedSource, values: &mut Vec<f64>, stamps: &mut Vec<f64>) {
+        let channels = source.description().channels.len();
+        let (mut block, mut times) = (vec![0.0; channels * 7], [0.0; 7]);
+        while let Poll::Samples(count) = source.poll(&mut block, &mut times) {
+            values.extend(&block[..count * channels]);
+            stamps.extend(&times[..count]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_due_comes_once_and_does_not_depend_on_the_ticks(ticks in prop::collection::vec(1u32..400, 1..20)) {
+            let settings = ParticipantSettings::default();
+            let end_s = 100.0 + f64::from(ticks.iter().sum::<u32>()) * 1e-3;
+            let mut whole = SimulatedSource::new(&settings, 7, 100.0, None).unwrap();
+            whole.advance_to(end_s);
+            let (mut values, mut stamps) = (Vec::new(), Vec::new());
+            drain(&mut whole, &mut values, &mut stamps);
+            prop_assert_eq!(stamps.len(), ((end_s - 100.0) * 250.0 + 1e-9).floor() as usize + 1);
+            let mut ticked = SimulatedSource::new(&settings, 7, 100.0, None).unwrap();
+            let (mut parts, mut times, mut elapsed) = (Vec::new(), Vec::new(), 0);
+            for tick in ticks {
+                elapsed += tick;
+                ticked.advance_to(100.0 + f64::from(elapsed) * 1e-3);
+                drain(&mut ticked, &mut parts, &mut times);
+                ticked.advance_to(0.0);
+            }
+            prop_assert_eq!(values, parts);
+            prop_assert_eq!(stamps, times);
+        }
+    }
+
+    #[test]
+    fn the_artefact_is_the_current_of_the_samples_own_time() {
+        let mut settings = ParticipantSettings::bare(250.0, 2, 1.0);
+        settings.background_uv = 0.0;
+        settings.response.gain = 0.0;
+        for rate_hz in [250.0, 2000.0, 48_000.0, 125.0] {
+            let mut source = SimulatedSource::new(&settings, 1, 0.0, None).unwrap();
+            let factor = source.participant().artefact_uv_per_ma(0);
+            // 0.2 mA from 0.4 s to 0.8 s.
+            let count = (0.4 * rate_hz) as usize;
+            source.deliver(0.4 + 1.0 / rate_hz, rate_hz, &vec![0.2; count]);
+            source.advance_to(2.0);
+            let (mut values, mut stamps) = (Vec::new(), Vec::new());
+            drain(&mut source, &mut values, &mut stamps);
+            for (row, stamp) in values.chunks(2).zip(&stamps) {
+                let longest_s = f64::max(1.0 / rate_hz, 1.0 / 250.0) - 1e-6;
+                let inside = (0.4 + longest_s..0.8 + longest_s).contains(stamp);
+                let expected = if inside { 0.2 * factor } else { 0.0 };
+                assert!(
+                    (row[0] - expected).abs() < 1e-3,
+                    "{rate_hz} Hz, at {stamp}: {} not {expected}",
+                    row[0]
+                );
+            }
+            assert_eq!(source.current_left_out(), 0);
+            source.deliver(0.1, rate_hz, &[1.0, f32::NAN]);
+            source.deliver(90.0, rate_hz, &[1.0]);
+            assert_eq!(source.current_left_out(), 3);
+        }
+    }
+
+    #[test]
+    fn settings_without_sense_are_refused() {
+        let refuse = |change: fn(&mut ParticipantSettings)| {
+            let mut settings = ParticipantSettings::default();
+            change(&mut settings);
+            SimulatedSource::new(&settings, 1, 0.0, None).map(|_| ()).unwrap_err().to_string()
+        };
+        assert!(refuse(|s| s.exponent = 3.5).contains("exponent 3.5"));
+        assert!(refuse(|s| s.rate_hz = f64::NAN).contains("rate"));
+        assert!(refuse(|s| s.labels.clear()).contains("0 channels"));
+        assert!(refuse(|s| s.shared = -0.1).contains("shared"));
+        assert!(refuse(|s| s.background_uv = f64::INFINITY).contains("inf"));
     }
 }
