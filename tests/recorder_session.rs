@@ -99,7 +99,7 @@ fn numbers(path: &Path, survey: &Survey, name: &str) -> (Vec<f64>, Vec<f64>) {
     let stream = survey.streams.iter().find(|s| s.description.name == name).unwrap();
     let mut samples = Samples::open(path, stream).unwrap();
     let width = stream.description.channels.len();
-    let (mut values, mut stamps_s) = (vec![0.0; width * 100_000], vec![0.0; 100_000]);
+    let (mut values, mut stamps_s) = (vec![0.0; width << 17], vec![0.0; 1 << 17]);
     let count = samples.read(&mut values, &mut stamps_s).unwrap();
     values.truncate(count * width);
     stamps_s.truncate(count);
@@ -276,6 +276,7 @@ fn a_kill_costs_at_most_a_second() {
     }
     let mut folders = Vec::new();
     let mut ends_s = Vec::new();
+    let mut torn = 0;
     for round in 0..rounds() {
         let folder = tempfile::tempdir().unwrap();
         // Some rounds write as fast as they can, so that the kill falls into a write; lives from 0 to 400 ms.
@@ -292,9 +293,10 @@ fn a_kill_costs_at_most_a_second() {
                 .iter()
                 .filter(|(of, _)| *of == id)
                 .map(|(_, a)| a.onset_s)
-                .fold(99.0, f64::max);
+                .fold(100.0, f64::max);
             assert!(last_s >= end_s - 1.0, "round {round}: stream {place} to {last_s} s of {end_s} s");
         }
+        torn += usize::from(!found.damage.is_empty());
         folders.push(folder);
         ends_s.push(end_s);
     }
@@ -320,7 +322,7 @@ fn a_kill_costs_at_most_a_second() {
             assert!(last_s >= end_s - 1.1, "{theirs}");
         }
     }
-    println!("{} kills, each file opened by pyxdf, at most 1 s lost", folders.len());
+    println!("{} kills ({torn} inside a write), each file opened by pyxdf, at most 1 s lost", folders.len());
 }
 
 #[test]

@@ -280,6 +280,8 @@ impl Recorder {
     /// # Errors
     /// Where the disk refuses, or the file fails [`check`].
     pub fn close(mut self, now_s: f64) -> Result<Vec<StreamSummary>, RecorderError> {
+        // First what waits, so that there is room for the rest.
+        self.writer.flush().map_err(|error| self.at(error))?;
         self.clock_offsets(now_s)?;
         let Self { writer, path, .. } = self;
         let at = |error| RecorderError::Write { path: path.display().to_string(), error };
