@@ -79,7 +79,6 @@ fn xdf(seconds: usize) -> Vec<u8> {
     let mut writer = XdfWriter::new(Vec::new(), None).unwrap();
     let id = writer.add_stream(&info).unwrap();
     for second in 0..seconds {
-        // One chunk a second, and in the middle one of ten seconds.
         writer.regular_samples(id, second as f64, Values::Float32(&vec![1.5; CHANNELS * RATE])).unwrap();
     }
     writer.close().unwrap()

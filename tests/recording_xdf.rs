@@ -262,7 +262,7 @@ fn the_writer_refuses_what_would_break_the_file() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn damage_is_read_or_refused_never_more(
         cut in prop_oneof![Just(0_usize), 0_usize..6000],
