@@ -111,7 +111,7 @@ fn a_line_without_end_is_refused_before_it_fills_the_memory() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_text_is_read_or_refused(text in "(time,)?[A-C](,[A-D]){0,3}\n([0-9.,;x\"\\-\n\r\t]|nan|inf){0,200}") {
         let (_folder, path) = file("rec.csv", text.as_bytes());

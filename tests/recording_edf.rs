@@ -134,7 +134,7 @@ fn every_refusal_says_where_and_what() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn damage_is_read_or_refused_never_more(
         cut in 0_usize..3000,

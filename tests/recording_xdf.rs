@@ -117,6 +117,81 @@ fn every_format_and_deduced_stamps_come_back() {
     assert!(names.contains("several streams") && names.contains("\"int32\""), "{names}");
 }
 
+/// A chunk with a length of `width` bytes.
+fn chunk(width: u8, tag: u16, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![width];
+    bytes.extend(&(content.len() as u64 + 2).to_le_bytes()[..usize::from(width)]);
+    bytes.extend(tag.to_le_bytes());
+    bytes.extend(content);
+    bytes
+}
+
+#[test]
+fn files_of_others_with_any_width_of_length_and_small_integers() {
+    for (format, size) in [("int16", 2), ("int8", 1)] {
+        for width in [1, 4, 8] {
+            let header = format!(
+                "<?xml version=\"1.0\"?><info><name>b &amp; c</name><type>eeg</type><channel_count>2</channel_count>\
+                 <nominal_srate>10.0000</nominal_srate><channel_format>{format}</channel_format></info>"
+            );
+            // A count, a stamped sample, one that follows it at the nominal rate.
+            let mut samples = vec![1, 0, 0, 0, width];
+            samples.extend(&2_u64.to_le_bytes()[..usize::from(width)]);
+            samples.push(8);
+            samples.extend(5.0_f64.to_le_bytes());
+            samples.extend([-3_i16, 100].iter().flat_map(|v| v.to_le_bytes()[..size].to_vec()));
+            samples.push(0);
+            samples.extend([7_i16, -128].iter().flat_map(|v| v.to_le_bytes()[..size].to_vec()));
+            let mut bytes = b"XDF:".to_vec();
+            bytes.extend(chunk(4, 1, b"<info><version>1.0</version></info>"));
+            bytes.extend(chunk(
+                if width == 1 { 4 } else { width },
+                2,
+                &[&[1, 0, 0, 0], header.as_bytes()].concat(),
+            ));
+            bytes.extend(chunk(width, 3, &samples));
+            let (_folder, path) = file("rec.xdf", &bytes);
+            let whole = read(&path, &OpenOptions::default(), 5).unwrap();
+            assert_eq!(whole.values, [-3.0, 100.0, 7.0, -128.0], "{format}, {width}");
+            assert_eq!(whole.stamps_s, [5.0, 5.1]);
+            assert_eq!(whole.recording.description().name, "b & c");
+            assert_eq!(whole.recording.description().channels[1].label, "2");
+            assert!(whole.recording.notes()[0].contains("no clock offsets"));
+        }
+    }
+}
+
+#[test]
+fn a_file_of_broken_chunks_is_passed_over_once() {
+    let mut bytes = b"XDF:".to_vec();
+    // 17 MB: a byte that no chunk begins with, then a boundary, a million times.
+    for _ in 0..1_000_000 {
+        bytes.push(0);
+        bytes.extend(BOUNDARY);
+    }
+    let started = std::time::Instant::now();
+    let error = refusal("rec.xdf", &bytes, &OpenOptions::default());
+    assert!(error.contains("nothing"), "{error}");
+    // A second as a rule; minutes where each boundary costs a buffer.
+    assert!(started.elapsed().as_secs() < 30);
+}
+
+#[test]
+fn a_boundary_is_found_wherever_the_buffer_ends() {
+    for shift in 0..40 {
+        let mut bytes = recording(10);
+        let whole = recording(20);
+        // Nothing that could be a chunk, across the end of the reader's 64 KiB.
+        bytes.truncate(bytes.len() - 400);
+        bytes.resize(65_536 - shift, 0);
+        bytes.extend(BOUNDARY);
+        bytes.extend(&whole[4..]);
+        let (_folder, path) = file("rec.xdf", &bytes);
+        let found = survey(&path).unwrap();
+        assert!(found.streams[0].samples >= 200 + 60, "{shift}: {:?}", found.damage);
+    }
+}
+
 #[test]
 fn a_cut_file_loses_its_last_chunk_only() {
     let bytes = recording(30);
@@ -187,7 +262,7 @@ fn the_writer_refuses_what_would_break_the_file() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn damage_is_read_or_refused_never_more(
         cut in prop_oneof![Just(0_usize), 0_usize..6000],

@@ -6,16 +6,16 @@
 
 mod check;
 mod committed;
+mod session;
 mod streams;
 pub mod xdf;
 
 pub use check::{CheckError, StreamSummary, check};
 pub use committed::CommittedFile;
+pub use session::{RecorderError, SessionStreams};
 
-use crate::acquisition::StreamDescription;
 use crate::acquisition::frame::{Facts, FrameHeader};
 use crate::estimator::Estimate;
-use std::io;
 use std::path::{Path, PathBuf};
 use xdf::{StreamId, Values, XdfWriteError, XdfWriter};
 
@@ -25,49 +25,6 @@ const CLOCK_EVERY_S: f64 = 5.0;
 const BOUNDARY_EVERY_S: f64 = 10.0;
 /// Seconds between requests to bring the file to the disk: what a loss of power may cost.
 const SYNC_EVERY_S: f64 = 5.0;
-
-/// What the file's headers need to know of the session.
-#[derive(Clone, Debug)]
-pub struct SessionStreams {
-    /// The EEG as it is recorded: the chosen channels, in microvolts.
-    pub eeg: StreamDescription,
-    /// Labels of the regions or channels that are estimated, by [`Estimate::target`].
-    pub targets: Vec<String>,
-    /// The estimator's name.
-    pub method: String,
-    /// Rate of the current in Hz; `None` in a session without stimulation.
-    pub current_rate_hz: Option<f64>,
-    /// What must be added to the EEG's stamps to bring them to this machine's clock, in seconds: 0, unless they
-    /// are recorded on the sender's own.
-    pub eeg_clock_offset_s: f64,
-    /// When the session began (ISO 8601), for the header. Leave it out for files that repeat byte for byte.
-    pub created: Option<String>,
-}
-
-/// Why something was not recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum RecorderError {
-    /// The file could not be created.
-    #[error("cannot record in {folder}: {error}; free space there, or choose another --record folder")]
-    Create {
-        /// The folder.
-        folder: String,
-        /// Why.
-        error: io::Error,
-    },
-    /// A write was refused. What was recorded before stays readable; what waits is tried again at the next
-    /// [`Recorder::maintain`].
-    #[error("{path}: {error}")]
-    Write {
-        /// The file.
-        path: String,
-        /// Why.
-        error: XdfWriteError,
-    },
-    /// The closed file is not what it should be.
-    #[error(transparent)]
-    Check(#[from] CheckError),
-}
 
 /// The streams' numbers in the file.
 #[derive(Clone, Copy, Debug)]
@@ -280,6 +237,8 @@ impl Recorder {
     /// # Errors
     /// Where the disk refuses, or the file fails [`check`].
     pub fn close(mut self, now_s: f64) -> Result<Vec<StreamSummary>, RecorderError> {
+        // First what waits, so that there is room for the rest.
+        self.writer.flush().map_err(|error| self.at(error))?;
         self.clock_offsets(now_s)?;
         let Self { writer, path, .. } = self;
         let at = |error| RecorderError::Write { path: path.display().to_string(), error };

@@ -153,7 +153,7 @@ impl Recording {
 }
 
 /// Sorts by onset, bounds the number, and says so.
-fn settle(annotations: &mut Vec<Annotation>, left_out: u64, notes: &mut Vec<String>) {
+fn settle(annotations: &mut [Annotation], left_out: u64, notes: &mut Vec<String>) {
     annotations.sort_by(|a, b| a.onset_s.total_cmp(&b.onset_s));
     if left_out > 0 {
         notes.push(format!("{left_out} annotations beyond the first {MAX_ANNOTATIONS} were left out"));

@@ -36,7 +36,7 @@ pub(super) fn scan(
     let mut bytes = Vec::new();
     let mut status = 0;
     let lists: Vec<&Signal> = header.signals.iter().filter(|s| header.plus && s.is_annotations()).collect();
-    let trigger = header.signals.iter().find(|s| header.width == 3 && s.label == "Status");
+    let trigger = header.signals.iter().find(|signal| header.is_status(signal));
     if lists.is_empty() && trigger.is_none() {
         return Ok(found);
     }

@@ -105,7 +105,7 @@ impl Header {
         let mut fields = Fields { file, path, at: 0 };
         let version: [u8; 8] = fields.raw()?;
         let width = match &version {
-            [0xFF, rest @ ..] if rest == b"BIOSEMI" => 3,
+            b"\xFFBIOSEMI" => 3,
             b"0       " => 2,
             _ => return Err(fields.error(0, "is neither EDF (\"0\") nor BDF (255, \"BIOSEMI\")")),
         };
@@ -180,6 +180,11 @@ impl Header {
             signals,
             notes,
         })
+    }
+
+    /// Whether this is BioSemi's channel of triggers.
+    pub(super) fn is_status(&self, signal: &Signal) -> bool {
+        self.width == 3 && signal.label == "Status"
     }
 
     /// Where data record `index` begins in the file.

@@ -17,8 +17,7 @@ const TYPES: [&str; 9] = ["EEG", "ECG", "EOG", "EMG", "ERG", "MEG", "MCG", "EP",
 pub(super) fn open(path: &Path) -> Result<Opened, RecordingError> {
     let mut file = File::open(path).map_err(|error| RecordingError::io(path, Place::File, &error))?;
     let header = Header::read(&mut file, path)?;
-    let is_data =
-        |signal: &&Signal| !signal.is_annotations() && !(header.width == 3 && signal.label == "Status");
+    let is_data = |signal: &&Signal| !signal.is_annotations() && !header.is_status(signal);
     let samples = usual(header.signals.iter().filter(is_data).map(|signal| signal.samples));
     let chosen: Vec<Signal> =
         header.signals.iter().filter(is_data).filter(|s| s.samples == samples).cloned().collect();

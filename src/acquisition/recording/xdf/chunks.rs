@@ -7,7 +7,7 @@
 use super::super::{Place, RecordingError};
 use super::format::{BOUNDARY, MAGIC, tag};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Sentences about damage beyond this are counted only.
@@ -126,27 +126,40 @@ impl Chunks {
         Ok(Some(Chunk { tag, stream, at, bytes: end.min(self.length).saturating_sub(at), clipped }))
     }
 
-    /// The first byte behind the first boundary at or after `from`.
+    /// The first byte behind the first boundary at or after `from`. Reads no further than its buffer beyond it,
+    /// so that a file of nothing but broken chunks is still passed over once.
     fn find_boundary(&mut self, from: u64) -> Result<Option<u64>, RecordingError> {
+        const LENGTH: usize = BOUNDARY.len();
+        let find = |bytes: &[u8]| bytes.windows(LENGTH).position(|some| some == BOUNDARY);
         self.seek(from)?;
-        let mut window = vec![0; 1 << 16];
-        let mut kept = 0;
+        // The last bytes before the buffer: a boundary may straddle two of its fillings.
+        let mut tail: Vec<u8> = Vec::with_capacity(2 * LENGTH);
         loop {
-            let free = window.get_mut(kept..).unwrap_or_default();
-            let count = self.file.read(free).map_err(|e| self.error(&e))?;
-            self.position += count as u64;
-            if count == 0 {
+            let position = self.position;
+            let buffer = self
+                .file
+                .fill_buf()
+                .map_err(|e| RecordingError::io(&self.path, Place::Byte(position), &e))?;
+            if buffer.is_empty() {
                 return Ok(None);
             }
-            let filled = window.get(..kept + count).unwrap_or_default();
-            if let Some(at) = filled.windows(BOUNDARY.len()).position(|some| some == BOUNDARY) {
-                return Ok(Some(self.position - (filled.len() - at - BOUNDARY.len()) as u64));
+            let before = tail.len();
+            tail.extend(buffer.iter().take(LENGTH - 1));
+            if let Some(at) = find(&tail) {
+                return Ok(Some(position - before as u64 + (at + LENGTH) as u64));
             }
-            // A boundary may straddle two reads.
-            let keep = filled.len().min(BOUNDARY.len() - 1);
-            let from = filled.len() - keep;
-            window.copy_within(from..from + keep, 0);
-            kept = keep;
+            if let Some(at) = find(buffer) {
+                return Ok(Some(position + (at + LENGTH) as u64));
+            }
+            let count = buffer.len();
+            if count >= LENGTH {
+                tail.clear();
+                tail.extend(buffer.iter().skip(count - (LENGTH - 1)));
+            } else {
+                tail.drain(..tail.len().saturating_sub(LENGTH - 1));
+            }
+            self.file.consume(count);
+            self.position += count as u64;
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, Recordi
             stream.description.name
         ));
     }
-    let mut annotations = survey.annotations.into_iter().map(|(_, annotation)| annotation).collect();
+    let mut annotations: Vec<_> = survey.annotations.into_iter().map(|(_, annotation)| annotation).collect();
     settle(&mut annotations, survey.left_out, &mut notes);
     let blocks = Box::new(Samples::open(path, &stream)?);
     Ok(Opened { description: stream.description, annotations, notes, samples, blocks })

@@ -4,10 +4,17 @@
 //! disk) refuses all of it, and what was written before stays a readable file. The bytes follow from the
 //! calls alone: no clock, no random identifiers.
 
-use crate::acquisition::Channel;
+mod header;
+mod values;
+
+pub use header::StreamInfo;
+pub use values::Values;
+
 use crate::acquisition::recording::xdf::format::{BOUNDARY, Format, MAGIC, tag};
 use crate::acquisition::recording::xdf::xml::Node;
+use header::{Written, footer, header};
 use std::io::{self, Write};
+use values::encode_length;
 
 /// Why something was not written.
 #[derive(Debug, thiserror::Error)]
@@ -25,93 +32,9 @@ pub enum XdfWriteError {
     },
 }
 
-/// What a stream's header says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StreamInfo {
-    /// The stream's name.
-    pub name: String,
-    /// Content type: `EEG`, `Markers`, ...
-    pub kind: String,
-    /// Nominal rate in Hz; 0 for irregular streams.
-    pub rate_hz: f64,
-    /// Type of all values.
-    pub format: Format,
-    /// Channels in the order of the values.
-    pub channels: Vec<Channel>,
-    /// The device's identity.
-    pub source_id: String,
-    /// The sending machine.
-    pub hostname: String,
-    /// Further elements of `desc`: acquisition, columns' meanings, ...
-    pub desc: Vec<Node>,
-}
-
 /// A stream of the file, as [`XdfWriter::add_stream`] gave it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamId(u32);
-
-/// Values, sample-major, as many as stamps times channels.
-#[derive(Clone, Copy, Debug)]
-pub enum Values<'a> {
-    /// For [`Format::Float32`].
-    Float32(&'a [f32]),
-    /// For [`Format::Double64`].
-    Double64(&'a [f64]),
-    /// For [`Format::Int32`].
-    Int32(&'a [i32]),
-    /// For [`Format::Int64`].
-    Int64(&'a [i64]),
-    /// For [`Format::Text`].
-    Text(&'a [&'a str]),
-}
-
-impl Values<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::Float32(v) => v.len(),
-            Self::Double64(v) => v.len(),
-            Self::Int32(v) => v.len(),
-            Self::Int64(v) => v.len(),
-            Self::Text(v) => v.len(),
-        }
-    }
-
-    fn format(&self) -> Format {
-        match self {
-            Self::Float32(_) => Format::Float32,
-            Self::Double64(_) => Format::Double64,
-            Self::Int32(_) => Format::Int32,
-            Self::Int64(_) => Format::Int64,
-            Self::Text(_) => Format::Text,
-        }
-    }
-
-    fn encode(&self, range: std::ops::Range<usize>, out: &mut Vec<u8>) {
-        match self {
-            Self::Float32(v) => v.get(range).into_iter().flatten().for_each(|x| out.extend(x.to_le_bytes())),
-            Self::Double64(v) => v.get(range).into_iter().flatten().for_each(|x| out.extend(x.to_le_bytes())),
-            Self::Int32(v) => v.get(range).into_iter().flatten().for_each(|x| out.extend(x.to_le_bytes())),
-            Self::Int64(v) => v.get(range).into_iter().flatten().for_each(|x| out.extend(x.to_le_bytes())),
-            Self::Text(v) => v.get(range).into_iter().flatten().for_each(|x| {
-                encode_length(x.len() as u64, out);
-                out.extend(x.as_bytes());
-            }),
-        }
-    }
-}
-
-/// What the footer of a stream needs.
-#[derive(Debug)]
-struct Written {
-    name: String,
-    format: Format,
-    channels: usize,
-    rate_hz: f64,
-    samples: u64,
-    first_stamp_s: f64,
-    last_stamp_s: f64,
-    offsets: Vec<(f64, f64)>,
-}
 
 /// The stamps of a chunk.
 #[derive(Clone, Copy)]
@@ -344,65 +267,4 @@ impl<W: Write> XdfWriter<W> {
         self.content.clear();
         Ok(result?)
     }
-}
-
-/// A length: 1, 4 or 8, then so many bytes.
-fn encode_length(length: u64, out: &mut Vec<u8>) {
-    if let Ok(short) = u8::try_from(length) {
-        out.extend([1, short]);
-    } else if let Ok(middle) = u32::try_from(length) {
-        out.push(4);
-        out.extend(middle.to_le_bytes());
-    } else {
-        out.push(8);
-        out.extend(length.to_le_bytes());
-    }
-}
-
-fn header(info: &StreamInfo, id: u32) -> Node {
-    let channels = info.channels.iter().map(|channel| {
-        Node::branch(
-            "channel",
-            vec![
-                Node::leaf("label", &channel.label),
-                Node::leaf("unit", &channel.unit),
-                Node::leaf("type", &channel.kind),
-            ],
-        )
-    });
-    let mut desc = vec![Node::branch("channels", channels.collect())];
-    desc.extend(info.desc.iter().cloned());
-    Node::branch(
-        "info",
-        vec![
-            Node::leaf("name", &info.name),
-            Node::leaf("type", &info.kind),
-            Node::leaf("channel_count", info.channels.len().to_string()),
-            Node::leaf("nominal_srate", info.rate_hz.to_string()),
-            Node::leaf("channel_format", info.format.name()),
-            Node::leaf("source_id", &info.source_id),
-            Node::leaf("hostname", &info.hostname),
-            Node::leaf("version", "1.0"),
-            Node::leaf("uid", format!("{}-{id}", info.name)),
-            Node::branch("desc", desc),
-        ],
-    )
-}
-
-fn footer(stream: &Written) -> Node {
-    let offsets = stream.offsets.iter().map(|(time_s, value_s)| {
-        Node::branch(
-            "offset",
-            vec![Node::leaf("time", time_s.to_string()), Node::leaf("value", value_s.to_string())],
-        )
-    });
-    Node::branch(
-        "info",
-        vec![
-            Node::leaf("first_timestamp", stream.first_stamp_s.to_string()),
-            Node::leaf("last_timestamp", stream.last_stamp_s.to_string()),
-            Node::leaf("sample_count", stream.samples.to_string()),
-            Node::branch("clock_offsets", offsets.collect()),
-        ],
-    )
 }
