@@ -6,6 +6,7 @@
 
 mod acquisition_support;
 
+use std::io::{Read, Seek, SeekFrom};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use acquisition_support::{Killed, Reader, session};
 use lsl::{ChannelFormat, ExPushable, StreamInfo, StreamOutlet};
 use tras::acquisition::frame::Facts;
-use tras::acquisition::lsl::{LslSource, local_clock_s, visible_streams};
+use tras::acquisition::lsl::{LslSource, StderrDiversion, local_clock_s, visible_streams};
 use tras::acquisition::settings::{AcquisitionSettings, StreamChoice};
 use tras::acquisition::{Poll, Source};
 
@@ -333,4 +334,50 @@ fn several_streams_lose_nothing_side_by_side() {
         reader.receive(missing);
         assert_eq!((reader.heads.len(), reader.conditioner.counts().lost), (2000, 0));
     }
+}
+
+#[test]
+fn the_senders_own_chunking_is_overruled() {
+    let sender = Sender::new("hidden-chunks");
+    let mut info = StreamInfo::new("hidden-chunks", "EEG", 1, 250.0, ChannelFormat::Float32, "h").unwrap();
+    let mut channel = info.desc().append_child("channels").append_child("channel");
+    channel.append_child_value("unit", "uV");
+    // The sender asks for chunks of two seconds.
+    let outlet = StreamOutlet::new(&info, 500, 60).unwrap();
+    let mut reader = Reader::open(&sender.settings()).unwrap();
+    assert_eq!(reader.source.description().channels[0].label, "1");
+    assert!(outlet.wait_for_consumers(5.0));
+    for k in 0..100 {
+        let sent_s = local_clock_s();
+        outlet.push_sample_ex(&vec![wave(sent_s, k) as f32], sent_s, false).unwrap();
+        reader.receive(1);
+        assert!(local_clock_s() - sent_s < 0.3, "sample {k} came after {} s", local_clock_s() - sent_s);
+        sleep(Duration::from_millis(4));
+    }
+}
+
+#[test]
+fn what_liblsl_prints_can_be_kept_off_the_screen() {
+    let sender = Sender::new("printing");
+    let mut process = sender.process();
+    let mut reader = Reader::open(&sender.settings()).unwrap();
+    reader.receive(20);
+    let mut log = tempfile::tempfile().unwrap();
+    let diversion = StderrDiversion::to(&log).unwrap();
+    process.kill();
+    reader.poll_until(5.0, "loss", |_, poll| poll == Poll::Lost);
+    sleep(Duration::from_millis(200));
+    drop(diversion);
+    let mut text = String::new();
+    log.seek(SeekFrom::Start(0)).unwrap();
+    log.read_to_string(&mut text).unwrap();
+    assert!(text.contains("broke off"), "{text}");
+}
+
+/// The acquiring thread owns its source, and may be started after it is opened.
+#[test]
+fn a_source_may_move_to_its_thread() {
+    fn moves<T: Send>() {}
+    moves::<LslSource>();
+    moves::<tras::acquisition::conditioner::Conditioner>();
 }
