@@ -4,38 +4,19 @@
 //! so that no Python is needed. Every run has an LSL session of its own on the loopback interface.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::process::{Child, Command, Stdio};
-use std::sync::Once;
+mod acquisition_support;
+
+use std::io::{Read, Seek, SeekFrom};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use acquisition_support::{Killed, Reader, session};
 use lsl::{ChannelFormat, ExPushable, StreamInfo, StreamOutlet};
-use tras::acquisition::conditioner::Conditioner;
-use tras::acquisition::frame::{Facts, FrameHeader};
-use tras::acquisition::lsl::{LslSource, local_clock_s, visible_streams};
-use tras::acquisition::settings::{AcquisitionError, AcquisitionSettings, StreamChoice};
+use tras::acquisition::frame::Facts;
+use tras::acquisition::lsl::{LslSource, StderrDiversion, local_clock_s, visible_streams};
+use tras::acquisition::settings::{AcquisitionSettings, StreamChoice};
 use tras::acquisition::{Poll, Source};
-
-static SESSION: Once = Once::new();
-
-/// Loopback only, and apart from any other test on this machine.
-fn session() {
-    SESSION.call_once(|| {
-        if std::env::var_os("TRAS_TEST_SENDER").is_some() {
-            return;
-        }
-        let path = std::env::temp_dir().join(format!("tras-acquisition-{}.cfg", std::process::id()));
-        let text = format!(
-            "[ports]\nIPv6 = disable\n[multicast]\nResolveScope = machine\nAddressesOverride = {{127.0.0.1}}\n\
-             TTLOverride = 0\n[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = tras-acq-{}\n",
-            std::process::id()
-        );
-        std::fs::write(&path, text).unwrap();
-        // SAFETY: every test comes through here first, and liblsl, which reads the variable once, has not
-        // been called yet.
-        unsafe { std::env::set_var("LSLAPICFG", &path) };
-    });
-}
 
 /// A stream of two sines on offsets; what it must say of itself is up to the test.
 #[derive(Clone)]
@@ -104,28 +85,6 @@ impl Sender {
     }
 }
 
-/// A child that does not outlive its test.
-struct Killed(Child);
-
-impl Killed {
-    fn signal(&self, signal: i32) {
-        // SAFETY: the process is our child and not yet waited for.
-        unsafe { libc::kill(self.0.id() as i32, signal) };
-    }
-
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Not a test: a sender, when a test starts this binary with orders for it.
 #[test]
 #[ignore = "the sender process of the other tests"]
@@ -158,87 +117,6 @@ fn sender_process() {
 
 fn wave(at_s: f64, channel: usize) -> f64 {
     4000.0 + 30.0 * (at_s * (61.0 + 7.0 * channel as f64)).sin() + 5.0 * (at_s * 233.0).cos()
-}
-
-/// Polls as the acquiring thread does, and conditions.
-struct Reader {
-    source: LslSource,
-    conditioner: Conditioner,
-    values: Vec<f64>,
-    stamps_s: Vec<f64>,
-    heads: Vec<FrameHeader>,
-    last_uv: Vec<f32>,
-}
-
-impl Reader {
-    fn open(settings: &AcquisitionSettings) -> Result<Self, AcquisitionError> {
-        session();
-        let source = LslSource::open(settings, 20.0)?;
-        let conditioner = Conditioner::new(source.description(), settings)?;
-        let width = source.description().channels.len();
-        Ok(Self {
-            source,
-            conditioner,
-            values: vec![0.0; 64 * width],
-            stamps_s: vec![0.0; 64],
-            heads: Vec::new(),
-            last_uv: Vec::new(),
-        })
-    }
-
-    fn poll(&mut self) -> Poll {
-        let poll = self.source.poll(&mut self.values, &mut self.stamps_s);
-        match poll {
-            Poll::Samples(n) => {
-                let width = self.source.description().channels.len();
-                let (heads, last_uv) = (&mut self.heads, &mut self.last_uv);
-                let (correction_s, now_s) = (self.source.correction_s(), local_clock_s());
-                let (values, stamps) = (&self.values[..n * width], &self.stamps_s[..n]);
-                self.conditioner.push(values, stamps, correction_s, now_s, |head, values| {
-                    heads.push(*head);
-                    last_uv.clear();
-                    last_uv.extend_from_slice(values);
-                });
-            }
-            Poll::Resumed => self.conditioner.resumed(),
-            _ => {}
-        }
-        poll
-    }
-
-    /// Polls every ms until `until` says so; panics after `limit_s`.
-    fn poll_until(
-        &mut self,
-        limit_s: f64,
-        what: &str,
-        mut until: impl FnMut(&Self, Poll) -> bool,
-    ) -> Duration {
-        let start = Instant::now();
-        loop {
-            let poll = self.poll();
-            if until(self, poll) {
-                return start.elapsed();
-            }
-            assert!(
-                start.elapsed().as_secs_f64() < limit_s,
-                "{what}: not within {limit_s} s; refused: {:?}",
-                self.source.refused()
-            );
-            if !matches!(poll, Poll::Samples(_)) {
-                sleep(Duration::from_millis(1));
-            }
-        }
-    }
-
-    fn poll_for(&mut self, seconds: f64) {
-        let start = Instant::now();
-        self.poll_until(seconds + 5.0, "time", |_, _| start.elapsed().as_secs_f64() > seconds);
-    }
-
-    fn receive(&mut self, samples: usize) {
-        let want = self.heads.len() + samples;
-        self.poll_until(20.0, "samples", |r, _| r.heads.len() >= want);
-    }
 }
 
 #[test]
@@ -456,4 +334,50 @@ fn several_streams_lose_nothing_side_by_side() {
         reader.receive(missing);
         assert_eq!((reader.heads.len(), reader.conditioner.counts().lost), (2000, 0));
     }
+}
+
+#[test]
+fn the_senders_own_chunking_is_overruled() {
+    let sender = Sender::new("hidden-chunks");
+    let mut info = StreamInfo::new("hidden-chunks", "EEG", 1, 250.0, ChannelFormat::Float32, "h").unwrap();
+    let mut channel = info.desc().append_child("channels").append_child("channel");
+    channel.append_child_value("unit", "uV");
+    // The sender asks for chunks of two seconds.
+    let outlet = StreamOutlet::new(&info, 500, 60).unwrap();
+    let mut reader = Reader::open(&sender.settings()).unwrap();
+    assert_eq!(reader.source.description().channels[0].label, "1");
+    assert!(outlet.wait_for_consumers(5.0));
+    for k in 0..100 {
+        let sent_s = local_clock_s();
+        outlet.push_sample_ex(&vec![wave(sent_s, k) as f32], sent_s, false).unwrap();
+        reader.receive(1);
+        assert!(local_clock_s() - sent_s < 0.3, "sample {k} came after {} s", local_clock_s() - sent_s);
+        sleep(Duration::from_millis(4));
+    }
+}
+
+#[test]
+fn what_liblsl_prints_can_be_kept_off_the_screen() {
+    let sender = Sender::new("printing");
+    let mut process = sender.process();
+    let mut reader = Reader::open(&sender.settings()).unwrap();
+    reader.receive(20);
+    let mut log = tempfile::tempfile().unwrap();
+    let diversion = StderrDiversion::to(&log).unwrap();
+    process.kill();
+    reader.poll_until(5.0, "loss", |_, poll| poll == Poll::Lost);
+    sleep(Duration::from_millis(200));
+    drop(diversion);
+    let mut text = String::new();
+    log.seek(SeekFrom::Start(0)).unwrap();
+    log.read_to_string(&mut text).unwrap();
+    assert!(text.contains("broke off"), "{text}");
+}
+
+/// The acquiring thread owns its source, and may be started after it is opened.
+#[test]
+fn a_source_may_move_to_its_thread() {
+    fn moves<T: Send>() {}
+    moves::<LslSource>();
+    moves::<tras::acquisition::conditioner::Conditioner>();
 }

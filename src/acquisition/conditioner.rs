@@ -417,6 +417,50 @@ mod tests {
         assert!(Conditioner::new(&stream(&[("a", "counts", "")]), &stated).is_ok());
     }
 
+    proptest::proptest! {
+        /// Whatever numbers come, nothing panics, and what is not finite is marked.
+        #[test]
+        fn any_numbers(values in proptest::collection::vec(proptest::num::f64::ANY, 2..200), stamps in proptest::collection::vec(proptest::num::f64::ANY, 1..100)) {
+            let wanted = AcquisitionSettings { reference: Reference::Average, ..settings() };
+            let mut c = Conditioner::new(&stream(&[("Fz", "V", ""), ("Cz", "uV", "")]), &wanted).unwrap();
+            let mut seen = 0;
+            c.push(&values, &stamps, 0.0, f64::NAN, |head, out| {
+                for (channel, value) in values.chunks_exact(2).nth(seen).unwrap().iter().enumerate() {
+                    assert!(value.is_finite() || head.spoilt.contains(channel));
+                }
+                assert_eq!(out.len(), 2);
+                seen += 1;
+            });
+            proptest::prop_assert_eq!(seen, (values.len() / 2).min(stamps.len()));
+        }
+    }
+
+    /// Prints the cost of a frame; run by hand: `cargo test --release --lib cost_of -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "a measurement"]
+    fn cost_of_a_frame() {
+        for width in [8, 64, 256] {
+            let channels: Vec<(String, &str, &str)> = (0..width).map(|c| (c.to_string(), "uV", "")).collect();
+            let list: Vec<(&str, &str, &str)> =
+                channels.iter().map(|(l, u, k)| (l.as_str(), *u, *k)).collect();
+            let wanted = AcquisitionSettings { reference: Reference::Average, ..settings() };
+            let mut c = Conditioner::new(&stream(&list), &wanted).unwrap();
+            let mut random = 1u64;
+            let mut sample = vec![0.0; width];
+            let (mut spent, frames) = (std::time::Duration::ZERO, 20_000u32);
+            for k in 0..frames {
+                sample.iter_mut().for_each(|v| {
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    *v = (random >> 40) as f64 / 1e6;
+                });
+                let start = std::time::Instant::now();
+                c.push(&sample, &[f64::from(k) / 100.0], 0.0, f64::NAN, |_, _| {});
+                spent += start.elapsed();
+            }
+            println!("{width} channels: {:?} a frame", spent / frames);
+        }
+    }
+
     #[test]
     fn a_resume_is_marked_on_the_next_frame_only() {
         let mut c = Conditioner::new(&stream(&[("Fz", "uV", ""), ("Cz", "uV", "")]), &settings()).unwrap();

@@ -273,6 +273,17 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_other_than_the_nominal_one_is_followed_without_a_break() {
+        let (mut smoother, mut seed) = (Dejitter::new(250.0, 2.0), 5);
+        for k in 0..250 * 60u32 {
+            let at_s = f64::from(k) / 256.0;
+            let got = smoother.push(at_s + 0.001 * noise(&mut seed), at_s);
+            assert!(!got.facts.intersects(Facts::BREAKS), "sample {k}");
+        }
+        assert!((smoother.rate_hz() - 256.0).abs() < 0.01, "{}", smoother.rate_hz());
+    }
+
+    #[test]
     fn bursts_of_one_stamp_come_out_even() {
         let (rate, mut seed) = (128.0, 7);
         let mut smoother = Dejitter::new(rate, 2.0);

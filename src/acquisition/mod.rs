@@ -47,7 +47,7 @@ pub enum Poll {
     Samples(usize),
     /// Nothing at the moment.
     Empty,
-    /// The source has gone; it may come back.
+    /// The source has gone; it may come back. Every call says so until it is back.
     Lost,
     /// The source has come back, unchanged; the next samples follow a gap.
     Resumed,

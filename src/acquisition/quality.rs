@@ -7,8 +7,8 @@
 //! | saturated | two samples in a row lie at or beyond 95 % of the stated range |
 //! | jump | it departs from the last good sample by more than 10 x the median absolute difference, and 10 µV |
 //!
-//! Why these numbers. Quantised EEG repeats values: the shared recording (LSB 0.51 µV, 128 Hz) has 900 runs
-//! of two and one of seven in each channel, so a run must be longer than that; at 1 kHz and above the top of
+//! Why these numbers. Quantised EEG repeats values: the shared recording (LSB 0.51 µV, 128 Hz) has 400 to
+//! 800 runs of two in each channel and one of seven in one, so a run must be longer than that; at 1 kHz and above the top of
 //! an alpha wave can stay within one LSB for several ms, so it must also last. For a Gaussian signal 10 x
 //! the median difference is 6.7 standard deviations; blinks rise over many samples and stay below. The
 //! median is followed by small steps up or down (one step a sample, whatever its size), so that a spike of

@@ -71,7 +71,7 @@ def main():
             time.sleep(late)
         if not dropped and made / args.rate > drop_at:
             dropped = int(drop_count)
-            made += dropped
+            made += dropped - chunk
             continue
         frequency = 7.0 + 1.7 * np.arange(args.channels)
         values = offset + amplitude * np.sin(2 * np.pi * t[:, None] * frequency) + noise.normal(0, 2, (chunk, args.channels))

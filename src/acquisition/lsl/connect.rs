@@ -4,10 +4,6 @@ use super::raw::{Info, Inlet};
 use crate::acquisition::StreamDescription;
 use crate::acquisition::settings::AcquisitionError;
 
-/// How long each step of connecting may take, seconds. The clock's comparison takes 0.64 s, and a second
-/// attempt starts after 2 s.
-const STEP_S: f64 = 5.0;
-
 /// What must not change when a stream comes back.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Identity {
@@ -56,8 +52,12 @@ pub(super) struct Connection {
 }
 
 /// Connects, describes, compares the clocks, and only then lets the samples flow, so that the first one
-/// is new. Blocks about a second.
-pub(super) fn connect(info: &Info, chunk_samples: usize) -> Result<Connection, AcquisitionError> {
+/// is new. Blocks about a second; each of its three steps at most `step_s`.
+pub(super) fn connect(
+    info: &Info,
+    chunk_samples: usize,
+    step_s: f64,
+) -> Result<Connection, AcquisitionError> {
     let name = info.name();
     let unusable = |what: &str| AcquisitionError::Unusable { stream: name.clone(), what: what.to_owned() };
     let format = info.format();
@@ -72,13 +72,13 @@ pub(super) fn connect(info: &Info, chunk_samples: usize) -> Result<Connection, A
     }
     let inlet = Inlet::new(info, chunk_samples)
         .ok_or_else(|| unusable("LSL refuses to connect: the sender's protocol is newer than ours"))?;
-    let full = inlet.full_info(STEP_S).ok_or_else(|| {
+    let full = inlet.full_info(step_s).ok_or_else(|| {
         unusable("it answers, but does not describe itself: is TCP 16572 to 16604 blocked by a firewall?")
     })?;
-    let correction_s = inlet.time_correction_s(STEP_S).ok_or_else(|| {
+    let correction_s = inlet.time_correction_s(step_s).ok_or_else(|| {
         unusable("its clock could not be compared with ours: is UDP 16572 to 16604 blocked by a firewall?")
     })?;
-    if !inlet.open(STEP_S) {
+    if !inlet.open(step_s) {
         return Err(unusable("it answers, but no data connection comes about; it may just have ended"));
     }
     Ok(Connection {

@@ -12,6 +12,7 @@
 //! Lost is a connection that breaks (noticed at the next poll) or is silent for `lost_after_s`. A sender
 //! that is killed breaks; a pulled cable or a hung sender is silent.
 
+mod backlog;
 mod connect;
 mod discover;
 mod pacing;
@@ -26,6 +27,7 @@ pub use stderr::StderrDiversion;
 
 use super::settings::{AcquisitionError, AcquisitionSettings};
 use super::{Poll, Source, StreamDescription};
+use backlog::Backlog;
 use connect::{Identity, connect};
 use pacing::Pacing;
 use raw::{INLET_BUFFER_S, Inlet, Pulled};
@@ -33,6 +35,9 @@ use recover::Recovery;
 
 /// How often the newest clock correction is read, seconds. liblsl measures every 2 s by itself.
 const CORRECTION_EVERY_S: f64 = 1.0;
+/// How long each step of connecting may take, seconds. The comparison of the clocks takes 0.64 s, and liblsl
+/// tries a second time after 2 s.
+const CONNECT_STEP_S: f64 = 5.0;
 /// A pause between polls beyond this is a stall of ours, seconds.
 const STALL_S: f64 = 0.1;
 
@@ -56,15 +61,6 @@ pub struct LslSource {
     pacing: Pacing,
 }
 
-/// The newest samples after a stall, on their way out.
-struct Backlog {
-    values: Vec<f64>,
-    stamps_s: Vec<f64>,
-    /// The oldest kept, and how many are still to hand out.
-    at: usize,
-    left: usize,
-}
-
 impl LslSource {
     /// Finds the stream of the settings within `timeout_s` and opens it. Blocks: one second to look for
     /// namesakes, one to compare the clocks.
@@ -73,7 +69,7 @@ impl LslSource {
     /// [`AcquisitionError`]: no stream or more than one answers the choice, or it cannot be used.
     pub fn open(settings: &AcquisitionSettings, timeout_s: f64) -> Result<Self, AcquisitionError> {
         let info = discover::find(&settings.choice, timeout_s)?;
-        let connection = connect(&info, settings.chunk_samples)?;
+        let connection = connect(&info, settings.chunk_samples, CONNECT_STEP_S)?;
         let identity = connection.identity;
         let recovery =
             Recovery::start(identity.clone(), connection.uid, settings.chunk_samples).map_err(|error| {
@@ -90,7 +86,7 @@ impl LslSource {
             lost: false,
             pending: None,
             pending_values: vec![0.0; width],
-            backlog: Backlog { values: vec![0.0; keep * width], stamps_s: vec![0.0; keep], at: 0, left: 0 },
+            backlog: Backlog::new(keep, width),
             skipped: 0,
             max_age_s: settings.max_age_s,
             correction_s: connection.correction_s,
@@ -130,8 +126,7 @@ impl LslSource {
     /// Throws away all that waits; how many samples that was. The conditioner must be told
     /// ([`super::conditioner::Conditioner::flushed`]).
     pub fn flush(&mut self) -> u64 {
-        let mut count =
-            std::mem::take(&mut self.backlog.left) as u64 + u64::from(self.pending.take().is_some());
+        let mut count = self.backlog.clear() + u64::from(self.pending.take().is_some());
         let most = self.most_waiting();
         if let Some(inlet) = &mut self.inlet {
             while count < most && matches!(inlet.pull(&mut self.pending_values), Pulled::Sample(_)) {
@@ -151,7 +146,8 @@ impl LslSource {
         let dead = self.inlet.take();
         self.recovery.seek(dead);
         self.lost = true;
-        (self.pending, self.backlog.left) = (None, 0);
+        self.pending = None;
+        self.backlog.clear();
         Poll::Lost
     }
 
@@ -181,52 +177,28 @@ impl LslSource {
 
     /// After a stall: pulls all that waits, keeps the newest, counts the rest as skipped.
     fn skip_to_newest(&mut self) {
-        let keep = self.backlog.stamps_s.len();
-        let (most, mut count) = (self.most_waiting(), 0u64);
-        let Some(inlet) = &mut self.inlet else { return };
-        // Samples that an earlier stall has left here come first, oldest first, and may be overwritten.
-        let (oldest, already) = (self.backlog.at, self.backlog.left as u64);
-        let place = |count: u64| (oldest + (count % keep as u64) as usize) % keep;
-        count += already;
-        while count < most {
-            let at = place(count);
-            let Some(slot) = self.backlog.values.get_mut(at * self.width..(at + 1) * self.width) else {
-                break;
-            };
-            let Pulled::Sample(stamp_s) = inlet.pull(slot) else { break };
-            if let Some(stamp) = self.backlog.stamps_s.get_mut(at) {
-                *stamp = stamp_s;
-            }
-            count += 1;
+        let most = self.most_waiting();
+        if let Some(inlet) = &mut self.inlet {
+            self.skipped += self.backlog.refill(most, |slot| match inlet.pull(slot) {
+                Pulled::Sample(stamp_s) => Some(stamp_s),
+                Pulled::Empty | Pulled::Lost => None,
+            });
         }
-        let kept = count.min(keep as u64);
-        self.skipped += count - kept;
-        self.backlog.left = kept as usize;
-        self.backlog.at = place(count - kept);
     }
 
     /// Hands out what is set aside; how many samples.
     fn hand_out(&mut self, values: &mut [f64], stamps_s: &mut [f64]) -> usize {
         let mut count = 0;
         for (slot, stamp) in values.chunks_exact_mut(self.width).zip(stamps_s) {
-            if let Some(stamp_s) = self.pending.take() {
-                slot.copy_from_slice(&self.pending_values);
-                *stamp = stamp_s;
-            } else if self.backlog.left > 0 {
-                let at = self.backlog.at;
-                if let (Some(kept), Some(stamp_s)) = (
-                    self.backlog.values.get(at * self.width..(at + 1) * self.width),
-                    self.backlog.stamps_s.get(at),
-                ) {
-                    slot.copy_from_slice(kept);
-                    *stamp = *stamp_s;
+            let stamp_s = match self.pending.take() {
+                Some(stamp_s) => {
+                    slot.copy_from_slice(&self.pending_values);
+                    Some(stamp_s)
                 }
-                self.backlog.at = (at + 1) % self.backlog.stamps_s.len().max(1);
-                self.backlog.left -= 1;
-            } else {
-                break;
-            }
-            count += 1;
+                None => self.backlog.pop(slot),
+            };
+            let Some(stamp_s) = stamp_s else { break };
+            (*stamp, count) = (stamp_s, count + 1);
         }
         count
     }

@@ -21,6 +21,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// start of a search and asks known peers 0.5 s later.
 const ASK_EVERY: Duration = Duration::from_millis(800);
 
+/// How long each step of connecting may take, seconds: a failure is tried again anyhow, and the end of the
+/// program waits for it.
+const STEP_S: f64 = 2.0;
+
 /// What the acquiring thread asks for.
 enum Order {
     /// Search. A `dead` inlet is put away first; without one the connection is silent but stands, and only
@@ -196,7 +200,7 @@ impl Seeker {
 
     /// A connection to `info`, if nothing has changed.
     fn same(&self, info: &Info) -> Option<Connection> {
-        let again = match connect(info, self.chunk_samples) {
+        let again = match connect(info, self.chunk_samples, STEP_S) {
             Ok(again) => again,
             Err(error) => {
                 self.refuse(Some(error.to_string()));
