@@ -19,6 +19,7 @@ pub(crate) struct Session {
     host_nonce: u32,
     open: bool,
     newest: u32,
+    limits_echoed: bool,
     pub burst: u32,
     pub burst_over: bool,
     pub next_index: u64,
@@ -39,6 +40,7 @@ impl Session {
             host_nonce: 0,
             open: false,
             newest: 0,
+            limits_echoed: false,
             burst: 0,
             burst_over: true,
             next_index: 0,
@@ -61,7 +63,7 @@ impl Session {
             self.entropy = x ^ (x >> 16);
         }
         (self.open, self.host_nonce, self.nonce) = (true, header.nonce, self.entropy);
-        self.newest = header.sequence;
+        (self.newest, self.limits_echoed) = (header.sequence, false);
     }
 
     pub fn renew_arming(&mut self, now_us: u64) {
@@ -120,7 +122,6 @@ impl Device {
         // The same hello once more is a host that has not heard the answer.
         if !self.session.open || header.nonce != self.session.host_nonce {
             let _ = self.stop(Stop::Fast);
-            self.limits = self.output.relay_closed.then_some(self.limits).flatten();
             self.session.begin(header, self.now_us);
         }
         DeviceMessage::Hello(self.config.identity)
@@ -132,6 +133,7 @@ impl Device {
         }
         let bounded = hard::bounded(limits);
         self.limits = Some(bounded);
+        self.session.limits_echoed = true;
         DeviceMessage::Limits(bounded)
     }
 
@@ -142,7 +144,8 @@ impl Device {
         if self.e_stop {
             return Err(Refusal::EStop);
         }
-        let mine = self.limits.filter(|mine| mine == limits).ok_or(Refusal::Limits)?;
+        let echoed = self.limits.filter(|_| self.session.limits_echoed);
+        let mine = echoed.filter(|mine| mine == limits).ok_or(Refusal::Limits)?;
         self.dose.arm(&mine);
         (self.readback, self.impedance) = Default::default();
         self.player.rewind(0);
@@ -190,7 +193,7 @@ impl Device {
         let peak_ma = self.limits.map_or(0.0, |l| l.peak_ma);
         for &sample_ma in samples.current_ma.iter().skip(known) {
             if !sample_ma.is_finite() {
-                return self.latch(FaultCode::NotFinite, sample_ma);
+                return self.latch(FaultCode::NotFinite, self.session.next_index as f32);
             }
             if sample_ma.abs() > peak_ma {
                 return self.latch(FaultCode::Peak, sample_ma);

@@ -68,7 +68,7 @@ pub enum Stop {
 pub enum FaultCode {
     /// A sample above the limit of |current|; mA.
     Peak,
-    /// A sample that is not a finite number.
+    /// A sample that is not a finite number; its index.
     NotFinite,
     /// Mean current over 10 s; mA.
     Dc,

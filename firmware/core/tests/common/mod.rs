@@ -1,0 +1,166 @@
+//! A device on a bench: a host that keeps to the rules unless told otherwise, and a head behind the output.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, reason = "tests")]
+
+use tras_device::*;
+use tras_wire::{DeviceMessage, Header, HostMessage, Identity, Limits, Samples};
+
+/// One update of the DAC, in us.
+pub const TICK_US: u64 = 250;
+
+pub const LIMITS: Limits = Limits {
+    peak_ma: 1.0,
+    dc_ma: 0.020,
+    slew_ma_per_ms: 0.5,
+    net_charge_mc: 0.6,
+    total_charge_mc: 2_400.0,
+    active_s: 2_400.0,
+    heartbeat_ms: 250,
+};
+
+pub struct Bench {
+    pub device: Device,
+    pub now_us: u64,
+    pub nonce: u32,
+    pub sequence: u32,
+    pub burst: u32,
+    pub index: u64,
+    pub limits: Limits,
+    /// What the head and the measurement are.
+    pub kohm: f32,
+    pub gain: f32,
+    pub stuck_ma: Option<f32>,
+    pub blind: bool,
+    pub e_stop: bool,
+    pub dac_ok: bool,
+    pub heartbeats: bool,
+}
+
+pub fn device(capacity: u16) -> Device {
+    let identity = Identity {
+        serial: 1,
+        rate_hz: 2_000,
+        dac_rate_hz: 4_000,
+        queue_capacity: capacity,
+        emulated: true,
+        crystal_failed: false,
+        watchdog_reset: false,
+    };
+    Device::new(Config { identity, entropy: 42 })
+}
+
+pub fn sine(f_hz: f64, peak_ma: f64) -> impl Fn(u64) -> f32 {
+    move |k| (peak_ma * (std::f64::consts::TAU * f_hz * k as f64 / 2_000.0).sin()) as f32
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Self {
+            device: device(200),
+            now_us: 0,
+            nonce: 7,
+            sequence: 0,
+            burst: 1,
+            index: 0,
+            limits: LIMITS,
+            kohm: 5.0,
+            gain: 1.0,
+            stuck_ma: None,
+            blind: false,
+            e_stop: false,
+            dac_ok: true,
+            heartbeats: true,
+        }
+    }
+
+    pub fn connected(limits: Limits) -> Self {
+        let mut b = Self { limits, ..Self::new() };
+        b.hello();
+        assert_eq!(b.say(HostMessage::Limits(limits)), DeviceMessage::Limits(limits));
+        b
+    }
+
+    pub fn armed(limits: Limits) -> Self {
+        let mut b = Self::connected(limits);
+        let answer = b.arm();
+        assert!(matches!(answer, DeviceMessage::Acknowledge { .. }), "{answer:?}");
+        b
+    }
+
+    /// In full stimulation with a sine of 20 Hz.
+    pub fn stimulating(limits: Limits) -> Self {
+        let mut b = Self::armed(limits);
+        b.play(6.0, sine(20.0, 0.8 * f64::from(limits.peak_ma)));
+        assert_eq!(b.device.state(), State::Stimulating, "{:?}", b.fault());
+        b
+    }
+
+    pub fn hello(&mut self) {
+        self.nonce = self.nonce.wrapping_add(0x1234_5677);
+        let header = Header { nonce: self.nonce, sequence: 0 };
+        let answer = self.device.on_message(header, &HostMessage::Hello, self.now_us);
+        assert!(matches!(answer, DeviceMessage::Hello(_)));
+        (self.nonce, self.sequence) = (self.device.nonce(), 1);
+    }
+
+    pub fn arm(&mut self) -> DeviceMessage {
+        self.say(HostMessage::Arm { limits: self.limits, valid_ms: 60_000 })
+    }
+
+    pub fn say(&mut self, message: HostMessage) -> DeviceMessage {
+        let header = Header { nonce: self.nonce, sequence: self.sequence };
+        self.sequence = self.sequence.wrapping_add(1);
+        self.device.on_message(header, &message, self.now_us)
+    }
+
+    pub fn samples(&self, index: u64, current_ma: &[f32]) -> HostMessage {
+        let current_ma = current_ma.iter().copied().collect();
+        HostMessage::Samples(Samples { burst: self.burst, index, current_ma })
+    }
+
+    pub fn sense(&self) -> Sense {
+        let commanded_ma = self.device.output().current_ma;
+        let flows_ma = self.stuck_ma.unwrap_or(commanded_ma);
+        Sense {
+            e_stop: self.e_stop,
+            dac_ok: self.dac_ok,
+            reading: (!self.blind).then_some(Reading {
+                commanded_ma,
+                current_ma: flows_ma * self.gain,
+                voltage_v: flows_ma * self.kohm,
+            }),
+        }
+    }
+
+    pub fn tick(&mut self, dt_us: u64) -> Output {
+        self.now_us += dt_us;
+        let sense = self.sense();
+        self.device.tick(self.now_us, &sense)
+    }
+
+    /// Ticks with heartbeats and nothing else.
+    pub fn wait(&mut self, seconds: f64) {
+        for k in 0..(seconds * 1e6) as u64 / TICK_US {
+            if self.heartbeats && k % 200 == 0 {
+                self.say(HostMessage::Heartbeat { echo: k as u32 });
+            }
+            self.tick(TICK_US);
+        }
+    }
+
+    /// Keeps the queue full of `wave`, which counts the device's samples.
+    pub fn play(&mut self, seconds: f64, wave: impl Fn(u64) -> f32) {
+        let until_us = self.now_us + (seconds * 1e6) as u64;
+        while self.now_us < until_us {
+            let chunk: Vec<f32> = (self.index..self.index + 20).map(&wave).collect();
+            if let DeviceMessage::Acknowledge { next_index, .. } = self.say(self.samples(self.index, &chunk))
+            {
+                self.index = next_index;
+            }
+            self.wait(0.005);
+        }
+    }
+
+    pub fn fault(&self) -> Option<Fault> {
+        self.device.telemetry(self.now_us).fault
+    }
+}
