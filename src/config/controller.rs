@@ -23,8 +23,8 @@ pub struct Controller {
     pub target_exponent: Option<f64>,
     /// Stimulation exponent for each unit of error in the participant's exponent.
     pub gain_p: f64,
-    /// The same for each unit of error that lasts one second.
-    pub gain_i_per_s: f64,
+    /// The same for each unit of a gap's mean error, once a gap.
+    pub gain_i: f64,
     /// Least exponent that the law may ask for.
     pub exponent_min: f64,
     /// Largest exponent that the law may ask for.
@@ -37,7 +37,7 @@ impl Controller {
             law: s.choice("law", Law::Fixed, &[("fixed", Law::Fixed), ("adaptive", Law::Adaptive)]),
             target_exponent: s.number_opt("target_exponent", within(0.0, 4.0, "")),
             gain_p: s.number("gain_p", 0.5, within(0.0, 10.0, "")),
-            gain_i_per_s: s.number("gain_i_per_s", 0.02, within(0.0, 1.0, "per s")),
+            gain_i: s.number("gain_i", 0.3, within(0.0, 10.0, "per gap")),
             exponent_min: s.number(
                 "exponent_min",
                 0.5,

@@ -15,6 +15,17 @@ pub enum MethodName {
     Whittle,
 }
 
+impl MethodName {
+    /// As a file writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Specparam => "specparam",
+            Self::Whittle => "whittle",
+        }
+    }
+}
+
 /// The shape of the aperiodic part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

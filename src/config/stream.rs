@@ -19,6 +19,16 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// As a file writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Volts => "V",
+            Self::Millivolts => "mV",
+            Self::Microvolts => "uV",
+        }
+    }
+
     /// Microvolts in one of this unit.
     #[must_use]
     pub fn in_uv(self) -> f64 {

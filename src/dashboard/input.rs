@@ -18,7 +18,7 @@ pub enum Key {
     Runtime(Action),
     /// Shows or hides the help.
     Help,
-    /// Freezes the screen, and only the screen.
+    /// Freezes the curves on screen, and nothing else.
     Pause,
     /// Moves through the channels by so many.
     Scroll(isize),

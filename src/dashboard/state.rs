@@ -345,6 +345,14 @@ impl View {
         }
     }
 
+    /// Takes the curves of `frozen`, so that a paused screen still shows every state, fault and number of now.
+    pub fn take_curves(&mut self, frozen: &mut Self) {
+        std::mem::swap(&mut self.eeg, &mut frozen.eeg);
+        std::mem::swap(&mut self.spectrum, &mut frozen.spectrum);
+        std::mem::swap(&mut self.exponents.points, &mut frozen.exponents.points);
+        std::mem::swap(&mut self.current, &mut frozen.current);
+    }
+
     /// Adds a line to the list of events.
     pub fn push_event(&mut self, text: impl Into<String>) {
         push_bounded(&mut self.events, self.elapsed_s, text.into());

@@ -16,6 +16,9 @@ use ratatui::crossterm::terminal;
 /// Whether the terminal is ours at the moment. The screen draws only while it is.
 static BORROWED: AtomicBool = AtomicBool::new(false);
 
+/// Whether the alternate screen has been left by us; where a stalled terminal did not take it, the watcher's turn comes.
+static LEFT: AtomicBool = AtomicBool::new(false);
+
 /// Leave the alternate screen, show the cursor, wrap lines, forget styles.
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?1049l\x1b[?25h\x1b[?7h";
 /// Enter the alternate screen, hide the cursor.
@@ -50,6 +53,7 @@ impl Guard {
         if BORROWED.swap(true, Ordering::AcqRel) {
             return Err(io::Error::other("dashboard: the terminal is taken by another dashboard"));
         }
+        LEFT.store(false, Ordering::Release);
         give_back_on_panic();
         // From here on an early return gives back what has been taken so far.
         let mut guard = Self { watcher: None };
@@ -68,9 +72,11 @@ impl Guard {
     pub(super) fn give_back(&mut self) {
         give_back();
         if let Some(mut watcher) = self.watcher.take() {
-            // A line tells it that all is well; it ends, and is waited for lest it stays as a zombie.
-            let told = watcher.stdin.take().map(|mut stdin| stdin.write_all(b"done\n"));
-            if matches!(told, Some(Ok(()))) {
+            let Some(mut stdin) = watcher.stdin.take() else { return };
+            // A line tells it that all is well: it ends, and is waited for lest it stays as a zombie. Without one
+            // it writes to the terminal itself, as soon as that takes something again.
+            if LEFT.load(Ordering::Acquire) && stdin.write_all(b"done\n").is_ok() {
+                drop(stdin);
                 let _ = watcher.wait();
             }
         }
@@ -107,7 +113,7 @@ fn give_back() {
     if let Ok(mut out) = output()
         && stderr::is_writable_soon(&out)
     {
-        let _ = out.write_all(LEAVE).and_then(|()| out.flush());
+        LEFT.store(out.write_all(LEAVE).is_ok(), Ordering::Release);
     }
     stderr::restore();
 }

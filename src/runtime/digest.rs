@@ -2,6 +2,7 @@
 
 use super::{
     events,
+    latency::{Latency, LatencyUs},
     observation::{Note, Stamped, StreamState},
     summary::{EstimateTally, Summary},
 };
@@ -11,7 +12,7 @@ use crate::acquisition::conditioner::Counts;
 const MOST_FAULTS: usize = 100;
 
 /// What has been seen so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Digest {
     steer: usize,
     estimates: EstimateTally,
@@ -21,6 +22,8 @@ pub struct Digest {
     lost_since_s: Option<f64>,
     faults: Vec<String>,
     delivered: DeliveredTally,
+    latency: Latency,
+    skipped: u64,
 }
 
 /// Adds up the current as the device delivered it.
@@ -43,7 +46,11 @@ impl Digest {
     pub fn note(&mut self, stamped: &Stamped) {
         match stamped.note {
             Note::Estimate(estimate) if estimate.target == self.steer => self.estimates.push(&estimate),
-            Note::Decision(decision, _) => {
+            Note::Hop { took_s, skipped } => {
+                self.latency.record_s(took_s);
+                self.skipped = skipped;
+            }
+            Note::Decision(decision) => {
                 self.decisions += 1;
                 self.stimulation_exponent = Some(decision.exponent);
             }
@@ -73,6 +80,18 @@ impl Digest {
         self.faults.push(words);
     }
 
+    /// From the last sample of a window in the ring to its decision queued.
+    #[must_use]
+    pub fn latency(&self) -> LatencyUs {
+        self.latency.summary()
+    }
+
+    /// Hops passed over because a newer window was waiting.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
     /// Index of the steering region.
     #[must_use]
     pub fn steer(&self) -> usize {
@@ -98,6 +117,7 @@ impl Digest {
             decisions: self.decisions,
             underruns: self.underruns,
             faults: self.faults.clone(),
+            loop_latency_us: self.latency(),
             ..Summary::default()
         };
         self.estimates.fill(&mut summary);

@@ -10,11 +10,11 @@ use crate::{session::schedule::Phase, stimulator::State};
 #[must_use]
 pub fn json(stamped: &Stamped) -> Option<String> {
     let value = match stamped.note {
-        Note::Estimate(_) | Note::Spectrum(_) | Note::Device(_) => return None,
+        Note::Estimate(_) | Note::Spectrum(_) | Note::Device(_) | Note::Hop { .. } => return None,
         Note::Stream(state) => json!({"event": "stream", "state": state.label()}),
-        Note::Decision(d, took_s) => json!({
+        Note::Decision(d) => json!({
             "event": "decision", "id": d.id, "estimate": d.estimate_id, "exponent": d.exponent,
-            "bounded": d.bounded, "latency_us": (took_s * 1e6).round(),
+            "bounded": d.bounded,
         }),
         Note::Phase(phase, left_s) => json!({
             "event": "phase", "phase": phase.label(), "block": block_of(phase),

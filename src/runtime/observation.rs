@@ -105,8 +105,15 @@ pub enum Note {
     Estimate(Estimate),
     /// The spectrum behind the steering region's newest estimate.
     Spectrum(SpectrumNote),
-    /// A decision, and how long it took from the last sample in the ring.
-    Decision(Decision, f64),
+    /// A decision.
+    Decision(Decision),
+    /// A hop is done.
+    Hop {
+        /// From the last sample of its window in the ring to the decision queued, in s.
+        took_s: f64,
+        /// Hops passed over so far because a newer window was waiting.
+        skipped: u64,
+    },
     /// The session has entered a phase; the next one follows in so many seconds.
     Phase(Phase, f64),
     /// Current is, or is no longer, being delivered: the first frame that counts as (not) contaminated.

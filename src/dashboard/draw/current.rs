@@ -24,12 +24,10 @@ pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     };
     if message.is_none() {
         let last = text::number(f64::from(view.current.last()), 2);
-        let rest = format!(
-            "RMS {}  DC {} {} ",
-            text::number(s.rms_ma, 3),
-            text::number(s.dc_ua, 1),
-            theme.symbol("µA", "uA")
-        );
+        let mut rest = format!("RMS {} ", text::number(s.rms_ma, 3));
+        if area.width >= 46 {
+            rest.push_str(&format!(" DC {} {} ", text::number(s.dc_ua, 1), theme.symbol("µA", "uA")));
+        }
         spans.push(Span::styled(format!("{last} mA  "), theme.style(Role::Strong)));
         spans.push(Span::styled(rest, theme.style(Role::Plain)));
     }

@@ -10,6 +10,9 @@ use super::{Screen, text};
 use crate::dashboard::state::{StreamState, View};
 use crate::stimulator::State;
 
+/// From here on a view that nobody writes is told so.
+const SILENT_S: f64 = 1.0;
+
 /// A state as the screen writes it, and how it stands out.
 #[must_use]
 pub fn state_word(state: State) -> (&'static str, Role) {
@@ -33,6 +36,13 @@ pub fn top(view: &View, screen: &Screen, row: Rect, buffer: &mut Buffer) {
         StreamState::Waiting | StreamState::Ended => Role::Warn,
     };
     let mut right = vec![];
+    if screen.silent_s > SILENT_S {
+        right.push(Span::styled(
+            format!(" NOT UPDATED {} ", text::age(screen.silent_s)),
+            theme.badge(Role::Alarm),
+        ));
+        right.push(Span::raw(" "));
+    }
     if screen.paused {
         right.push(Span::styled(" PAUSED ", theme.badge(Role::Warn)));
         right.push(Span::raw(" "));
@@ -84,13 +94,13 @@ pub fn keys(view: &View, screen: &Screen, row: Rect, buffer: &mut Buffer) {
     let mut spans = Vec::new();
     let mut key = |name: &'static str, what: &'static str| {
         spans.push(Span::styled(format!(" {name} "), theme.badge(Role::Plain)));
-        spans.push(Span::raw(format!(" {what}  ")));
+        spans.push(Span::raw(format!(" {what}   ")));
     };
     if view.stimulation.enabled {
         key("space", "stop stimulation");
     }
-    key("q", "quit safely");
-    key("p", if screen.paused { "go on" } else { "pause screen" });
+    key("q", "quit");
+    key("p", if screen.paused { "resume" } else { "pause" });
     if view.eeg.len() > 1 {
         key(theme.symbol("↑↓", "up/dn"), "channels");
     }

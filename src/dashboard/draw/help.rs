@@ -17,7 +17,7 @@ pub fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let lines = vec![
         entry("space", "stop stimulation at once (ramp of 1 s); works here too"),
         entry("q, Ctrl-C", "quit safely: ramp down, close the files, end"),
-        entry("p", "freeze the screen; the session goes on"),
+        entry("p", "freeze the curves; states, faults and the session go on"),
         entry("up, down", "move through the channels (PgUp, PgDn: by eight)"),
         entry("?, Esc", "close this help"),
         Line::raw(""),

@@ -35,10 +35,12 @@ pub struct Screen {
     pub theme: Theme,
     /// Whether the help is open.
     pub help: bool,
-    /// Whether the screen is frozen.
+    /// Whether the curves are frozen; states, faults and numbers never are.
     pub paused: bool,
     /// First channel on screen.
     pub first_channel: usize,
+    /// Seconds since the runtime last wrote the view: a picture that stands still must not look alive.
+    pub silent_s: f64,
 }
 
 /// Draws everything. A terminal that is too small is told so.

@@ -18,12 +18,12 @@ fn panel(theme: Theme, title: &str, lines: Vec<Line<'_>>, area: Rect, buffer: &m
 /// Label and value on one line.
 fn pair<'a>(theme: Theme, label: &'a str, value: String, role: Role) -> Line<'a> {
     Line::from(vec![
-        Span::styled(format!("{label:<9}"), theme.style(Role::Quiet)),
+        Span::styled(format!("{label:<10}"), theme.style(Role::Quiet)),
         Span::styled(value, theme.style(role)),
     ])
 }
 
-/// Alarm role above a limit.
+/// Stands out where something is `bad`.
 fn over(bad: bool) -> Role {
     if bad { Role::Warn } else { Role::Plain }
 }
@@ -37,14 +37,14 @@ pub fn session(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
         lines.push(pair(
             theme,
             "phase",
-            format!("{}  block {}/{}", text::clip(phase, 12), s.block, s.blocks),
+            format!("{} {}/{}", text::clip(phase, 9), s.block, s.blocks),
             Role::Strong,
         ));
         if let Some(held) = &s.held {
             lines.push(Line::styled(format!("HELD {}", text::clip(held, 60)), theme.style(Role::Warn)));
         } else {
             let next = s.next_in_s.map_or("--".to_owned(), |seconds| {
-                format!("{} in {}", text::clip(&s.next_phase, 12), text::clock(seconds))
+                format!("{} {}", text::clip(&s.next_phase, 9), text::clock(seconds))
             });
             lines.push(pair(theme, "next", next, Role::Plain));
         }
@@ -70,12 +70,12 @@ pub fn session(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     }
     let estimates =
         format!("{} valid of {}", text::count(view.exponents.valid), text::count(view.exponents.count));
-    lines.push(pair(theme, "estimates", format!(" {estimates}"), Role::Plain));
+    lines.push(pair(theme, "estimates", estimates, Role::Plain));
     let recording = if view.recording.is_empty() { "off" } else { &view.recording };
     lines.push(pair(
         theme,
         "record",
-        tail(recording, usize::from(area.width).saturating_sub(11)),
+        tail(recording, usize::from(area.width).saturating_sub(12)),
         Role::Plain,
     ));
     panel(theme, "session", lines, area, buffer);
@@ -92,15 +92,10 @@ pub fn stimulator(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer)
     let share = s.queue_ms / s.queue_capacity_ms;
     let queue = format!("{} {} ms", gauge(theme, share, 6), text::number(s.queue_ms, 0));
     lines.push(pair(theme, "queue", queue, Role::Plain));
-    lines.push(pair(theme, "underruns", format!(" {}", text::count(s.underruns)), over(s.underruns > 0)));
+    lines.push(pair(theme, "underruns", text::count(s.underruns), over(s.underruns > 0)));
     let impedance =
         s.impedance_kohm.map_or("not measured".to_owned(), |kohm| format!("{} kOhm", text::number(kohm, 1)));
-    lines.push(pair(
-        theme,
-        "impedance",
-        format!(" {impedance}"),
-        over(s.impedance_kohm.is_some_and(|kohm| kohm > 12.0)),
-    ));
+    lines.push(pair(theme, "impedance", impedance, over(s.impedance_kohm.is_some_and(|kohm| kohm > 12.0))));
     lines.push(pair(theme, "with", text::clip(&s.device, 60), Role::Plain));
     panel(theme, "stimulator", lines, area, buffer);
 }
@@ -113,13 +108,13 @@ fn plain_unless_alarm(role: Role) -> Role {
 pub fn health(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let (theme, s, l) = (screen.theme, &view.stream, &view.latency);
     let micro = theme.symbol("µs", "us");
-    let age = format!("data {}  est {}", text::age(s.age_s), text::age(view.exponents.age_s));
-    let lost = format!("{}  gaps {}", text::count(s.lost), text::count(s.gaps));
-    let ring = format!("{}  overruns {}", gauge(theme, s.ring_fill, 5), text::count(s.overruns));
+    let age = format!("{} / {}", text::age(s.age_s), text::age(view.exponents.age_s));
+    let lost = format!("{} gaps {}", text::count(s.lost), text::count(s.gaps));
+    let ring = format!("{} overruns {}", gauge(theme, s.ring_fill, 4), text::count(s.overruns));
     let loop_ = format!("{} / {} {micro}", text::number(l.p50_us, 0), text::number(l.p99_us, 0));
-    let skipped = format!("{}  dropped {}", text::count(l.skipped), text::count(view.dropped));
+    let skipped = format!("{} dropped {}", text::count(l.skipped), text::count(view.dropped));
     let lines = vec![
-        pair(theme, "age", age, over(s.state == StreamState::Live && s.age_s > 0.5)),
+        pair(theme, "data/est", age, over(s.state == StreamState::Live && s.age_s > 0.5)),
         pair(theme, "lost", lost, over(s.lost > 0 || s.gaps > 0)),
         pair(theme, "ring", ring, over(s.overruns > 0 || s.ring_fill > 0.5)),
         pair(theme, "p50/p99", loop_, Role::Plain),

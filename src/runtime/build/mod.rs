@@ -166,7 +166,6 @@ impl Built {
             ProfileName::Sham => Profile::Sham,
         };
         let parameters = Parameters {
-            profile,
             exponent: s.exponent,
             band_hz: (s.band_hz[0], s.band_hz[1]),
             peak_ma: s.peak_ma,
@@ -225,6 +224,7 @@ impl Built {
             targets,
             method: self.config.estimator.method.name().to_owned(),
             current_rate_hz: self.stimulates().then_some(rate_hz),
+            eeg_clock_offset_s: 0.0,
             created: self.wall_clock.map(|s| format!("@{s}")),
         }
     }
@@ -235,7 +235,6 @@ impl Built {
         &self,
         stream: &StreamDescription,
         labels: &[String],
-        rate_hz: f64,
         device: Option<&dyn Stimulator>,
     ) -> View {
         let (s, l) = (&self.config.stimulation, &self.config.limits);
@@ -249,7 +248,6 @@ impl Built {
         let stimulation = &mut view.stimulation;
         stimulation.enabled = self.stimulates();
         stimulation.device = device.map_or_else(String::new, |device| device.name().to_owned());
-        stimulation.rate_hz = rate_hz;
         stimulation.profile = burst.profile.name().to_owned();
         stimulation.exponent = s.exponent;
         stimulation.peak_ma = s.peak_ma;

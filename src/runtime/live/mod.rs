@@ -42,6 +42,7 @@ use super::{
     keep::Keeper,
     observation::Notes,
     realtime::{self, Granted},
+    screen::Screen,
     signals::Signals,
     stages::{acquire::AcquireStage, closed_loop::LoopStage, stimulate::StimulateStage},
     summary::Summary,
@@ -79,11 +80,6 @@ struct Acquired {
     counts: crate::acquisition::conditioner::Counts,
     overruns: u64,
     warnings: Vec<String>,
-}
-
-struct Looped {
-    latency: super::latency::LatencyUs,
-    skipped: u64,
 }
 
 /// Runs until the plan is done, the time is up, or someone says stop.
@@ -129,7 +125,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
             Some(Keeper::new(recorder, rate_hz))
         }
     };
-    let view = Arc::new(Mutex::new(built.view(&description, &labels, rate_hz, device.as_deref())));
+    let view = Arc::new(Mutex::new(built.view(&description, &labels, device.as_deref())));
 
     // Rings and channels.
     let ring_frames = (description.rate_hz * RING_S).ceil() as usize;
@@ -148,7 +144,12 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         let _ = granted.send(("acquire", realtime::promote(70)));
         acquire::run(&mut acquire_stage, &mut to_loop, &mut to_record, &loop_control);
         let mut warnings = Vec::new();
-        warnings.extend(acquire_stage.source().sender_lag().map(|lag| lag.to_string()));
+        warnings.extend(acquire_stage.source().sender_lag().map(|lag| {
+            format!(
+                "the sender sends chunks of {:.2} s: every estimate is so much late, and loss is noticed after {:.2} s",
+                lag.chunk_s, lag.lost_after_s
+            )
+        }));
         warnings.extend(acquire_stage.source().refused());
         Acquired { counts: *acquire_stage.conditioner().counts(), overruns: to_loop.overruns(), warnings }
     })?;
@@ -164,11 +165,10 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         commands_dropped: 0,
     };
     let (granted, width) = (granted_in.clone(), labels.len());
-    let looping: JoinHandle<Looped> = spawn("tras-loop", move || {
+    let looping: JoinHandle<()> = spawn("tras-loop", move || {
         let _ = granted.send(("loop", realtime::promote(75)));
         let mut values = vec![0.0; width];
         thread.run(&mut values);
-        Looped { latency: thread.stage.latency.summary(), skipped: thread.stage.skipped }
     })?;
 
     let stimulate: Option<JoinHandle<u64>> = match (current, device) {
@@ -211,12 +211,11 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         frames,
         delivered: delivered_out,
         markers: markers_out,
-        view: Arc::clone(&view),
+        screen: Screen::new(Arc::clone(&view), rate_hz, began_s),
         outlets: None,
         record: recording.is_some().then_some(entries_in),
         digest: Digest::new(built.loop_settings().steer),
         control: Arc::clone(&control),
-        began_s,
         dropped: 0,
     };
     // Outlets are not `Send`: their own thread opens them.
@@ -227,7 +226,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
 
     control.quit();
     let acquired = join(acquire)?;
-    let looped = join(looping)?;
+    join(looping)?;
     let undelivered = stimulate.map(join).transpose()?.unwrap_or_default();
     let (digest, dropped) = join(observing)?;
     join(markers)?;
@@ -237,14 +236,14 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
 
     let mut summary = digest.summary(&acquired.counts, acquired.overruns, rate_hz);
     summary.seconds = lsl::local_clock() - began_s;
-    summary.loop_latency_us = looped.latency;
     summary.observations_dropped = notes.dropped() + dropped + undelivered;
     summary.record_dir = built.record.clone();
     summary.cpu_cores = realtime::processor_seconds() / summary.seconds;
     summary.faults.extend(faults);
     warnings.extend(acquired.warnings);
-    if looped.skipped > 0 {
-        warnings.push(format!("{} windows were skipped because a newer one was there", looped.skipped));
+    if digest.skipped() > 0 {
+        let skipped = digest.skipped();
+        warnings.push(format!("{skipped} windows were passed over because a newer one was there"));
     }
     summary.warnings = warnings;
     Ok(summary)

@@ -3,10 +3,7 @@
 //! It polls, so that no real-time thread ever has to wake it. Batches for the record thread go by a bounded
 //! channel: a disk that stalls costs recorded data, which is counted, and nothing else.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use ringbuf::{HeapCons, traits::Consumer};
@@ -14,7 +11,6 @@ use ringbuf::{HeapCons, traits::Consumer};
 use super::control::Control;
 use crate::{
     acquisition::frame::FrameHeader,
-    dashboard::View,
     outlets::Outlets,
     ring::FrameConsumer,
     runtime::{
@@ -22,7 +18,7 @@ use crate::{
         events,
         keep::{CurrentRuns, Entry},
         observation::{Note, Stamped},
-        screen,
+        screen::Screen,
     },
     stimulator::Delivered,
 };
@@ -41,7 +37,7 @@ pub struct Observer {
     /// Markers of other programs.
     pub markers: Receiver<(f64, String)>,
     /// What the screen shows.
-    pub view: Arc<Mutex<View>>,
+    pub screen: Screen,
     /// Our streams.
     pub outlets: Option<Outlets>,
     /// To the record thread.
@@ -50,8 +46,6 @@ pub struct Observer {
     pub digest: Digest,
     /// Shared words.
     pub control: Arc<Control>,
-    /// When the run began.
-    pub began_s: f64,
     /// Entries and outlet samples that were dropped.
     pub dropped: u64,
 }
@@ -79,35 +73,28 @@ impl Observer {
     fn frames(&mut self, values: &mut [f32]) {
         let mut headers: Vec<FrameHeader> = Vec::new();
         let mut all_uv: Vec<f32> = Vec::new();
+        let ring_fill = self.frames.fill();
         while let Some(header) = self.frames.pop(values) {
             headers.push(header);
             all_uv.extend_from_slice(values);
         }
-        let Some(newest) = headers.last().copied() else {
-            let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-            screen::age(&mut view, lsl::local_clock(), self.began_s);
-            return;
-        };
-        {
-            let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-            for (header, frame_uv) in headers.iter().zip(all_uv.chunks_exact(values.len())) {
-                view.push_frame(header.stamp_s, frame_uv);
-            }
-            screen::frame(&mut view, &newest, lsl::local_clock(), self.began_s);
-            view.stream.overruns = self.frames.overruns();
+        self.screen.frames(&headers, &all_uv);
+        self.screen.tick(lsl::local_clock(), ring_fill, self.frames.overruns(), &self.digest);
+        if !headers.is_empty() {
+            self.keep(Entry::Frames(headers, all_uv));
         }
-        self.keep(Entry::Frames(headers, all_uv));
     }
 
     fn delivered(&mut self, runs: &mut CurrentRuns) {
+        let samples: Vec<Delivered> = self.delivered.pop_iter().collect();
+        if samples.is_empty() {
+            return;
+        }
+        self.screen.delivered(&samples);
         let mut finished = Vec::new();
-        {
-            let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-            while let Some(sample) = self.delivered.try_pop() {
-                self.digest.delivered(sample.current_ma);
-                view.push_current(sample.stamp_s, sample.current_ma);
-                finished.extend(runs.push(&sample));
-            }
+        for sample in &samples {
+            self.digest.delivered(sample.current_ma);
+            finished.extend(runs.push(sample));
         }
         finished.extend(runs.take());
         for run in finished {
@@ -121,10 +108,7 @@ impl Observer {
     fn notes(&mut self) {
         while let Ok(stamped) = self.notes.try_recv() {
             self.digest.note(&stamped);
-            {
-                let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-                screen::note(&mut view, &stamped, self.digest.steer());
-            }
+            self.screen.note(&stamped, self.digest.steer());
             let event = events::json(&stamped);
             if let Some(outlets) = &mut self.outlets {
                 let pushed = match (&stamped.note, &event) {

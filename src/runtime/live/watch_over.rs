@@ -12,7 +12,7 @@ use crossbeam_channel::bounded;
 use super::{Watching, control::Control};
 use crate::{
     dashboard::{Action, Dashboard, View},
-    runtime::{build::Built, signals::Signals},
+    runtime::{build::Built, screen, signals::Signals},
     session::dose::DoseLedger,
 };
 
@@ -116,7 +116,8 @@ impl Lines {
             return;
         }
         self.next_s = elapsed_s.floor() + 1.0;
-        let line = view.lock().unwrap_or_else(PoisonError::into_inner).line();
+        let line = view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let line = screen::line(&line);
         // A reader that has gone is no fault of the run.
         let _ = writeln!(std::io::stdout(), "{line}");
     }

@@ -11,7 +11,6 @@ use crate::{
     controller::{Controller, Decision},
     estimator::{Contamination, Estimate, window::Estimator},
     runtime::{
-        latency::Latency,
         observation::{Halt, Note, Notes, SpectrumNote, StreamState},
         watch::CurrentWatch,
     },
@@ -61,10 +60,8 @@ pub struct LoopStage {
     block_given_up: bool,
     newest: FrameHeader,
     flowing: bool,
-    /// Window complete in the ring -> decision queued.
-    pub latency: Latency,
     /// Hops whose window was not fitted because a newer one was there.
-    pub skipped: u64,
+    skipped: u64,
 }
 
 impl LoopStage {
@@ -89,7 +86,6 @@ impl LoopStage {
             block_given_up: false,
             newest: FrameHeader::default(),
             flowing: false,
-            latency: Latency::new(),
             skipped: 0,
         }
     }
@@ -142,11 +138,11 @@ impl LoopStage {
         let Some(estimate) = steering else { return };
         let decision = self.controller.observe(&estimate, now_s);
         let queued_s = queued(self.controller.decision());
-        let took_s = queued_s - self.newest.arrived_s;
-        self.latency.record_s(took_s);
         self.notes.tell(now_s, Note::Estimate(estimate));
+        let took_s = queued_s - self.newest.arrived_s;
+        self.notes.tell(now_s, Note::Hop { took_s, skipped: self.skipped });
         if let Some(decision) = decision {
-            self.notes.tell(now_s, Note::Decision(decision, took_s));
+            self.notes.tell(now_s, Note::Decision(decision));
         }
         self.tell_spectrum(&estimate, now_s);
     }
