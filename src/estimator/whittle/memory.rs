@@ -22,8 +22,15 @@ pub struct Memory {
     weight: Vec<f64>,
     covariance: Vec<f64>,
     steps: [Option<Step>; MAX_COMPONENTS + 1],
+    /// The fit of the mean, and what the next window may expect of its peaks.
+    fitted: Option<Parameters>,
     learned: Option<Parameters>,
+    /// Windows since the last search.
+    since: usize,
 }
+
+/// Between searches, which cost most, the fit of the mean only follows.
+const SEARCH_EVERY: usize = 8;
 
 /// What a minute is believed to hold.
 const MINUTE_BELIEF: Belief = Belief { ln_odds: 0.0, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.6 };
@@ -45,7 +52,9 @@ impl Memory {
             weight: vec![0.0; bins],
             covariance: Vec::with_capacity(64),
             steps: [None; MAX_COMPONENTS + 1],
+            fitted: None,
             learned: None,
+            since: 0,
         }
     }
 
@@ -60,7 +69,9 @@ impl Memory {
         self.sum = 0.0;
         self.sum_squares = 0.0;
         self.mean.fill(0.0);
+        self.fitted = None;
         self.learned = None;
+        self.since = 0;
     }
 
     /// Adds a window's power, relative to its own level at the pivot, and looks for the peaks of the mean.
@@ -71,7 +82,7 @@ impl Memory {
         level: f64,
         scratch: &mut Scratch,
         model: &Model,
-        atoms: &Atoms,
+        atoms: &mut Atoms,
         weight: &[f64],
         covariance: &[f64],
     ) {
@@ -95,21 +106,24 @@ impl Memory {
         self.covariance.clear();
         self.covariance.extend(covariance.iter().map(|c| c / windows));
         let data = Data { power: &self.mean, weight: &self.weight, covariance: &self.covariance };
-        let begin = start::least_squares(model.freqs_hz(), model.pivot_hz(), &self.mean);
-        let count = atoms.search(
-            scratch,
-            model,
-            &data,
-            begin,
-            &MINUTE_BELIEF,
-            MAX_COMPONENTS - 1,
-            12,
-            &mut self.steps,
-        );
-        let steps = self.steps.get(..count).unwrap_or_default();
-        let best = steps.iter().flatten().max_by(|a, b| a.ln_evidence.total_cmp(&b.ln_evidence));
-        self.learned = best.map(|step| {
-            let mut learned = step.parameters;
+        self.since += 1;
+        match &mut self.fitted {
+            Some(fitted) if self.since < SEARCH_EVERY && windows > 2.0 * LEAST_WINDOWS => {
+                scratch.fit(model, &data, fitted, 1);
+            }
+            _ => {
+                self.since = 0;
+                let begin = start::least_squares(model.freqs_hz(), model.pivot_hz(), &self.mean);
+                let most = MAX_COMPONENTS - 1;
+                let count =
+                    atoms.search(scratch, model, &data, begin, &MINUTE_BELIEF, most, 12, &mut self.steps);
+                let steps = self.steps.get(..count).unwrap_or_default();
+                let best = steps.iter().flatten().max_by(|a, b| a.ln_evidence.total_cmp(&b.ln_evidence));
+                self.fitted = best.map(|step| step.parameters);
+            }
+        }
+        self.learned = self.fitted.map(|fitted| {
+            let mut learned = fitted;
             // Positions vary a little from window to window; amplitudes a lot.
             for component in learned.components_mut() {
                 let [amplitude, centre, ln_sigma] = component.value;

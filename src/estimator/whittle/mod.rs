@@ -45,6 +45,8 @@ impl Default for Settings {
 pub struct Whittle {
     settings: Settings,
     first_bin: usize,
+    stride: usize,
+    power: Vec<f64>,
     model: Model,
     atoms: Atoms,
     /// Weight of each bin for a whole window.
@@ -67,15 +69,24 @@ impl Whittle {
     pub fn new(settings: Settings, design: &Design, freqs_hz: &[f64], targets: usize) -> Self {
         let (low, high) = settings.range_hz;
         let first_bin = freqs_hz.iter().position(|&f| f >= low - 1e-9 && f > 0.0).unwrap_or(freqs_hz.len());
-        let bins: Vec<f64> =
-            freqs_hz.iter().skip(first_bin).copied().take_while(|&f| f <= high + 1e-9).collect();
-        let model = Model::new(design, &bins);
-        let spacing_hz = match bins.as_slice() {
+        let segment_s = design.segment_samples() as f64 / design.sample_rate_hz;
+        // Bins half the tapers' half bandwidth apart hold all there is: the power in between is a sum of theirs.
+        let half_bandwidth_hz = (design.tapers.len() as f64 + 1.0) / (2.0 * segment_s);
+        let step_hz = match freqs_hz {
             [a, b, ..] => b - a,
             _ => 1.0,
         };
+        let stride = ((0.5 * half_bandwidth_hz / step_hz + 1e-9) as usize).max(1);
+        let bins: Vec<f64> = freqs_hz
+            .iter()
+            .skip(first_bin)
+            .step_by(stride)
+            .copied()
+            .take_while(|&f| f <= high + 1e-9)
+            .collect();
+        let model = Model::new(design, &bins);
+        let spacing_hz = step_hz * stride as f64;
         // Beyond twice the tapers' half bandwidth nothing is shared.
-        let segment_s = design.segment_samples() as f64 / design.sample_rate_hz;
         let lags = ((design.tapers.len() as f64 + 3.0) / segment_s / spacing_hz).ceil() as usize + 1;
         let covariance = design.bin_covariance(spacing_hz, lags.min(bins.len().max(1)), design.segments);
         let weight = start::bin_weights(&covariance, bins.len());
@@ -83,6 +94,8 @@ impl Whittle {
         Self {
             settings,
             first_bin,
+            stride,
+            power: vec![0.0; bins.len()],
             atoms: Atoms::new(&model),
             scratch: Scratch::new(bins.len()),
             window_weight: weight.clone(),
@@ -99,10 +112,14 @@ impl Whittle {
     /// The fit's own view of a window: [`Fit`] with what else is known.
     pub fn fit_window(&mut self, spectrum: &Spectrum<'_>, target: usize) -> Fit {
         let n = self.weight.len();
-        let Some(power) = spectrum.power.get(self.first_bin..self.first_bin + n) else {
-            return Fit::failed(Reason::BadSpectrum);
-        };
-        if n < 8 || power.iter().any(|p| !p.is_finite() || *p <= 0.0) {
+        let bins = spectrum.power.iter().skip(self.first_bin).step_by(self.stride);
+        let mut filled = 0;
+        for (slot, power) in self.power.iter_mut().zip(bins) {
+            *slot = *power;
+            filled += 1;
+        }
+        let power = self.power.as_slice();
+        if n < 8 || filled < n || power.iter().any(|p| !p.is_finite() || *p <= 0.0) {
             return Fit::failed(Reason::BadSpectrum);
         }
         let share = spectrum.segments as f64 / self.segments.max(1) as f64;
@@ -147,7 +164,7 @@ impl Whittle {
                 average.level,
                 &mut self.scratch,
                 &self.model,
-                &self.atoms,
+                &mut self.atoms,
                 &self.weight,
                 &self.covariance,
             );
@@ -157,7 +174,7 @@ impl Whittle {
 }
 
 /// What one window is believed to hold where nothing is remembered.
-const WINDOW_BELIEF: Belief = Belief { ln_odds: 0.0, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.4 };
+const WINDOW_BELIEF: Belief = Belief { ln_odds: 1.3, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.4 };
 
 /// The mean over the steps of a search.
 struct Average {

@@ -14,6 +14,9 @@ pub const MAX_PARAMETERS: usize = 2 + 3 * MAX_COMPONENTS;
 /// Standard deviations a peak may take, natural log of Hz.
 pub const LN_SIGMA_LIMITS: (f64, f64) = (-0.92, 1.4);
 
+/// A gain in ln likelihood, and a step in the exponent, that change nothing one would report.
+const NEGLIGIBLE: f64 = 3e-3;
+
 /// A Gaussian prior; flat where the precision is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Prior {
@@ -308,7 +311,8 @@ impl Scratch {
         cholesky(&self.information, &mut self.factor, dimension)
     }
 
-    /// A fixed number of scoring steps from `parameters`, each halved up to twice where it would make things worse.
+    /// A fixed number of scoring steps from `parameters`, each shortened up to twice where it would make things
+    /// worse; fewer where nothing moves any more.
     pub fn fit(
         &mut self,
         model: &Model,
@@ -318,9 +322,13 @@ impl Scratch {
     ) -> Outcome {
         let mut objective = self.evaluate(model, data, parameters);
         let mut last_step = f64::INFINITY;
+        // Whether the information belongs to the parameters, all but a negligible step.
+        let mut current = false;
+        let mut definite = false;
         for _ in 0..iterations {
             self.differentiate(data, parameters);
-            if !self.factorise(parameters) {
+            definite = self.factorise(parameters);
+            if !definite {
                 break;
             }
             let mut step = self.score;
@@ -336,20 +344,27 @@ impl Scratch {
                 }
                 scale *= 0.4;
             }
-            let Some((trial, value)) = better else { break };
+            let Some((trial, value)) = better else {
+                self.evaluate(model, data, parameters);
+                current = true;
+                break;
+            };
             last_step = (trial.chi - parameters.chi).abs();
             let gained = objective - value;
             *parameters = trial;
             objective = value;
-            if gained < 2e-3 && last_step < 2e-3 {
+            if gained < NEGLIGIBLE && last_step < NEGLIGIBLE {
+                current = true;
                 break;
             }
         }
-        let objective = self.evaluate(model, data, parameters);
-        self.differentiate(data, parameters);
-        let ln_determinant = if self.factorise(parameters) {
+        if !current && definite {
+            self.differentiate(data, parameters);
+            definite = self.factorise(parameters);
+        }
+        let ln_determinant = if definite {
             (0..parameters.dimension())
-                .map(|d| 2.0 * self.factor.get(d).and_then(|row| row.get(d)).map_or(0.0, |v| v.ln()))
+                .map(|d| 2.0 * self.factor.get(d).and_then(|row| row.get(d)).map_or(0.0, |v| fast_ln(*v)))
                 .sum()
         } else {
             f64::NAN

@@ -6,7 +6,12 @@
 //! how far they differ (Hoeting, Madigan, Raftery & Volinsky, Statistical Science 14, 1999).
 
 use super::model::Model;
-use super::scoring::{Component, Data, MAX_PARAMETERS, Parameters, Prior, Scratch};
+use super::scoring::{Component, Data, MAX_PARAMETERS, Parameters, Prior, Scratch, dot};
+
+/// Candidates of a scan whose overlap with what is already fitted is worked out.
+const LEADERS: usize = 6;
+/// A gain in ln likelihood below which a candidate is not worth a fit.
+const LEAST_GAIN: f64 = 2.0;
 
 /// Candidate peaks, tabulated once.
 #[derive(Debug)]
@@ -14,6 +19,10 @@ pub struct Atoms {
     atoms: Vec<Atom>,
     low_hz: f64,
     high_hz: f64,
+    residual: Vec<f64>,
+    precision: Vec<f64>,
+    inverse: Vec<f64>,
+    product: Vec<f64>,
 }
 
 #[derive(Debug)]
@@ -22,6 +31,7 @@ struct Atom {
     ln_sigma: f64,
     start: usize,
     shape: Vec<f64>,
+    square: Vec<f64>,
 }
 
 /// What is known of a peak before the data.
@@ -65,52 +75,81 @@ impl Atoms {
                 let bins = model.reach(centre_hz, sigma_hz);
                 let mut values = vec![[0.0; 3]; bins.len()];
                 model.peak(centre_hz, sigma_hz.ln(), bins.clone(), &mut values);
-                let shape = values.iter().map(|v| v[0]).collect();
-                atoms.push(Atom { centre_hz, ln_sigma: sigma_hz.ln(), start: bins.start, shape });
+                let shape: Vec<f64> = values.iter().map(|v| v[0]).collect();
+                let square = shape.iter().map(|q| q * q).collect();
+                atoms.push(Atom { centre_hz, ln_sigma: sigma_hz.ln(), start: bins.start, shape, square });
                 centre_hz += spacing_hz;
             }
         }
-        Self { atoms, low_hz, high_hz }
+        let n = freqs.len();
+        let zeros = || vec![0.0; n];
+        Self {
+            atoms,
+            low_hz,
+            high_hz,
+            residual: zeros(),
+            precision: zeros(),
+            inverse: zeros(),
+            product: zeros(),
+        }
     }
 
-    /// The candidate that would help the fit in `scratch` most, as a component ready to be fitted.
+    /// The candidate that would help the fit in `scratch` most, as a component ready to be fitted, and the gain in
+    /// ln likelihood that the score test promises for its amplitude.
     pub fn best(
-        &self,
+        &mut self,
         scratch: &Scratch,
         model: &Model,
         data: &Data<'_>,
         parameters: &Parameters,
         belief: &Belief,
-    ) -> Option<Component> {
+    ) -> Option<(Component, f64)> {
         let dimension = parameters.dimension();
-        let mut best: Option<(f64, &Atom, f64)> = None;
-        for atom in &self.atoms {
+        let bins = scratch.expected().iter().zip(scratch.ratio()).zip(data.weight);
+        for (((residual, precision), inverse), ((mu, x), k)) in
+            self.residual.iter_mut().zip(&mut self.precision).zip(&mut self.inverse).zip(bins)
+        {
+            *inverse = 1.0 / mu;
+            *residual = k * (x - 1.0) * *inverse;
+            *precision = k * *inverse * *inverse;
+        }
+        // Without the projection first, since it costs most; then the few that lead.
+        let mut leaders = [(0.0, 0usize); LEADERS];
+        for (index, atom) in self.atoms.iter().enumerate() {
             let end = atom.start + atom.shape.len();
-            let expected = scratch.expected().get(atom.start..end)?;
-            let ratio = scratch.ratio().get(atom.start..end)?;
-            let weight = data.weight.get(atom.start..end)?;
-            let (mut score, mut information) = (0.0, 0.0);
-            for (((q, mu), x), k) in atom.shape.iter().zip(expected).zip(ratio).zip(weight) {
-                let g = q / mu;
-                score += k * g * (x - 1.0);
-                information += k * g * g;
-            }
+            let score = dot(&atom.shape, self.residual.get(atom.start..end)?);
             if score <= 0.0 {
                 continue;
+            }
+            let information = dot(&atom.square, self.precision.get(atom.start..end)?);
+            let gain = score * score / information;
+            if let Some(last) = leaders.last_mut()
+                && gain > last.0
+            {
+                *last = (gain, index);
+                leaders.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+            }
+        }
+        let mut best: Option<(f64, &Atom, f64)> = None;
+        for (crude, index) in leaders {
+            let Some(atom) = self.atoms.get(index).filter(|_| crude > 0.0) else { continue };
+            let end = atom.start + atom.shape.len();
+            let score = dot(&atom.shape, self.residual.get(atom.start..end)?);
+            let information = dot(&atom.square, self.precision.get(atom.start..end)?);
+            let shape = atom.shape.iter().zip(self.inverse.get(atom.start..end)?);
+            let weights = data.weight.get(atom.start..end)?;
+            for ((slot, (q, inverse)), k) in self.product.iter_mut().zip(shape).zip(weights) {
+                *slot = k * q * inverse;
             }
             let mut cross = [0.0; MAX_PARAMETERS];
             for (d, slot) in cross.iter_mut().enumerate().take(dimension) {
                 let (column, bins) = scratch.column(d);
                 let (low, high) = (bins.start.max(atom.start), bins.end.min(end));
-                for j in low..high {
-                    if let (Some(g), Some(q), Some(mu), Some(k)) = (
-                        column.get(j - bins.start),
-                        atom.shape.get(j - atom.start),
-                        scratch.expected().get(j),
-                        data.weight.get(j),
-                    ) {
-                        *slot += k * g * q / mu;
-                    }
+                if low < high {
+                    *slot = dot(
+                        column.get(low - bins.start..high - bins.start)?,
+                        self.product.get(low - atom.start..high - atom.start)?,
+                    );
                 }
             }
             let left = information - scratch.inverse_quadratic(&cross, dimension);
@@ -122,16 +161,17 @@ impl Atoms {
                 best = Some((gain, atom, score / left));
             }
         }
-        let (_, atom, amplitude) = best?;
+        let (gain, atom, amplitude) = best?;
         let line = (atom.centre_hz / model.pivot_hz()).powf(-parameters.chi);
-        Some(Component {
+        let component = Component {
             value: [amplitude.min(30.0 * line), atom.centre_hz, atom.ln_sigma],
             prior: [
                 Prior::new(0.0, belief.amplitude * line),
                 Prior::new(atom.centre_hz, 2.0),
                 Prior::new(belief.ln_sigma, belief.ln_sigma_sd),
             ],
-        })
+        };
+        Some((component, gain))
     }
 
     /// ln of what the prior of a newly found component adds to the evidence.
@@ -149,7 +189,7 @@ impl Atoms {
     /// Fits `start`, then adds peaks one by one, `more` at most. Returns how many steps were written.
     #[allow(clippy::too_many_arguments, reason = "the tables, the buffers and the question")]
     pub fn search(
-        &self,
+        &mut self,
         scratch: &mut Scratch,
         model: &Model,
         data: &Data<'_>,
@@ -166,7 +206,12 @@ impl Atoms {
         steps.fill(None);
         for slot in steps.iter_mut().take(more + 1) {
             if written > 0 {
-                let Some(component) = self.best(scratch, model, data, &parameters, belief) else { break };
+                let Some((component, gain)) = self.best(scratch, model, data, &parameters, belief) else {
+                    break;
+                };
+                if gain < LEAST_GAIN {
+                    break;
+                }
                 if !parameters.push(component) {
                     break;
                 }
