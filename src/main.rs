@@ -1,1 +1,5 @@
-fn main() {}
+//! The `tras` program: parse, run, exit code.
+
+fn main() -> std::process::ExitCode {
+    tras::cli::main()
+}

@@ -30,6 +30,7 @@ pub struct DemoArgs {
     /// Under a virtual clock, as fast as it goes: the same seed gives the same bytes
     #[arg(long = "virtual")]
     pub virtual_time: bool,
+    /// How it is shown, bounded and recorded
     #[command(flatten)]
     pub options: RunOptions,
 }

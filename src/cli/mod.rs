@@ -14,8 +14,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::simulation::SimulationError;
-
 /// Why a command failed, by exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -38,17 +36,6 @@ impl CliError {
             Self::Usage(_) => 2,
             Self::NotFound(_) => 3,
             Self::Fault(_) => 4,
-        }
-    }
-}
-
-impl From<SimulationError> for CliError {
-    fn from(error: SimulationError) -> Self {
-        let words = error.to_string();
-        match error {
-            SimulationError::Arguments(_) => Self::Usage(words),
-            SimulationError::NotFound(_) => Self::NotFound(words),
-            SimulationError::Fault(_) => Self::Fault(words),
         }
     }
 }

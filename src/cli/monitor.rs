@@ -20,6 +20,7 @@ pub struct MonitorArgs {
     /// Estimator and channels from this configuration; its stimulation is not looked at
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// How it is shown, bounded and recorded
     #[command(flatten)]
     pub options: RunOptions,
 }

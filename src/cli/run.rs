@@ -24,6 +24,7 @@ pub struct RunArgs {
     /// LSL stream, over the configuration: a name, or a predicate if it holds a `=`
     #[arg(long, value_name = "NAME|PREDICATE")]
     pub stream: Option<String>,
+    /// How it is shown, bounded and recorded
     #[command(flatten)]
     pub options: RunOptions,
 }

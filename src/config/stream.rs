@@ -91,6 +91,14 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// What the command line says over the file: a predicate if it holds a `=`, otherwise a name.
+    pub fn choose(&mut self, text: &str) {
+        let text = Some(text.trim().to_owned());
+        self.source_id = None;
+        (self.name, self.predicate) =
+            if text.as_ref().is_some_and(|t| t.contains('=')) { (None, text) } else { (text, None) };
+    }
+
     pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Self {
         let units = [
             ("V", Unit::Volts),

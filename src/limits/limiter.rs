@@ -44,6 +44,23 @@ pub enum Limit {
     Density,
 }
 
+impl Limit {
+    /// The key of the limit in a configuration, or what it is about.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotANumber => "not a number",
+            Self::Peak => "peak_ma",
+            Self::Slew => "slew_ma_per_ms",
+            Self::Dc => "dc_max_ua",
+            Self::NetCharge => "net_charge_mc",
+            Self::TotalCharge => "total_charge_c",
+            Self::ActiveTime => "active_min",
+            Self::Density => "density_ma_per_cm2",
+        }
+    }
+}
+
 /// A broken limit, with its number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Violation {

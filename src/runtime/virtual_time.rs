@@ -45,7 +45,7 @@ pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, CliE
     let (notes, notes_out) = Notes::channel(65_536);
     let watch = Arc::new(CurrentWatch::default());
     let estimator = built.estimator(description.rate_hz, &labels)?;
-    let targets = estimator.targets().to_vec();
+    let targets = estimator.settings().targets.iter().map(|target| target.name.clone()).collect::<Vec<_>>();
     let controller = built.controller()?;
     let decision = controller.decision();
     let settings = built.loop_settings();

@@ -69,8 +69,21 @@ pub enum StimulatorError {
     Lost { device: String, detail: String },
 }
 
+impl StimulatorError {
+    /// What happened, in words that need no allocation: for the real-time path.
+    #[must_use]
+    pub fn in_short(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not found",
+            Self::LimitsDiffer { .. } => "echoes other limits",
+            Self::Refused { what, .. } => what,
+            Self::Lost { .. } => "link lost",
+        }
+    }
+}
+
 /// A stimulator. After [`Stimulator::connect`] no call blocks or allocates.
-pub trait Stimulator {
+pub trait Stimulator: Send {
     /// The adapter and the device, for messages.
     fn name(&self) -> &str;
     /// Samples a second that the device takes.

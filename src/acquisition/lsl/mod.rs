@@ -14,7 +14,7 @@
 
 mod backlog;
 mod connect;
-mod discover;
+pub mod discover;
 mod pacing;
 mod raw;
 mod recover;

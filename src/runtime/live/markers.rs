@@ -5,7 +5,7 @@
 use std::{collections::HashMap, sync::Arc, thread::JoinHandle, time::Duration};
 
 use crossbeam_channel::Sender;
-use lsl::{ExPushable as _, Pullable as _, StreamInlet};
+use lsl::{Pullable, StreamInlet};
 
 use super::{control::Control, spawn as spawn_thread};
 use crate::{cli::CliError, runtime::build::Built};

@@ -101,7 +101,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     built.config.check_against_rate(description.rate_hz).map_err(|e| CliError::Usage(e.to_string()))?;
     let labels: Vec<String> = conditioner.channels().iter().map(|c| c.label.clone()).collect();
     let estimator = built.estimator(description.rate_hz, &labels)?;
-    let targets = estimator.targets().to_vec();
+    let targets = estimator.settings().targets.iter().map(|target| target.name.clone()).collect::<Vec<_>>();
     let mut warnings = estimator.warnings().to_vec();
     let hop_frames = estimator.hop_samples();
     let controller = built.controller()?;

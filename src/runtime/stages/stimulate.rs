@@ -20,6 +20,8 @@ use crate::{
 
 /// Most samples that are made and queued in one step.
 const BLOCK: usize = 512;
+/// Zeros behind a ramp down, in s: a device ends a burst whose queue runs dry after 10 ms of them.
+const TAIL_S: f64 = 0.05;
 /// The device's word is passed on this often.
 const STATUS_EVERY_S: f64 = 0.05;
 
@@ -51,6 +53,8 @@ pub struct StimulateStage {
     /// A fault or the operator: nothing starts any more in this run.
     locked: bool,
     device_fault_told: bool,
+    /// Zeros still to be queued behind the ramp down: the device takes them for the end of the burst.
+    tail: usize,
 }
 
 impl StimulateStage {
@@ -79,6 +83,7 @@ impl StimulateStage {
             told_status_s: f64::NEG_INFINITY,
             locked: false,
             device_fault_told: false,
+            tail: 0,
         }
     }
 
@@ -163,22 +168,27 @@ impl StimulateStage {
             return self.link_failed("the burst is refused: a limit of the session would be reached", now_s);
         }
         self.exponent = self.decision.exponent;
+        self.tail = (self.device.rate_hz() * TAIL_S) as usize;
     }
 
     fn stop(&mut self, how: Stop, now_s: f64) {
         self.current.stop(how);
         self.device.stop(how, now_s);
+        self.tail = 0;
     }
 
-    /// Keeps the device's queue full while a burst runs, and for as long as its last zeros take.
+    /// Keeps the device's queue full while a burst runs, then adds its last zeros.
     fn feed(&mut self, now_s: f64) {
         let host = self.current.state();
         let running = matches!(host, State::RampUp | State::Stimulating | State::RampDown);
-        let draining = self.watch.flowing() && host == State::Armed;
-        if !(running || draining) || self.status.state == State::Fault {
+        if self.status.state == State::Fault {
             return;
         }
-        let room = self.device.room().min(BLOCK);
+        let most = if running { BLOCK } else { self.tail.min(BLOCK) };
+        let room = self.device.room().min(most);
+        if !running {
+            self.tail -= room;
+        }
         let Some(block) = self.samples_ma.get_mut(..room).filter(|block| !block.is_empty()) else { return };
         self.current.fill(block);
         // While the device ramps down by itself after a stop it refuses samples: that is not a lost link.
@@ -229,10 +239,10 @@ impl StimulateStage {
                     };
                     self.notes.tell(now_s, note);
                 }
-                EventKind::Fault(Cause::Limit { limit, value }) => {
+                EventKind::Fault(Cause::Limit { limit, value, .. }) => {
                     self.locked = true;
                     self.device.stop(Stop::Fast, now_s);
-                    self.notes.tell(now_s, Note::HostFault(limit.as_str(), value));
+                    self.notes.tell(now_s, Note::HostFault(limit.name(), value));
                     self.notes.tell(now_s, Note::Halted(Halt::Fault));
                 }
                 _ => {}
