@@ -77,6 +77,9 @@ pub struct SimulatedSource {
 
 /// Current is held this far ahead of the EEG.
 const AHEAD_S: f64 = 2.0;
+/// The artefact follows the current by so much. A runtime acquires before it stimulates, so the current of one
+/// turn can only be felt in the next; turns up to this length lose none of it.
+pub const DELAY_S: f64 = 0.01;
 
 impl SimulatedSource {
     /// A participant whose sample k is due at `start_s + k / rate`; ends after `seconds`, where given.
@@ -102,6 +105,12 @@ impl SimulatedSource {
         })
     }
 
+    /// What the source says of itself, without the trait.
+    #[must_use]
+    pub fn description_ref(&self) -> &StreamDescription {
+        &self.description
+    }
+
     /// Moves the time on: samples up to and with `now_s` are due. Time that goes back is ignored.
     pub fn advance_to(&mut self, now_s: f64) {
         if now_s > self.now_s {
@@ -109,11 +118,11 @@ impl SimulatedSource {
         }
     }
 
-    /// Hands over current as delivered: sample i flowed at `stamp0_s + i / rate_hz`. Give it before the EEG of
-    /// that time is polled.
+    /// Hands over current as delivered: sample i flowed at `stamp0_s + i / rate_hz`, and is felt [`DELAY_S`] later.
+    /// Give it before the EEG of that time is polled.
     pub fn deliver(&mut self, stamp0_s: f64, rate_hz: f64, current_ma: &[f32]) {
         for (i, value) in current_ma.iter().enumerate() {
-            self.current.put(stamp0_s + i as f64 / rate_hz, 1.0 / rate_hz, *value);
+            self.current.put(stamp0_s + DELAY_S + i as f64 / rate_hz, 1.0 / rate_hz, *value);
         }
     }
 
@@ -230,7 +239,7 @@ mod tests {
             let factor = source.participant().artefact_uv_per_ma(0);
             // 0.2 mA from 0.4 s to 0.8 s.
             let count = (0.4 * rate_hz) as usize;
-            source.deliver(0.4 + 1.0 / rate_hz, rate_hz, &vec![0.2; count]);
+            source.deliver(0.4 - DELAY_S + 1.0 / rate_hz, rate_hz, &vec![0.2; count]);
             source.advance_to(2.0);
             let (mut values, mut stamps) = (Vec::new(), Vec::new());
             drain(&mut source, &mut values, &mut stamps);
@@ -249,6 +258,24 @@ mod tests {
             source.deliver(90.0, rate_hz, &[1.0]);
             assert_eq!(source.current_left_out(), 3);
         }
+    }
+
+    #[test]
+    fn no_current_is_lost_when_a_turn_acquires_before_it_stimulates() {
+        let mut settings = ParticipantSettings::bare(250.0, 1, 1.0);
+        settings.background_uv = 0.0;
+        let mut source = SimulatedSource::new(&settings, 1, 0.0, None).unwrap();
+        let (mut values, mut stamps) = (Vec::new(), Vec::new());
+        for turn in 1..=200_u32 {
+            let now_s = f64::from(turn) * 0.01;
+            source.advance_to(now_s);
+            drain(&mut source, &mut values, &mut stamps);
+            source.deliver(now_s - 0.0095, 2000.0, &[0.1; 20]);
+        }
+        assert_eq!(source.current_left_out(), 0);
+        let factor = source.participant().artefact_uv_per_ma(0);
+        let felt = values.iter().filter(|v| (**v - 0.1 * factor).abs() < 1e-3).count();
+        assert!(felt > 490, "{felt} of {} samples", values.len());
     }
 
     #[test]
