@@ -9,9 +9,11 @@
 mod csv;
 mod edf;
 mod error;
+mod source;
 pub mod xdf;
 
 pub use error::{Place, RecordingError};
+pub use source::RecordingSource;
 
 use super::StreamDescription;
 use std::path::{Path, PathBuf};
