@@ -82,11 +82,10 @@ fn asked_for_channels_are_read_and_others_named() {
 fn a_source_ends_where_the_recording_breaks_and_says_why() {
     let (_folder, path) = file("rec.csv", b"Fz,Cz\n1.5,2.5\n3.5,4.5\n5.5,x\n");
     let mut source = RecordingSource::new(Recording::open(&path, &rate(100.0)).unwrap());
-    let (mut values, mut stamps_s) = ([0.0; 4], [0.0; 2]);
+    let (mut values, mut stamps_s) = ([0.0; 8], [0.0; 4]);
     assert_eq!(source.poll(&mut [], &mut []), Poll::Empty);
     assert_eq!(source.poll(&mut values, &mut stamps_s), Poll::Samples(2));
-    assert_eq!(values, [1.5, 2.5, 3.5, 4.5]);
-    assert!(source.failure().is_none());
+    assert_eq!(values[..4], [1.5, 2.5, 3.5, 4.5]);
     assert_eq!(source.poll(&mut values, &mut stamps_s), Poll::End);
     assert_eq!(source.poll(&mut values, &mut stamps_s), Poll::End);
     assert!(source.failure().unwrap().to_string().contains("line 4"));
