@@ -73,9 +73,11 @@ fn a_kill_costs_at_most_a_second() {
     let mut torn = 0;
     for round in 0..rounds() {
         let folder = tempfile::tempdir().unwrap();
-        // Some rounds write as fast as they can, so that the kill falls into a write; lives from 0 to 400 ms.
-        let life = Duration::from_micros(round * 7919 * 137 % 400_000);
-        let end_s = kill_after(folder.path(), life, if round % 2 == 0 { 0 } else { 2000 });
+        // Every other one writes as fast as it can, so that the kill falls into a write; lives from 0 to 80 ms
+        // there, from 0 to 400 ms where it takes its time.
+        let (pace_us, longest_us) = if round % 2 == 0 { (0, 80_000) } else { (2000, 400_000) };
+        let life = Duration::from_micros(round * 7919 * 137 % longest_us);
+        let end_s = kill_after(folder.path(), life, pace_us);
         let found = survey(&folder.path().join("session.xdf")).unwrap();
         assert_eq!(found.streams.len(), 6, "round {round}: {:?}", found.damage);
         assert!(found.streams.iter().all(|s| !s.clock_offsets.is_empty()), "round {round}");
