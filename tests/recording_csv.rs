@@ -5,7 +5,8 @@ mod common_recording;
 
 use common_recording::{file, read, refusal};
 use proptest::prelude::*;
-use tras::acquisition::recording::OpenOptions;
+use tras::acquisition::recording::{OpenOptions, Recording, RecordingSource};
+use tras::acquisition::{Poll, Source};
 
 fn rate(rate_hz: f64) -> OpenOptions {
     OpenOptions { rate_hz: Some(rate_hz), ..OpenOptions::default() }
@@ -75,6 +76,24 @@ fn asked_for_channels_are_read_and_others_named() {
         "{:?}",
         whole.recording.notes()
     );
+}
+
+#[test]
+fn a_source_ends_where_the_recording_breaks_and_says_why() {
+    let (_folder, path) = file("rec.csv", b"Fz,Cz\n1.5,2.5\n3.5,4.5\n5.5,x\n");
+    let mut source = RecordingSource::new(Recording::open(&path, &rate(100.0)).unwrap());
+    let (mut values, mut stamps_s) = ([0.0; 8], [0.0; 4]);
+    assert_eq!(source.poll(&mut [], &mut []), Poll::Empty);
+    assert_eq!(source.poll(&mut values, &mut stamps_s), Poll::Samples(2));
+    assert_eq!(values[..4], [1.5, 2.5, 3.5, 4.5]);
+    assert_eq!(source.poll(&mut values, &mut stamps_s), Poll::End);
+    assert_eq!(source.poll(&mut values, &mut stamps_s), Poll::End);
+    assert!(source.failure().unwrap().to_string().contains("line 4"));
+    let (_folder, path) = file("rec.csv", b"Fz,Cz\n1.5,2.5\n");
+    let mut source = RecordingSource::new(Recording::open(&path, &rate(100.0)).unwrap());
+    assert_eq!(source.poll(&mut values, &mut stamps_s), Poll::Samples(1));
+    assert_eq!(source.poll(&mut values, &mut stamps_s), Poll::End);
+    assert!(source.failure().is_none());
 }
 
 #[test]

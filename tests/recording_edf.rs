@@ -133,6 +133,17 @@ fn every_refusal_says_where_and_what() {
     assert!(refusal("rec.edf", &silent, &OpenOptions::default()).contains("does not say when it begins"));
 }
 
+#[test]
+fn the_good_records_before_a_bad_one_come_first() {
+    let (_folder, path) = file("rec.edf", &plus("EDF+D", [0.0, 1.0, f64::NAN]));
+    let mut recording =
+        tras::acquisition::recording::Recording::open(&path, &OpenOptions::default()).unwrap();
+    let (mut values, mut stamps_s) = (vec![0.0; 2000], vec![0.0; 1000]);
+    assert_eq!(recording.read_block(&mut values, &mut stamps_s).unwrap(), 200);
+    assert!(recording.read_block(&mut values, &mut stamps_s).is_err());
+    assert!(recording.read_block(&mut values, &mut stamps_s).is_err());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]

@@ -9,9 +9,11 @@
 mod csv;
 mod edf;
 mod error;
+mod source;
 pub mod xdf;
 
 pub use error::{Place, RecordingError};
+pub use source::RecordingSource;
 
 use super::StreamDescription;
 use std::path::{Path, PathBuf};
@@ -146,7 +148,7 @@ impl Recording {
     /// `stamps_s` one a sample. Returns how many; 0 at the end.
     ///
     /// # Errors
-    /// Where the file cannot be read or is malformed; reading cannot go on after it.
+    /// Where the file cannot be read or is malformed; whatever is good before it comes first, and nothing after.
     pub fn read_block(&mut self, values: &mut [f64], stamps_s: &mut [f64]) -> Result<usize, RecordingError> {
         self.opened.blocks.read_block(values, stamps_s)
     }

@@ -59,6 +59,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, Recordi
             columns,
             rate_hz,
             row: 0,
+            broken: None,
         }),
     })
 }
@@ -93,33 +94,53 @@ struct CsvBlocks {
     columns: Columns,
     rate_hz: f64,
     row: u64,
+    /// Why no row follows.
+    broken: Option<RecordingError>,
+}
+
+impl CsvBlocks {
+    /// The next row; `false` at the end.
+    fn row(&mut self, sample: &mut [f64], stamp_s: &mut f64) -> Result<bool, RecordingError> {
+        if !lines::next(&mut self.reader, &mut self.record, &self.path)? {
+            return Ok(false);
+        }
+        let line = lines::line(&self.record);
+        *stamp_s = self.row as f64 / self.rate_hz;
+        let mut slots = sample.iter_mut();
+        for (index, role) in self.columns.roles.iter().enumerate() {
+            let cell = self.record.get(index).unwrap_or_default();
+            match role {
+                Role::Time => *stamp_s = self.columns.time(cell, line, &self.path)?,
+                Role::Channel => {
+                    if let Some(slot) = slots.next() {
+                        *slot = self.columns.value(cell, index, line, &self.path)?;
+                    }
+                }
+                Role::State | Role::LeftOut => {}
+            }
+        }
+        self.row += 1;
+        Ok(true)
+    }
 }
 
 impl Blocks for CsvBlocks {
     fn read_block(&mut self, values: &mut [f64], stamps_s: &mut [f64]) -> Result<usize, RecordingError> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
         let width = self.columns.channels().count().max(1);
         let mut count = 0;
         for (sample, stamp_s) in values.chunks_exact_mut(width).zip(stamps_s) {
-            if !lines::next(&mut self.reader, &mut self.record, &self.path)? {
-                break;
-            }
-            let line = lines::line(&self.record);
-            *stamp_s = self.row as f64 / self.rate_hz;
-            let mut slots = sample.iter_mut();
-            for (index, role) in self.columns.roles.iter().enumerate() {
-                let cell = self.record.get(index).unwrap_or_default();
-                match role {
-                    Role::Time => *stamp_s = self.columns.time(cell, line, &self.path)?,
-                    Role::Channel => {
-                        if let Some(slot) = slots.next() {
-                            *slot = self.columns.value(cell, index, line, &self.path)?;
-                        }
-                    }
-                    Role::State | Role::LeftOut => {}
+            match self.row(sample, stamp_s) {
+                Ok(true) => count += 1,
+                Ok(false) => break,
+                Err(error) => {
+                    // The rows before it are good: they go out first.
+                    self.broken = Some(error.clone());
+                    return if count > 0 { Ok(count) } else { Err(error) };
                 }
             }
-            self.row += 1;
-            count += 1;
         }
         Ok(count)
     }

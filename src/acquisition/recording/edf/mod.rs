@@ -148,8 +148,14 @@ impl Blocks for EdfBlocks {
     fn read_block(&mut self, values: &mut [f64], stamps_s: &mut [f64]) -> Result<usize, RecordingError> {
         let mut count = 0;
         for (row, stamp_s) in values.chunks_exact_mut(self.chosen.len().max(1)).zip(stamps_s) {
-            if self.sample >= self.samples && !self.advance()? {
-                break;
+            if self.sample >= self.samples {
+                match self.advance() {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    // What was read goes out first; the next call fails again.
+                    Err(_) if count > 0 => break,
+                    Err(error) => return Err(error),
+                }
             }
             for (slot, signal) in row.iter_mut().zip(&self.chosen) {
                 let at = signal.offset + self.sample * self.header.width;
