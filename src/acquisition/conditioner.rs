@@ -7,8 +7,8 @@
 //! where a named reference channel, or half of the average, is spoilt, all channels are.
 //!
 //! Values are never replaced: a spoilt value goes out as it came, NaN included, and its channel is in
-//! [`FrameHeader::spoilt`]. Deadline: a frame before the next sample (1 ms at 1 kHz); it takes about a
-//! microsecond for 64 channels. Missed, the samples wait in the inlet and their age shows it.
+//! [`FrameHeader::spoilt`]. Deadline: a frame before the next sample (1 ms at 1 kHz); it takes about
+//! 3 µs for 64 channels. Missed, the samples wait in the inlet and their age shows it.
 
 use super::dejitter::Dejitter;
 use super::frame::{ChannelSet, Facts, FrameHeader, MAX_CHANNELS};
