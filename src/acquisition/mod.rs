@@ -10,6 +10,7 @@ pub mod frame;
 pub mod lsl;
 pub mod quality;
 pub mod recording;
+mod repeats;
 pub mod settings;
 
 /// One channel of a stream, as its sender describes it.
