@@ -8,6 +8,7 @@ pub mod conditioner;
 pub mod dejitter;
 pub mod frame;
 pub mod lsl;
+pub mod montage;
 pub mod quality;
 pub mod recording;
 mod repeats;
