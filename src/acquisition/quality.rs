@@ -311,10 +311,9 @@ mod tests {
         let path = std::env::var_os("TRAS_SHARED_DATA")
             .map_or(path, |d| std::path::PathBuf::from(d).join("eeg-eye-state.csv"));
         if !path.exists() {
-            eprintln!(
-                "skipped: a_recording_of_a_person_keeps_all_but_its_four_spoilt_samples: no {}",
-                path.display()
-            );
+            let test = "a_recording_of_a_person_keeps_all_but_its_four_spoilt_samples";
+            let line = format!("skipped: {test}: no {} (set TRAS_SHARED_DATA)\n", path.display());
+            std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
             return;
         }
         let mut quality = Quality::new(14, 128.0, None);
