@@ -315,13 +315,15 @@ fn a_sender_with_chunks_of_a_second_is_warned_of_and_not_lost() {
 
 #[test]
 fn several_streams_lose_nothing_side_by_side() {
-    let senders: Vec<Sender> = (0..4).map(|k| Sender::new(&format!("side-{k}"))).collect();
+    let samples: usize = std::env::var("TRAS_SOAK_SAMPLES").map_or(2000, |n| n.parse().unwrap());
+    let senders: Vec<Sender> = (0..8).map(|k| Sender::new(&format!("side-{k}"))).collect();
     let outlets: Vec<StreamOutlet> = senders.iter().map(Sender::outlet).collect();
     let mut readers: Vec<Reader> = senders.iter().map(|s| Reader::open(&s.settings()).unwrap()).collect();
+    assert!(outlets.iter().all(|o| o.wait_for_consumers(5.0)));
     let start_s = local_clock_s();
-    for k in 0..2000u32 {
+    for k in 0..samples {
         for (c, outlet) in outlets.iter().enumerate() {
-            let at_s = start_s + f64::from(k) / 250.0;
+            let at_s = start_s + k as f64 / 250.0;
             outlet.push_sample_ex(&vec![wave(at_s, c) as f32, wave(at_s, c + 4) as f32], at_s, true).unwrap();
         }
         for reader in &mut readers {
@@ -330,9 +332,9 @@ fn several_streams_lose_nothing_side_by_side() {
         sleep(Duration::from_millis(1));
     }
     for reader in &mut readers {
-        let missing = 2000 - reader.heads.len();
+        let missing = samples - reader.heads.len();
         reader.receive(missing);
-        assert_eq!((reader.heads.len(), reader.conditioner.counts().lost), (2000, 0));
+        assert_eq!((reader.heads.len(), reader.conditioner.counts().lost), (samples, 0));
     }
 }
 

@@ -2,20 +2,18 @@
 //!
 //! Channels are picked, scaled to µV, looked at one by one ([`Quality`]), re-referenced and narrowed to
 //! `f32`; stamps are brought to this machine's clock and smoothed ([`Dejitter`]). Quality is judged before
-//! the re-reference, on what the amplifier gave. A spoilt channel of the reference must not reach all the
-//! others: in the average its last good value stands for it, so that its offset stays and no step arises;
-//! where a named reference channel, or half of the average, is spoilt, all channels are.
+//! the re-reference ([`Montage`]), on what the amplifier gave.
 //!
 //! Values are never replaced: a spoilt value goes out as it came, NaN included, and its channel is in
-//! [`FrameHeader::spoilt`]. Deadline: a frame before the next sample (1 ms at 1 kHz); it takes about a
-//! microsecond for 64 channels. Missed, the samples wait in the inlet and their age shows it.
+//! [`FrameHeader::spoilt`]. Deadline: a frame before the next sample (1 ms at 1 kHz); it takes about
+//! 3 µs for 64 channels. Missed, the samples wait in the inlet and their age shows it.
 
 use super::dejitter::Dejitter;
-use super::frame::{ChannelSet, Facts, FrameHeader, MAX_CHANNELS};
+use super::frame::{Facts, FrameHeader};
+use super::montage::Montage;
 use super::quality::{Quality, SpoiltCounts};
-use super::settings::{AcquisitionError, AcquisitionSettings, Reference};
+use super::settings::{AcquisitionError, AcquisitionSettings};
 use super::{Channel, StreamDescription};
-use crate::units::scale_to_uv;
 
 /// What has come in so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,25 +32,12 @@ pub struct Counts {
     pub spoilt_frames: u64,
 }
 
-/// One monitored channel: its place in the sender's sample, and its factor to µV.
-#[derive(Clone, Copy, Debug)]
-struct Input {
-    at: usize,
-    scale_uv: f64,
-}
-
 /// Conditions the samples of one stream.
 #[derive(Clone, Debug)]
 pub struct Conditioner {
     width: usize,
-    chosen: Vec<Channel>,
-    /// The chosen channels first, then those that only serve as reference.
-    inputs: Vec<Input>,
-    /// Indices into `inputs` that the reference is the mean of; empty for none.
-    reference: Vec<usize>,
-    average: bool,
+    montage: Montage,
     values_uv: Vec<f64>,
-    last_good_uv: Vec<f64>,
     out_uv: Vec<f32>,
     dejitter: Dejitter,
     quality: Quality,
@@ -67,70 +52,27 @@ impl Conditioner {
     /// [`AcquisitionError`] where the rate is irregular, a label is not in the stream or twice in the
     /// setting, there is no EEG channel, or a unit cannot be told.
     pub fn new(stream: &StreamDescription, settings: &AcquisitionSettings) -> Result<Self, AcquisitionError> {
-        let unusable =
-            |what: &str| AcquisitionError::Unusable { stream: stream.name.clone(), what: what.to_owned() };
         if !(stream.rate_hz.is_finite() && stream.rate_hz > 0.0) {
-            return Err(unusable("its sampling rate is irregular (0 Hz); a spectrum needs a regular one"));
+            let what = "its sampling rate is irregular (0 Hz); a spectrum needs a regular one".to_owned();
+            return Err(AcquisitionError::Unusable { stream: stream.name.clone(), what });
         }
-        let mut taken = match settings.channels.as_slice() {
-            [] => eeg_channels(stream).ok_or_else(|| {
-                unusable("none of its channels is of type EEG; name those to take in stream.channels")
-            })?,
-            labels => find_all(stream, labels, "stream.channels")?,
-        };
-        let chosen: Vec<Channel> = taken.iter().filter_map(|&at| stream.channels.get(at).cloned()).collect();
-        let mut reference: Vec<usize> = Vec::new();
-        match &settings.reference {
-            Reference::None => {}
-            Reference::Average if chosen.len() < 2 => {
-                let what = "the average of a single channel is that channel, and leaves nothing".to_owned();
-                return Err(AcquisitionError::Setting { key: "stream.reference".into(), what });
-            }
-            Reference::Average => reference.extend(0..chosen.len()),
-            Reference::Channels(labels) => {
-                for at in find_all(stream, labels, "stream.reference")? {
-                    let place = taken.iter().position(|&t| t == at).unwrap_or_else(|| {
-                        taken.push(at);
-                        taken.len() - 1
-                    });
-                    reference.push(place);
-                }
-            }
-        }
-        if taken.len() > MAX_CHANNELS {
-            let what = format!(
-                "{} channels are more than the {MAX_CHANNELS} that fit; choose by stream.channels",
-                taken.len()
-            );
-            return Err(unusable(&what));
-        }
-        let inputs =
-            taken.iter().filter_map(|&at| Some((at, stream.channels.get(at)?))).map(|(at, channel)| {
-                let scale_uv =
-                    scale_to_uv(&stream.name, &channel.label, &channel.unit, settings.unit.as_deref())?;
-                Ok(Input { at, scale_uv })
-            });
-        let inputs: Vec<Input> = inputs.collect::<Result<_, AcquisitionError>>()?;
+        let montage = Montage::new(stream, settings)?;
         Ok(Self {
             width: stream.channels.len(),
-            values_uv: vec![0.0; inputs.len()],
-            last_good_uv: vec![f64::NAN; inputs.len()],
-            out_uv: vec![0.0; chosen.len()],
+            values_uv: vec![0.0; montage.inputs()],
+            out_uv: vec![0.0; montage.chosen().len()],
             dejitter: Dejitter::new(stream.rate_hz, settings.settle_s),
-            quality: Quality::new(inputs.len(), stream.rate_hz, settings.range_uv),
-            average: settings.reference == Reference::Average,
+            quality: Quality::new(montage.inputs(), stream.rate_hz, settings.range_uv),
             next: FrameHeader::default(),
             counts: Counts::default(),
-            chosen,
-            inputs,
-            reference,
+            montage,
         })
     }
 
     /// The chosen channels, in the order of a frame's values.
     #[must_use]
     pub fn channels(&self) -> &[Channel] {
-        &self.chosen
+        self.montage.chosen()
     }
 
     /// Conditions a batch from [`super::Source::poll`]: `values` sample-major and as wide as the stream,
@@ -179,7 +121,7 @@ impl Conditioner {
     /// Spoilt samples of each chosen channel by its own fault.
     #[must_use]
     pub fn spoilt_by_channel(&self) -> &[u64] {
-        self.quality.by_channel().get(..self.chosen.len()).unwrap_or_default()
+        self.quality.by_channel().get(..self.montage.chosen().len()).unwrap_or_default()
     }
 
     /// The rate that the stamps show, Hz.
@@ -200,14 +142,12 @@ impl Conditioner {
         if stamp.facts.intersects(Facts::BREAKS) {
             self.quality.discontinuity();
         }
-        for (value_uv, input) in self.values_uv.iter_mut().zip(&self.inputs) {
-            *value_uv = sample.get(input.at).map_or(f64::NAN, |raw| raw * input.scale_uv);
-        }
+        self.montage.scale(sample, &mut self.values_uv);
         let verdict = self.quality.inspect(&self.values_uv);
         if verdict.repeated {
             header.facts.insert(Facts::REPEATED);
         }
-        let (reference_uv, usable) = self.reference_uv(&verdict.spoilt);
+        let (reference_uv, usable) = self.montage.reference_uv(&self.values_uv, &verdict.spoilt);
         for (channel, (out_uv, value_uv)) in self.out_uv.iter_mut().zip(&self.values_uv).enumerate() {
             *out_uv = (value_uv - reference_uv) as f32;
             if verdict.spoilt.contains(channel) || !usable {
@@ -221,69 +161,12 @@ impl Conditioner {
         self.counts.spoilt_frames += u64::from(!header.spoilt.is_empty());
         header
     }
-
-    /// The reference's potential, µV, and whether the channels may be used against it.
-    fn reference_uv(&mut self, spoilt: &ChannelSet) -> (f64, bool) {
-        let (mut sum_uv, mut known, mut bad) = (0.0, 0usize, 0usize);
-        for &at in &self.reference {
-            let (Some(good_uv), Some(&value_uv)) = (self.last_good_uv.get_mut(at), self.values_uv.get(at))
-            else {
-                continue;
-            };
-            if spoilt.contains(at) {
-                bad += 1;
-            } else {
-                *good_uv = value_uv;
-            }
-            if good_uv.is_finite() {
-                (sum_uv, known) = (sum_uv + *good_uv, known + 1);
-            }
-        }
-        let usable = if self.average { 2 * bad < self.reference.len().max(1) } else { bad == 0 };
-        (if known > 0 { sum_uv / known as f64 } else { 0.0 }, usable)
-    }
-}
-
-/// Indices of the EEG channels: those of that type, or all where no channel has a type.
-fn eeg_channels(stream: &StreamDescription) -> Option<Vec<usize>> {
-    let typed = stream.channels.iter().any(|c| !c.kind.trim().is_empty());
-    let is_eeg = |c: &Channel| !typed || c.kind.trim().eq_ignore_ascii_case("EEG");
-    let found: Vec<usize> =
-        stream.channels.iter().enumerate().filter(|(_, c)| is_eeg(c)).map(|(at, _)| at).collect();
-    (!found.is_empty()).then_some(found)
-}
-
-/// Indices of the channels with these labels, upper or lower case.
-fn find_all(
-    stream: &StreamDescription,
-    labels: &[String],
-    key: &str,
-) -> Result<Vec<usize>, AcquisitionError> {
-    let wrong = |what: String| AcquisitionError::Setting { key: key.to_owned(), what };
-    let mut found = Vec::with_capacity(labels.len());
-    for label in labels {
-        let alike = |c: &Channel| c.label.trim().eq_ignore_ascii_case(label.trim());
-        let mut places = stream.channels.iter().enumerate().filter(|(_, c)| alike(c)).map(|(at, _)| at);
-        let Some(at) = places.next() else {
-            let there: Vec<&str> = stream.channels.iter().map(|c| c.label.as_str()).collect();
-            let what =
-                format!("stream \"{}\" has no channel \"{label}\"; it has {}", stream.name, there.join(", "));
-            return Err(wrong(what));
-        };
-        if places.next().is_some() {
-            return Err(wrong(format!("stream \"{}\" has more than one channel \"{label}\"", stream.name)));
-        }
-        if found.contains(&at) {
-            return Err(wrong(format!("channel \"{label}\" is listed twice")));
-        }
-        found.push(at);
-    }
-    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::super::settings::Reference;
     use super::*;
 
     fn stream(channels: &[(&str, &str, &str)]) -> StreamDescription {
@@ -395,26 +278,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_conditioned_is_refused_by_name() {
-        let good = stream(&[("Fz", "uV", ""), ("Cz", "uV", "")]);
-        let err = |stream: &StreamDescription, settings: &AcquisitionSettings| {
-            Conditioner::new(stream, settings).map(|_| ()).unwrap_err().to_string()
-        };
-        let pick = |labels: &[&str]| AcquisitionSettings {
-            channels: labels.iter().map(|l| (*l).to_owned()).collect(),
-            ..settings()
-        };
-        assert!(err(&good, &pick(&["Oz"])).contains("Fz, Cz"));
-        assert!(err(&good, &pick(&["Fz", "fz"])).contains("twice"));
-        assert!(err(&stream(&[("a", "uV", "AUX")]), &settings()).contains("stream.channels"));
-        assert!(err(&stream(&[("a", "counts", "")]), &settings()).contains("stream.unit"));
-        assert!(err(&stream(&[("a", "uV", ""), ("a", "uV", "")]), &pick(&["a"])).contains("more than one"));
-        let irregular = StreamDescription { rate_hz: 0.0, ..good.clone() };
-        assert!(err(&irregular, &settings()).contains("irregular"));
-        let one = AcquisitionSettings { reference: Reference::Average, ..pick(&["Fz"]) };
-        assert!(err(&good, &one).contains("stream.reference"));
-        let stated = AcquisitionSettings { unit: Some("mV".into()), ..settings() };
-        assert!(Conditioner::new(&stream(&[("a", "counts", "")]), &stated).is_ok());
+    fn an_irregular_rate_is_refused() {
+        let irregular = StreamDescription { rate_hz: 0.0, ..stream(&[("Fz", "uV", "")]) };
+        let error = Conditioner::new(&irregular, &settings()).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("irregular"));
     }
 
     proptest::proptest! {

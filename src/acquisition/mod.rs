@@ -8,8 +8,10 @@ pub mod conditioner;
 pub mod dejitter;
 pub mod frame;
 pub mod lsl;
+pub mod montage;
 pub mod quality;
 pub mod recording;
+mod repeats;
 pub mod settings;
 
 /// One channel of a stream, as its sender describes it.

@@ -15,9 +15,11 @@
 //! any height moves it no further than any other sample.
 //!
 //! A whole frame that equals the one before is a device repeating itself: told apart from chance by asking
-//! for at least eight repeated values of channels that are not flat anyway.
+//! for at least eight repeated values of channels that are not flat anyway. So is a run of frames that equals
+//! an earlier one (`repeats`).
 
 use super::frame::{ChannelSet, MAX_CHANNELS};
+use super::repeats::Repeats;
 
 /// Shortest time without change, seconds.
 const FLAT_S: f64 = 0.025;
@@ -45,7 +47,7 @@ pub struct SpoiltCounts {
     pub saturated: u64,
     /// A spike or a step.
     pub jumps: u64,
-    /// Frames that equal the one before.
+    /// Frames that equal the one before, or belong to a run that equals an earlier one.
     pub repeated_frames: u64,
 }
 
@@ -83,6 +85,7 @@ pub struct Quality {
     new_level_after: u32,
     learning: u32,
     repeats: u64,
+    earlier: Repeats,
     counts: SpoiltCounts,
     by_channel: Vec<u64>,
     started: bool,
@@ -102,6 +105,7 @@ impl Quality {
             new_level_after: samples(NEW_LEVEL_S).max(4),
             learning: samples(0.5).max(32),
             repeats: 0,
+            earlier: Repeats::new(rate_hz),
             counts: SpoiltCounts::default(),
             by_channel: vec![0; channels],
             started: false,
@@ -145,7 +149,8 @@ impl Quality {
             }
         }
         self.repeats = if changed || !self.started { 0 } else { self.repeats.saturating_add(same) };
-        verdict.repeated = !changed && self.started && (self.repeats >= REPEATED_VALUES || live == 0);
+        let held = !changed && self.started && (self.repeats >= REPEATED_VALUES || live == 0);
+        verdict.repeated = self.earlier.push(values_uv, live as usize) || held;
         self.counts.repeated_frames += u64::from(verdict.repeated);
         self.started = true;
         verdict
@@ -306,10 +311,9 @@ mod tests {
         let path = std::env::var_os("TRAS_SHARED_DATA")
             .map_or(path, |d| std::path::PathBuf::from(d).join("eeg-eye-state.csv"));
         if !path.exists() {
-            eprintln!(
-                "skipped: a_recording_of_a_person_keeps_all_but_its_four_spoilt_samples: no {}",
-                path.display()
-            );
+            let test = "a_recording_of_a_person_keeps_all_but_its_four_spoilt_samples";
+            let line = format!("skipped: {test}: no {} (set TRAS_SHARED_DATA)\n", path.display());
+            std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
             return;
         }
         let mut quality = Quality::new(14, 128.0, None);
