@@ -146,7 +146,7 @@ impl Device {
         let silent_us = self.now_us.saturating_sub(self.session.heartbeat_us);
         let silent = silent_us > u64::from(limits.heartbeat_ms) * 1_000;
         let silence = silent.then_some((FaultCode::Heartbeat, silent_us as f32 * 1e-3));
-        measured.or(silence).or(impedance).or_else(|| self.dose.broken(self.output.current_ma))
+        measured.or(silence).or(impedance)
     }
 
     /// The next current, before the last checks.
@@ -218,10 +218,15 @@ impl Device {
         let change_ma = (current_ma - was_ma).abs();
         // One part in a thousand for the rounding of a waveform that keeps exactly to the limit.
         let allowed_ma = 1.001 * limits.slew_ma_per_ms * dt_us as f32 * 1e-3 + 1e-6;
+        let broken = if change_ma > allowed_ma {
+            Some((FaultCode::Slew, change_ma * 1e3 / dt_us.max(1) as f32))
+        } else {
+            self.dose.broken(current_ma, dt_us)
+        };
         let mut next_ma = current_ma;
-        if playing && change_ma > allowed_ma {
-            self.latch(FaultCode::Slew, change_ma * 1e3 / dt_us.max(1) as f32);
-            next_ma = self.held_ma.unwrap_or(0.0);
+        if let Some((code, value)) = broken.filter(|_| playing) {
+            self.latch(code, value);
+            next_ma = was_ma;
         }
         let relay_closed = match self.state {
             State::Disarmed => false,

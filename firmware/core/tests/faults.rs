@@ -8,8 +8,10 @@ use common::{Bench, LIMITS, TICK_US, sine};
 use tras_device::*;
 use tras_wire::{DeviceMessage, HostMessage, Limits, Refusal};
 
+type Step = Box<dyn Fn(&mut Bench)>;
+
 /// Brings a stimulating device to the edge of `code`; what follows is one step at a time.
-fn provoke(code: FaultCode) -> (Bench, Box<dyn Fn(&mut Bench)>) {
+fn provoke(code: FaultCode) -> (Bench, Step) {
     let wave = || sine(20.0, 0.8);
     let keep_on = move |b: &mut Bench| b.play(0.005, sine(20.0, 0.8));
     let mut b = Bench::stimulating(LIMITS);
