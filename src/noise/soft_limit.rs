@@ -19,11 +19,11 @@ const LINEAR: f32 = 0.9;
 pub fn soft_limit(x: f32) -> f32 {
     const SPAN: f32 = 2.0 * (1.0 - LINEAR);
     let size = x.abs();
-    let t = ((size - LINEAR) * (1.0 / SPAN)).max(0.0).min(1.0);
+    let t = ((size - LINEAR) * (1.0 / SPAN)).clamp(0.0, 1.0);
     // Integral of 1 - (3t² - 2t³).
     let bent = SPAN * (t - t * t * t + 0.5 * t * t * t * t);
     let y = (size.min(LINEAR) + bent).min(1.0);
-    y.copysign(x) * f32::from(u8::from(size == size))
+    y.copysign(x) * f32::from(u8::from(!size.is_nan()))
 }
 
 /// Samples between two updates of the correction; it moves on a straight line between them.
