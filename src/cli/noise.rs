@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::noise::measure::{Figures, Measure};
 use crate::noise::profile::{self, SHAM_RAMP_HOLD_RAMP_S};
-use crate::noise::{Colour, Envelope, NoiseError, PEAK_SIGMAS, Parameters, Profile, soft_limit};
+use crate::noise::{Colour, Envelope, Noise, NoiseError, Parameters, Profile};
 
 /// Samples worked on at a time.
 const CHUNK: usize = 8192;
@@ -149,8 +149,10 @@ impl Plan {
 
     /// Makes the samples, writes them, measures them before and after limiting and ramps.
     fn make(&self, seed: u64, mut sink: Option<&mut Sink>) -> Result<(Figures, Figures), NoiseCommandError> {
-        let Parameters { exponent, band_hz, peak_ma } = self.parameters;
+        let Parameters { exponent, band_hz, .. } = self.parameters;
+        // The same noise twice: as it is shaped, of RMS 1, and as it is limited, in mA.
         let mut colour = Colour::new(self.rate_hz(), band_hz, exponent, seed)?;
+        let mut noise = Noise::new(&self.parameters, self.rate_hz(), seed)?;
         let mut course = Course::new(self.profile, self.rate_hz());
         let (mut before, mut after) = (Measure::new(self.rate_hz()), Measure::new(self.rate_hz()));
         let bar = (self.samples > LONG && std::io::stderr().is_terminal())
@@ -161,13 +163,8 @@ impl Plan {
             let n = left.min(CHUNK as u64);
             let chunk = buffer.get_mut(..n as usize).unwrap_or_default();
             colour.fill(chunk);
-            for x in chunk.iter_mut() {
-                *x *= (peak_ma / PEAK_SIGMAS) as f32;
-            }
             before.push(chunk);
-            for x in chunk.iter_mut() {
-                *x = soft_limit(*x / peak_ma as f32) * peak_ma as f32;
-            }
+            noise.fill(chunk);
             course.apply(chunk);
             after.push(chunk);
             if let Some(sink) = &mut sink {

@@ -145,11 +145,10 @@ impl Limiter {
     pub fn process(&mut self, samples: &mut [f32]) -> Option<Violation> {
         let mut first = None;
         for (at_index, sample) in samples.iter_mut().enumerate() {
-            if self.down.is_none() {
-                if let Some((limit, value, bound)) = self.broken(*sample) {
-                    first = Some(Violation { limit, value, bound, at_index });
-                    self.shut(matches!(limit, Limit::Peak | Limit::NotANumber));
-                }
+            let broken = if self.down.is_none() { self.broken(*sample) } else { None };
+            if let Some((limit, value, bound)) = broken {
+                first = Some(Violation { limit, value, bound, at_index });
+                self.shut(matches!(limit, Limit::Peak | Limit::NotANumber));
             }
             let wanted = self.wanted(*sample);
             *sample = self.slewed(wanted);

@@ -52,6 +52,8 @@ pub struct Colour {
     bin_sd: Vec<f32>,
     /// Variance of the window's kernel, in bins².
     smear_bins2: f64,
+    /// Distances in bins and shares of the power that the window moves there.
+    smear: Vec<(f64, f64)>,
     window: Vec<f32>,
     inverse: Arc<dyn ComplexToReal<f32>>,
     spectrum: Vec<Complex<f32>>,
@@ -112,6 +114,7 @@ impl Colour {
             rng: ChaCha8Rng::seed_from_u64(seed),
             bin_sd: vec![0.0; high_bin - low_bin + 1],
             smear_bins2: smear_bins2(),
+            smear: (-8..=8).map(|i| f64::from(i) * 0.25).map(|d| (d, 0.25 * kernel(d))).collect(),
             window,
             spectrum: inverse.make_input_vec(),
             scratch: inverse.make_scratch_vec(),
@@ -245,12 +248,14 @@ impl Colour {
         for k in self.low_bin..=self.high_bin {
             let f_hz = k as f64 * self.bin_hz();
             let power = self.bin_power(chi, k as f64);
-            let triangle = crate::limits::dc_gain(f_hz);
             total += power;
             step += power * (2.0 * (PI * f_hz / self.rate_hz).sin()).powi(2);
-            dc += power * triangle * triangle;
             // Q(t) - Q(0) of a sine: twice the variance of its integral.
             charge += 2.0 * power / (2.0 * PI * f_hz).powi(2);
+            // The mean's zeros are as narrow as a bin's smearing, which therefore fills them.
+            for &(distance, share) in &self.smear {
+                dc += power * share * crate::limits::dc_gain((k as f64 + distance) * self.bin_hz()).powi(2);
+            }
         }
         Expected {
             step_sd: (step / total).sqrt(),

@@ -13,6 +13,7 @@ mod soft_limit;
 pub use colour::{Colour, Expected};
 pub use envelope::Envelope;
 pub use profile::{Parameters, Profile};
+use soft_limit::{Limiter, PIECE};
 pub use soft_limit::{PEAK_SIGMAS, rms_after_limit, soft_limit};
 
 /// Why a noise cannot be made.
@@ -57,12 +58,14 @@ fn advice(better: Option<u64>) -> String {
 const AMPLITUDE_MA_PER_S: f64 = 0.1;
 /// The shortest change of the amplitude, in s.
 const AMPLITUDE_LEAST_S: f64 = 1.0;
-/// Samples worked on at a time: they stay in the first-level cache.
-const CHUNK: usize = 2048;
-
 /// A noise current that never ends; see the module.
 pub struct Noise {
     colour: Colour,
+    limiter: Limiter,
+    /// Limited samples in units of the peak; those before `at` are gone. The limiter works in whole pieces, so
+    /// that the samples do not depend on how they are asked for.
+    ready: [f32; PIECE],
+    at: usize,
     peak_ma: Envelope,
     rate_hz: f64,
     samples: u64,
@@ -78,6 +81,9 @@ impl Noise {
         parameters.check()?;
         Ok(Self {
             colour: Colour::new(rate_hz, parameters.band_hz, parameters.exponent, seed)?,
+            limiter: Limiter::new(rate_hz),
+            ready: [0.0; PIECE],
+            at: PIECE,
             peak_ma: Envelope::steady(parameters.peak_ma as f32),
             rate_hz,
             samples: 0,
@@ -86,16 +92,21 @@ impl Noise {
     }
 
     /// Fills `out` with the next samples in mA. No sample exceeds the peak.
-    pub fn fill(&mut self, out: &mut [f32]) {
-        for chunk in out.chunks_mut(CHUNK) {
-            self.colour.fill(chunk);
-            self.samples += chunk.len() as u64;
-            if self.peak_ma.resting() {
-                self.clipped += profile::limit_and_scale(chunk, self.peak_ma.goal());
-            } else {
-                self.clipped += profile::limit_and_scale(chunk, 1.0);
-                self.peak_ma.apply(chunk);
+    pub fn fill(&mut self, mut out: &mut [f32]) {
+        while !out.is_empty() {
+            if self.at >= PIECE {
+                self.colour.fill(&mut self.ready);
+                self.clipped += u64::from(self.limiter.process(&mut self.ready));
+                self.samples += PIECE as u64;
+                self.at = 0;
             }
+            let ready = self.ready.get(self.at..).unwrap_or_default();
+            let n = ready.len().min(out.len());
+            let (now, later) = out.split_at_mut(n);
+            now.copy_from_slice(ready.get(..n).unwrap_or_default());
+            self.peak_ma.apply(now);
+            self.at += n;
+            out = later;
         }
     }
 
@@ -118,6 +129,8 @@ impl Noise {
     /// Exponent and peak at once: for use where the current is zero, because the noise steps.
     pub fn restart(&mut self, exponent: f64, peak_ma: f64) {
         self.colour.restart(exponent);
+        self.limiter.reset();
+        self.at = PIECE;
         if peak_ma.is_finite() {
             self.peak_ma = Envelope::steady(peak_ma.clamp(0.0, profile::MAX_PEAK_MA) as f32);
         }

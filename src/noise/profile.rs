@@ -3,7 +3,7 @@
 //! In: what a protocol or a configuration says. Out: checked numbers for [`super::Noise`]. None of the
 //! exponents here is the study's (it published none): they are this program's own defaults, for a protocol to set.
 
-use super::{Colour, NoiseError, PEAK_SIGMAS, rms_after_limit, soft_limit};
+use super::{Colour, NoiseError, PEAK_SIGMAS, rms_after_limit};
 
 /// The largest peak a configuration may ask for, in mA.
 pub const MAX_PEAK_MA: f64 = 1.0;
@@ -150,15 +150,4 @@ pub fn check_seed(parameters: &Parameters, rate_hz: f64, seed: u64, samples: u64
         }
     }
     Err(NoiseError::Seed { seed, share: own, better })
-}
-
-/// Limits a chunk of unit noise and scales it to a peak of `peak_ma`; gives the count beyond three sigma.
-pub(super) fn limit_and_scale(chunk: &mut [f32], peak_ma: f32) -> u64 {
-    let mut clipped = 0u32;
-    for x in chunk.iter_mut() {
-        let share = *x * (1.0 / PEAK_SIGMAS as f32);
-        clipped += u32::from(share.abs() > 1.0);
-        *x = soft_limit(share) * peak_ma;
-    }
-    u64::from(clipped)
 }
