@@ -22,8 +22,9 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/specparam/spectra.csv"))
-        .expect("tests/data/specparam/spectra.csv");
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/specparam/spectra.csv"))
+            .expect("tests/data/specparam/spectra.csv");
     let lines: Vec<&str> = text.lines().collect();
     lines.chunks_exact(2).map(|pair| case(pair[0], pair[1])).collect()
 }
@@ -56,8 +57,7 @@ fn case(found: &str, spectrum: &str) -> Case {
 
 fn fit(case: &Case) -> Fit {
     let mut method = Specparam::new(case.settings.clone()).expect("settings");
-    let spectrum =
-        Spectrum { freqs_hz: &case.freqs_hz, power: &case.power, segments: 1, gamma_shape: 1.0 };
+    let spectrum = Spectrum { freqs_hz: &case.freqs_hz, power: &case.power, segments: 1, gamma_shape: 1.0 };
     method.fit(&spectrum, 0)
 }
 
