@@ -65,7 +65,9 @@ pub fn search(
     let (narrow_hz, wide_hz) = limits.sigma_limits_hz;
     while guesses.len() < most {
         let Some((top, height)) = maximum(flat, kept) else { break };
-        if height <= limits.peak_threshold * standard_deviation(flat, kept) || height <= limits.min_peak_height {
+        if height <= limits.peak_threshold * standard_deviation(flat, kept)
+            || height <= limits.min_peak_height
+        {
             break;
         }
         // The left search stops short of the first bin, as in fooof 1.1.1.
@@ -119,7 +121,8 @@ fn drop_overlapping(guesses: &mut Vec<Gaussian>) {
         let Some(&guess) = guesses.get(at) else { break };
         let next = guesses.get(at + 1).copied();
         // Of two of one height the left one is dropped.
-        let by_left = previous.is_some_and(|left| loses(&left, &guess) && guess.height_log10 < left.height_log10);
+        let by_left =
+            previous.is_some_and(|left| loses(&left, &guess) && guess.height_log10 < left.height_log10);
         let by_right =
             next.is_some_and(|right| loses(&guess, &right) && guess.height_log10 <= right.height_log10);
         previous = Some(guess);
@@ -169,7 +172,12 @@ mod tests {
     use super::*;
 
     fn limits() -> SearchLimits {
-        SearchLimits { max_n_peaks: 12, min_peak_height: 0.05, peak_threshold: 2.0, sigma_limits_hz: (0.5, 4.0) }
+        SearchLimits {
+            max_n_peaks: 12,
+            min_peak_height: 0.05,
+            peak_threshold: 2.0,
+            sigma_limits_hz: (0.5, 4.0),
+        }
     }
 
     fn find(truth: &[Gaussian], kept: impl Fn(f64) -> bool) -> Vec<Gaussian> {

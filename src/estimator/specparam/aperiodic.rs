@@ -40,7 +40,13 @@ pub(super) struct Aperiodic {
 
 impl Aperiodic {
     pub(super) fn new(mode: Mode) -> Self {
-        Self { mode, log10_freqs: Vec::new(), xs: Vec::new(), ys: Vec::new(), knee: knee::Workspace::default() }
+        Self {
+            mode,
+            log10_freqs: Vec::new(),
+            xs: Vec::new(),
+            ys: Vec::new(),
+            knee: knee::Workspace::default(),
+        }
     }
 
     pub(super) fn prepare(&mut self, freqs_hz: &[f64]) {
@@ -56,7 +62,12 @@ impl Aperiodic {
 
     /// Through every bin of `log_power`. `whole` is the spectrum with its peaks: its ends give the first guess
     /// of the exponent.
-    pub(super) fn fit_all(&mut self, log_power: &[f64], kept: &[bool], whole: &[f64]) -> Result<Line, Reason> {
+    pub(super) fn fit_all(
+        &mut self,
+        log_power: &[f64],
+        kept: &[bool],
+        whole: &[f64],
+    ) -> Result<Line, Reason> {
         self.gather(log_power, kept, |_| true);
         let ends = (whole.first(), whole.last(), self.log10_freqs.first(), self.log10_freqs.last());
         let (Some(first), Some(last), Some(low), Some(high)) = ends else { return Err(Reason::BadSpectrum) };
@@ -104,7 +115,8 @@ impl Aperiodic {
         match self.mode {
             Mode::Fixed => line.offset - line.exponent * log10_freq,
             Mode::Knee => {
-                line.offset - (line.knee + (line.exponent * log10_freq * std::f64::consts::LN_10).exp()).log10()
+                line.offset
+                    - (line.knee + (line.exponent * log10_freq * std::f64::consts::LN_10).exp()).log10()
             }
         }
     }
@@ -178,8 +190,10 @@ mod tests {
         let mut aperiodic = Aperiodic::new(Mode::Fixed);
         let freqs: Vec<f64> = (4..=70).map(|k| f64::from(k) * 0.5).collect();
         aperiodic.prepare(&freqs);
-        let power: Vec<f64> =
-            freqs.iter().map(|f| 0.7 - 1.3 * f.log10() + if (9.0..11.0).contains(f) { 1.0 } else { 0.0 }).collect();
+        let power: Vec<f64> = freqs
+            .iter()
+            .map(|f| 0.7 - 1.3 * f.log10() + if (9.0..11.0).contains(f) { 1.0 } else { 0.0 })
+            .collect();
         let kept = vec![true; freqs.len()];
         let first = aperiodic.fit_all(&power, &kept, &power).unwrap();
         let mut residual = vec![0.0; freqs.len()];

@@ -58,8 +58,11 @@ impl JointFit {
         let (first, second) = (freqs_hz.first().copied(), freqs_hz.get(1).copied());
         let (Some(first_hz), Some(second_hz)) = (first, second) else { return };
         let peaks = peaks.min(bins);
-        let weights =
-            if kept.iter().all(|k| *k) { Vec::new() } else { kept.iter().map(|k| f64::from(u8::from(*k))).collect() };
+        let weights = if kept.iter().all(|k| *k) {
+            Vec::new()
+        } else {
+            kept.iter().map(|k| f64::from(u8::from(*k))).collect()
+        };
         self.shapes = Shapes {
             first_hz,
             step_hz: second_hz - first_hz,
@@ -125,8 +128,19 @@ impl Shapes {
 ///
 /// On an even grid the ratio of neighbours changes by a constant factor, so three exponentials serve a whole
 /// Gaussian; going outward from the centre keeps every value good to about 1e-12 of itself.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-fn gaussian_into(first_hz: f64, step_hz: f64, centre_hz: f64, sigma_hz: f64, out: &mut [f64]) -> (usize, usize) {
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped"
+)]
+fn gaussian_into(
+    first_hz: f64,
+    step_hz: f64,
+    centre_hz: f64,
+    sigma_hz: f64,
+    out: &mut [f64],
+) -> (usize, usize) {
     let last = out.len().saturating_sub(1);
     let middle = ((centre_hz - first_hz) / step_hz).round().clamp(0.0, last as f64) as usize;
     let a = step_hz / sigma_hz;
@@ -208,7 +222,8 @@ impl Problem for Shapes {
             let (from, to) = self.spans.get(i / 3).copied().unwrap_or_default();
             let here = row(i);
             if let Some(slot) = gradient.get_mut(i) {
-                *slot = dot(here.get(from..to).unwrap_or_default(), residuals.get(from..to).unwrap_or_default());
+                *slot =
+                    dot(here.get(from..to).unwrap_or_default(), residuals.get(from..to).unwrap_or_default());
             }
             for j in 0..=i {
                 let (other_from, other_to) = self.spans.get(j / 3).copied().unwrap_or_default();

@@ -336,8 +336,7 @@ mod tests {
     fn a_noiseless_knee_is_found() {
         for (knee, exponent) in [(10.0, 1.5), (50.0, 2.0), (2.0, 1.0), (0.0, 1.2)] {
             let xs: Vec<f64> = (2..=80).map(|k| (f64::from(k) * 0.5).log10()).collect();
-            let ys: Vec<f64> =
-                xs.iter().map(|x| 1.0 - (knee + 10_f64.powf(exponent * x)).log10()).collect();
+            let ys: Vec<f64> = xs.iter().map(|x| 1.0 - (knee + 10_f64.powf(exponent * x)).log10()).collect();
             let mut work = Workspace::default();
             work.prepare(xs.len());
             let line = work.fit(&xs, &ys, Line { offset: ys[0], knee: 0.0, exponent: 1.0 }).unwrap();

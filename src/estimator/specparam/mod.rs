@@ -71,11 +71,15 @@ impl SpecparamSettings {
     pub fn check(&self) -> Result<(), String> {
         let (low, high) = self.range_hz;
         if !(low >= 0.0 && high > low && high.is_finite()) {
-            return Err(format!("fit range {low}..{high} Hz: the low end must be >= 0 and below the high end"));
+            return Err(format!(
+                "fit range {low}..{high} Hz: the low end must be >= 0 and below the high end"
+            ));
         }
         let (narrow, wide) = self.peak_width_hz;
         if !(narrow > 0.0 && wide > narrow && wide.is_finite()) {
-            return Err(format!("peak width {narrow}..{wide} Hz: the low limit must be > 0 and below the high"));
+            return Err(format!(
+                "peak width {narrow}..{wide} Hz: the low limit must be > 0 and below the high"
+            ));
         }
         if !(self.min_peak_height >= 0.0 && self.peak_threshold >= 0.0) {
             return Err("minimum peak height and peak threshold must be >= 0".into());
@@ -232,7 +236,8 @@ impl Specparam {
         let (r_squared, mae) = goodness(&self.log_power, &self.flat, &self.kept);
         let mut reported = Peaks::default();
         while self.guesses.len() > MAX_PEAKS {
-            let lowest = self.guesses.iter().enumerate().min_by(|a, b| a.1.height_log10.total_cmp(&b.1.height_log10));
+            let lowest =
+                self.guesses.iter().enumerate().min_by(|a, b| a.1.height_log10.total_cmp(&b.1.height_log10));
             let Some((at, _)) = lowest else { break };
             self.guesses.remove(at);
         }

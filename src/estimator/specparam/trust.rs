@@ -157,7 +157,9 @@ impl Trust {
     /// Distance to the bound that the gradient points to, 1 where there is none.
     fn measure(&mut self, x: &[f64], lower: &[f64], upper: &[f64]) {
         let out = self.distance.iter_mut().zip(&mut self.slope);
-        for ((((v, dv), &g), &x), (&low, &high)) in out.zip(&self.gradient).zip(x).zip(lower.iter().zip(upper)) {
+        for ((((v, dv), &g), &x), (&low, &high)) in
+            out.zip(&self.gradient).zip(x).zip(lower.iter().zip(upper))
+        {
             (*v, *dv) = if g < 0.0 && high.is_finite() {
                 (high - x, -1.0)
             } else if g > 0.0 && low.is_finite() {
@@ -178,7 +180,8 @@ impl Trust {
             *g_h = *d * g;
         }
         let rows = self.model.chunks_exact_mut(n).zip(self.normal.chunks_exact(n)).zip(&self.scale);
-        for (at, (((row, normal), d), (g, dv))) in rows.zip(self.gradient.iter().zip(&self.slope)).enumerate() {
+        for (at, (((row, normal), d), (g, dv))) in rows.zip(self.gradient.iter().zip(&self.slope)).enumerate()
+        {
             for ((out, b), other) in row.iter_mut().zip(normal).zip(&self.scale) {
                 *out = b * d * other;
             }
@@ -302,7 +305,8 @@ impl Trust {
         }
         let stride = stride_to_bound(x, &self.step, lower, upper);
         // The reflected direction turns round what hits its bound first.
-        let hits = |x: f64, p: f64, low: f64, high: f64| p != 0.0 && ((low - x) / p).max((high - x) / p) == stride;
+        let hits =
+            |x: f64, p: f64, low: f64, high: f64| p != 0.0 && ((low - x) / p).max((high - x) / p) == stride;
         let bounds = || x.iter().zip(lower.iter().zip(upper));
         for (((r, p_h), p), (&x, (&low, &high))) in
             self.reflected_h.iter_mut().zip(&self.step_h).zip(&self.step).zip(bounds())
@@ -324,7 +328,10 @@ impl Trust {
         let to_bound = stride_to_bound(&self.x_new, &self.work, lower, upper);
         let far = to_bound.min(to_region);
         let (near, far) = if far > 0.0 {
-            ((1.0 - stay_inside) * stride / far, if far == to_bound { stay_inside * to_bound } else { to_region })
+            (
+                (1.0 - stay_inside) * stride / far,
+                if far == to_bound { stay_inside * to_bound } else { to_region },
+            )
         } else {
             (0.0, -1.0)
         };

@@ -100,7 +100,8 @@ fn solve_shifted(diagonal: &[f64], beside: &[f64], shift: f64, b: &mut [f64]) {
     }
     rows.push(current);
     for (i, [pivot, first, second]) in rows.iter().enumerate().rev() {
-        let known = first * b.get(i + 1).copied().unwrap_or(0.0) + second * b.get(i + 2).copied().unwrap_or(0.0);
+        let known =
+            first * b.get(i + 1).copied().unwrap_or(0.0) + second * b.get(i + 2).copied().unwrap_or(0.0);
         if let Some(slot) = b.get_mut(i) {
             *slot = (*slot - known) / pivot;
         }

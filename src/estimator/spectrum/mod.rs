@@ -109,7 +109,8 @@ mod tests {
     #[test]
     fn harmonics_are_covered_and_dc_is_not() {
         let noise = LineNoise { mains_hz: 50.0, half_width_hz: 1.0 };
-        for (freq_hz, covered) in [(0.0, false), (48.9, false), (49.0, true), (51.0, true), (100.5, true), (75.0, false)]
+        for (freq_hz, covered) in
+            [(0.0, false), (48.9, false), (49.0, true), (51.0, true), (100.5, true), (75.0, false)]
         {
             assert_eq!(noise.covers(freq_hz), covered, "{freq_hz} Hz");
         }

@@ -76,13 +76,7 @@ impl Pool {
 
     /// Puts a segment of `channel` in its place and takes out the one that was there. `fill` writes the periodogram
     /// and says whether it counts; it is not called where `usable` is false.
-    pub fn put(
-        &mut self,
-        channel: usize,
-        place: Place,
-        usable: bool,
-        fill: impl FnOnce(&mut [f64]) -> bool,
-    ) {
+    pub fn put(&mut self, channel: usize, place: Place, usable: bool, fill: impl FnOnce(&mut [f64]) -> bool) {
         if channel >= self.channels || place.phase >= self.phases {
             return;
         }
@@ -105,13 +99,12 @@ impl Pool {
         if at == 0 {
             fresh.fill(0.0);
         }
-        let mut renew = at + 1 == self.depth;
-        let mut exact = false;
+        let mut cancelled = false;
         if *good {
             *count -= 1;
             for (sum, old) in sum.iter_mut().zip(&*slot) {
                 *sum -= old;
-                exact |= *old > DWARFS * *sum;
+                cancelled |= *old > DWARFS * *sum;
             }
         }
         *good = usable && fill(slot);
@@ -122,22 +115,17 @@ impl Pool {
                 *fresh += new;
             }
         }
-        if renew {
+        if at + 1 == self.depth {
             sum.copy_from_slice(fresh);
-            exact = false;
-        }
-        if exact {
-            renew = false;
+        } else if cancelled {
             sum.fill(0.0);
-            for place in 0..self.depth {
-                let index = ring * self.depth + place;
+            for index in ring * self.depth..(ring + 1) * self.depth {
                 if self.good.get(index).copied().unwrap_or(false) {
                     let slot = self.slots.get(index * bins..(index + 1) * bins).unwrap_or_default();
                     sum.iter_mut().zip(slot).for_each(|(sum, p)| *sum += p);
                 }
             }
         }
-        let _ = renew;
     }
 
     /// Segments that count now.

@@ -30,7 +30,11 @@ impl Transform {
             Kind::Welch { taper } => vec![taper.values(len)],
             Kind::Multitaper { half_bandwidth_hz, tapers } => {
                 let nw = half_bandwidth_hz * seconds;
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "small and positive"
+                )]
                 let all = (2.0 * nw - 1.0).round().max(1.0) as usize;
                 dpss::dpss(len, nw, tapers.unwrap_or(all).max(1))
             }
@@ -71,7 +75,11 @@ impl Transform {
             for ((out, x), w) in self.tapered.iter_mut().zip(&*segment).zip(taper) {
                 *out = x * w;
             }
-            if self.fft.process_with_scratch(&mut self.tapered, &mut self.transformed, &mut self.scratch).is_err() {
+            if self
+                .fft
+                .process_with_scratch(&mut self.tapered, &mut self.transformed, &mut self.scratch)
+                .is_err()
+            {
                 return false;
             }
             for (out, bin) in power.iter_mut().zip(&self.transformed) {
@@ -122,8 +130,9 @@ mod tests {
         ] {
             let settings = SpectrumSettings { kind, ..SpectrumSettings::default() };
             let mut transform = Transform::new(&settings, 500, 250.0);
-            let mut segment: Vec<f64> =
-                (0..500).map(|n| 3.0 * (std::f64::consts::TAU * 20.0 * f64::from(n) / 250.0).sin() + 7.0).collect();
+            let mut segment: Vec<f64> = (0..500)
+                .map(|n| 3.0 * (std::f64::consts::TAU * 20.0 * f64::from(n) / 250.0).sin() + 7.0)
+                .collect();
             let mut power = vec![0.0; 251];
             assert!(transform.periodogram(&mut segment, &mut power));
             let variance: f64 = power.iter().sum::<f64>() * 0.5;

@@ -187,7 +187,11 @@ impl Timing {
         let window = samples("window", settings.window_s)?;
         let hop = samples("hop", settings.hop_s)?;
         let segment = samples("segment", spectrum.segment_s)?;
+<<<<<<< HEAD
         let step = samples("segment step", spectrum.segment_s * (1.0 - spectrum.overlap))?;
+=======
+        let asked = samples("segment step", spectrum.segment_s * (1.0 - spectrum.overlap))?;
+>>>>>>> estimator
         if segment > window {
             return Err(format!(
                 "segment of {} s is longer than the window of {} s",
@@ -195,18 +199,35 @@ impl Timing {
             ));
         }
         if segment < 8 {
+<<<<<<< HEAD
             return Err(format!("segment of {} s is only {segment} samples at {rate_hz} Hz", spectrum.segment_s));
         }
         let depth = (window - segment) / step + 1;
         let (small, large) = (hop.min(step), hop.max(step));
         // With one segment in a window there is no step to keep.
         if depth > 1 && !large.is_multiple_of(small) {
+=======
+            return Err(format!(
+                "segment of {} s is only {segment} samples at {rate_hz} Hz",
+                spectrum.segment_s
+            ));
+        }
+        // With one segment in a window there is no step to keep.
+        let single = window - segment < asked;
+        let step = if single { asked } else { fitting_step(asked, hop) };
+        if !single && !divides(step, hop) {
+>>>>>>> estimator
             return Err(format!(
                 "hop of {hop} samples and segment step of {step}: one must be a multiple of the other (at {rate_hz} Hz, \
                  for example, a hop of {} s)",
                 nearest_hop_s(hop, step, rate_hz)
             ));
         }
+<<<<<<< HEAD
+=======
+        let depth = if single { 1 } else { (window - segment) / step + 1 };
+        let small = hop.min(step);
+>>>>>>> estimator
         let grid = if depth > 1 { small } else { hop };
         let phases = if depth > 1 && hop < step { step / hop } else { 1 };
         check_targets(settings, channels)?;
@@ -240,10 +261,30 @@ fn check_targets(settings: &EstimatorSettings, channels: usize) -> Result<(), St
     Ok(())
 }
 
+<<<<<<< HEAD
 /// The hop nearest to the one asked for that divides the step, or is a multiple of it.
 #[expect(clippy::cast_precision_loss, reason = "sample counts are small")]
 fn nearest_hop_s(hop: usize, step: usize, rate_hz: f64) -> f64 {
     let fits = |candidate: &usize| step.is_multiple_of(*candidate) || candidate.is_multiple_of(step);
+=======
+/// Whether one is a multiple of the other.
+fn divides(step: usize, hop: usize) -> bool {
+    step.is_multiple_of(hop) || hop.is_multiple_of(step)
+}
+
+/// The step nearest to `asked` that goes with `hop`, if there is one within a twentieth: at 512 Hz, where half a
+/// second is 256 samples and a hop of 0.1 s is 51, a step of 255 serves as well.
+fn fitting_step(asked: usize, hop: usize) -> usize {
+    let reach = asked / 20;
+    let near = asked - reach..=asked + reach;
+    near.filter(|step| divides(*step, hop)).min_by_key(|step| step.abs_diff(asked)).unwrap_or(asked)
+}
+
+/// The hop nearest to the one asked for that divides the step, or is a multiple of it.
+#[expect(clippy::cast_precision_loss, reason = "sample counts are small")]
+fn nearest_hop_s(hop: usize, step: usize, rate_hz: f64) -> f64 {
+    let fits = |candidate: &usize| divides(step, *candidate);
+>>>>>>> estimator
     let nearest = (1..=2 * hop.max(step)).filter(fits).min_by_key(|candidate| candidate.abs_diff(hop));
     nearest.unwrap_or(step) as f64 / rate_hz
 }
