@@ -153,15 +153,12 @@ fn read_keys(actions: &Sender<Action>, screen: &Sender<Key>, closing: &AtomicBoo
             continue;
         }
         match input::key_of(&event::read()?) {
-            Some(Key::Runtime(action)) => {
-                if actions.send(action).is_err() {
-                    return Ok(());
-                }
-            }
+            // A runtime that no longer listens has ended.
+            Some(Key::Runtime(action)) if actions.send(action).is_err() => return Ok(()),
+            Some(Key::Runtime(_)) | None => {}
             Some(key) => {
                 let _ = screen.send(key);
             }
-            None => {}
         }
     }
     Ok(())
