@@ -36,6 +36,9 @@ fn child() {
     let (actions, came) = crossbeam_channel::unbounded();
     let mut options = Options::from_environment();
     options.theme.ascii = std::env::var_os("TRAS_ASCII").is_some();
+    // What a library may do: a descriptor that would survive into another program.
+    // SAFETY: duplicates an open descriptor; it is closed with the process.
+    assert!(unsafe { libc::dup(0) } > 2);
     let screen = Dashboard::start(Arc::clone(&view), actions, options).unwrap();
     let stderr_file = screen.stderr_file().to_owned();
     eprintln!("noise of a library");
@@ -182,6 +185,25 @@ fn keys_become_actions_and_quitting_gives_the_terminal_back() {
     );
     assert!(pty.wait().success());
     pty.assert_modes_are_back();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_watcher_holds_nothing_of_ours_open() {
+    let mut pty = Pty::start("quit");
+    pty.read_until("tras-simulated");
+    let main = pty.child.id();
+    let tasks = std::fs::read_dir(format!("/proc/{main}/task")).unwrap();
+    let watcher = tasks
+        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).ok())
+        .find_map(|children| children.split_whitespace().next().map(str::to_owned))
+        .expect("no watcher");
+    let open = std::fs::read_dir(format!("/proc/{watcher}/fd")).unwrap();
+    let mut open: Vec<_> = open.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    open.sort();
+    assert_eq!(open, ["0", "1", "2"]);
+    pty.ours.write_all(b"q").unwrap();
+    pty.read_until("closed in");
 }
 
 #[test]
