@@ -6,6 +6,7 @@
 
 pub mod draw;
 pub mod input;
+pub mod panels;
 pub mod state;
 mod terminal;
 pub mod trace;
