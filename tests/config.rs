@@ -151,6 +151,45 @@ fn any_line() -> impl Strategy<Value = String> {
     ]
 }
 
+#[test]
+fn what_check_prints_can_be_read_back_and_tells_the_dose() {
+    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/run.toml");
+    let config = tras::cli::check::load(&run).unwrap();
+    let printed = tras::cli::check::summary(&config);
+    Config::from_str(&printed, "printed").unwrap();
+    // 7 blocks of 300 s less half of 20 s of ramps, 0.5 mA x 0.266: 0.270 C.
+    for needle in
+        ["7 blocks of 300 s", "35.0 min with current (limit 40 min)", "charge about 0.270 C", "0.1667 mA RMS"]
+    {
+        assert!(printed.contains(needle), "{needle} is missing:\n{printed}");
+    }
+    assert!((config.plan().charge_c - 7.0 * 290.0 * 0.5e-3 * 0.266).abs() < 1e-4);
+}
+
+#[test]
+fn the_exit_code_tells_whether_the_file_is_good() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let run = |file: &str| tras::cli::check::run(&tras::cli::check::CheckArgs { config: folder.join(file) });
+    assert_eq!(run("configs/monitor.toml"), 0);
+    assert_eq!(run("tests/invalid_configs/session_too_long.toml"), 2);
+    assert_eq!(run("configs"), 2);
+}
+
+#[test]
+fn texts_survive_whatever_they_hold() {
+    let name = "a \"quoted\" \\ name\twith ünïcode ] [ #";
+    let mut config = Config::default();
+    config.stream.name = Some(name.to_owned());
+    assert_eq!(Config::from_str(&config.to_toml(), "any").unwrap().stream.name.as_deref(), Some(name));
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_keep_the_lines() {
+    let error =
+        Config::from_str("\u{feff}[limits]\r\n\r\npeak_ma = 9\r\n", "w.toml").unwrap_err().to_string();
+    assert!(error.starts_with("w.toml:3: limits.peak_ma: 9 mA is above 1 mA"), "{error}");
+}
+
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in ".{0,300}") {
@@ -160,6 +199,8 @@ proptest! {
     #[test]
     fn what_is_taken_keeps_every_hard_limit(lines in proptest::collection::vec(any_line(), 0..12)) {
         let Ok(config) = Config::from_str(&lines.join("\n"), "any") else { return Ok(()) };
+        let again = Config::from_str(&config.to_toml(), "written").map(|again| again.to_toml());
+        prop_assert_eq!(again.ok(), Some(config.to_toml()));
         let (s, l) = (&config.stimulation, &config.limits);
         prop_assert!(s.peak_ma > 0.0 && s.peak_ma <= 1.0 && l.peak_ma > 0.0 && l.peak_ma <= 1.0);
         prop_assert!(l.dc_max_ua <= 20.0 && l.slew_ma_per_ms <= 0.5 && l.net_charge_mc <= 1.0);

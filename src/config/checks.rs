@@ -51,6 +51,15 @@ fn windows(config: &Config, found: &mut Found<'_>) {
             format!("set a multiple or a whole part of {step_s} s (segment_s x (1 - overlap))"),
         ));
     }
+    let steps = (e.window_s - e.segment_s) / step_s;
+    if steps >= 0.0 && (steps.round() * step_s - steps * step_s).abs() > TOLERANCE_S {
+        let fitting = |count: f64| e.segment_s + count * step_s;
+        found.push((
+            "estimator.window_s",
+            format!("{} s is not one segment of {} s and whole steps of {step_s} s", e.window_s, e.segment_s),
+            format!("set {} or {} s", fitting(steps.floor()), fitting(steps.ceil())),
+        ));
+    }
     let resolution_hz = 1.0 / e.segment_s;
     if e.range_hz[1] - e.range_hz[0] < 8.0 * resolution_hz {
         found.push((

@@ -1,7 +1,7 @@
 //! The TOML of a session, read and checked: plain data that no later stage has to doubt.
 //!
 //! In: the text of a file and its name. Out: a [`Config`], or a [`ConfigError`] that names every problem of the
-//! file with its line. One file a section; [`reader`] turns TOML into values within bounds, [`checks`] holds
+//! file with its line. One file a section; `reader` turns TOML into values within bounds, [`checks`] holds
 //! what no section can see alone, [`plan`] adds up what the session would deliver. Nothing here opens a file.
 
 pub mod checks;

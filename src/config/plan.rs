@@ -111,7 +111,7 @@ impl Plan {
         }
         if self.active_s > 0.9 * l.active_min * 60.0 {
             warn(format!(
-                "limits.active_min: the plan takes {:.1} of {} min",
+                "limits.active_min: the plan takes {:.1} of {} min; what runs a little long is cut",
                 self.active_s / 60.0,
                 l.active_min
             ));

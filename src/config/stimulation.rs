@@ -95,11 +95,11 @@ impl Stimulation {
             override_band: s.flag("override_band", false),
             ramp_up_s: s.number("ramp_up_s", 10.0, ramp),
             ramp_down_s: s.number("ramp_down_s", 10.0, ramp),
-            // Blocks of about 5 min as in the study. Its 12 held four of sham; eight of one profile fill the
-            // 40 min of `limits.active_min`, twelve would exceed them.
+            // Blocks of about 5 min as in the study. Its 12 held four of sham; seven of one profile stay within the
+            // 40 min of `limits.active_min` with a margin, twelve would exceed them.
             block_s: s.number("block_s", 300.0, within(10.0, 1200.0, "s")),
             gap_s: s.number("gap_s", 60.0, gap),
-            blocks: s.count("blocks", 8, 1, 100),
+            blocks: s.count("blocks", 7, 1, 100),
             baseline_s: s.number("baseline_s", 30.0, within(0.0, 3600.0, "s")),
             blind_gap_s: s.number("blind_gap_s", 2.0, blind),
             seed: s.integer_opt("seed", 0, i64::MAX).and_then(|seed| u64::try_from(seed).ok()),

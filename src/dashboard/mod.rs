@@ -6,6 +6,7 @@
 
 pub mod draw;
 pub mod input;
+pub mod panels;
 pub mod state;
 mod terminal;
 pub mod trace;
@@ -153,15 +154,12 @@ fn read_keys(actions: &Sender<Action>, screen: &Sender<Key>, closing: &AtomicBoo
             continue;
         }
         match input::key_of(&event::read()?) {
-            Some(Key::Runtime(action)) => {
-                if actions.send(action).is_err() {
-                    return Ok(());
-                }
-            }
+            // A runtime that no longer listens has ended.
+            Some(Key::Runtime(action)) if actions.send(action).is_err() => return Ok(()),
+            Some(Key::Runtime(_)) | None => {}
             Some(key) => {
                 let _ = screen.send(key);
             }
-            None => {}
         }
     }
     Ok(())

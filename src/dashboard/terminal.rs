@@ -142,13 +142,30 @@ fn watch() -> io::Result<std::process::Child> {
     // It ignores what is meant for us, and writes to the terminal although it is then in the background.
     let script = "trap '' INT QUIT TERM HUP TSTP TTIN TTOU\n\
                   read -r line || { stty \"$1\" <&1; printf '\\033[0m\\033[?1049l\\033[?25h\\033[?7h'; }";
-    Command::new("sh")
-        .args(["-c", script, "tras-watcher", &modes])
-        .stdin(Stdio::piped())
-        .stdout(output()?)
-        .stderr(Stdio::null())
-        .spawn()
+    let mut watcher = Command::new("sh");
+    watcher.args(["-c", script, "tras-watcher", &modes]);
+    watcher.stdin(Stdio::piped()).stdout(output()?).stderr(Stdio::null());
+    keep_nothing_else_open(&mut watcher);
+    watcher.spawn()
 }
+
+/// The watcher outlives us: a socket that a library opened without close-on-exec would stay open in it, and our
+/// peers would not see that we are gone.
+#[cfg(target_os = "linux")]
+fn keep_nothing_else_open(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let close = || {
+        let (first, last, how) = (3 as libc::c_uint, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        // SAFETY: one system call on numbers; where the kernel does not know it (before 5.11) nothing happens.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, how) };
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes one system call, which is async-signal-safe.
+    unsafe { command.pre_exec(close) };
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn keep_nothing_else_open(_: &mut std::process::Command) {}
 
 #[cfg(not(unix))]
 fn watch() -> io::Result<std::process::Child> {

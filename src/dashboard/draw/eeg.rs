@@ -21,7 +21,7 @@ pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let shown = view.eeg.get(first..(first + lanes).min(channels)).unwrap_or_default();
 
     let scale_uv = scale(shown.iter().filter_map(|trace| trace.half_range()));
-    let dots = usize::from(area.width.saturating_sub(2 + plot::GUTTER)) * 2;
+    let dots = usize::from(area.width.saturating_sub(2 + plot::GUTTER)) * theme.points_per_cell();
     let length = shown.first().map_or(0, |trace| trace.columns().len());
     // About three slices for two dots: a few waves of alpha, still parted.
     let visible = (dots * 3 / 2).clamp(1, length.max(1));

@@ -16,7 +16,7 @@ pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
     let e = &view.exponents;
     let visible = |point: &&ExponentPoint| !(view.blinded && point.contamination != Contamination::Clean);
-    let newest = e.points.iter().filter(visible).next_back();
+    let newest = e.points.iter().rfind(visible);
 
     let block = theme.panel(title(view, screen, newest));
     let inner = block.inner(area);
@@ -47,9 +47,11 @@ pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
                 .filter(|second| second % 4 < 2)
                 .map(|second| (f64::from(second) - HISTORY_SPAN_S, target.clamp(y[0], y[1])))
                 .collect();
+            context.marker(theme.line_marker());
             context.draw(&Points::new(&dots, theme.colour_of(Role::Fit)));
         }
         context.layer();
+        context.marker(theme.marker());
         // A point that may not steer parts the line of those that may.
         let steering = shown.iter().map(|point| {
             let steers = point.invalid.is_none() && point.contamination == Contamination::Clean;

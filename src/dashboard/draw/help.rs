@@ -26,7 +26,7 @@ pub fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
         entry(theme.symbol("×", "x"), "invalid estimate; before a label: spoilt channel"),
         entry(theme.symbol("▼", "v"), "oscillatory peak above the aperiodic line"),
         entry("- -", "target, or the aperiodic line of the spectrum"),
-        entry("HELD", "stimulation waits: data too old, stream lost, or asked for"),
+        entry("HELD", "stimulation waits; the reason stands beside it"),
     ];
     let height = u16::try_from(lines.len()).unwrap_or(12) + 2;
     let middle = area.centered(Constraint::Length(70), Constraint::Length(height));

@@ -75,6 +75,7 @@ pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
             return;
         }
         context.layer();
+        context.marker(theme.line_marker());
         let steps = u32::from(area.width) * 2;
         let line: Vec<(f64, f64)> = (0..=steps)
             // Dashed, or it would hide in the curve where there is no colour.

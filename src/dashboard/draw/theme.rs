@@ -80,6 +80,18 @@ impl Theme {
         if self.ascii { Marker::Custom('*') } else { Marker::Braille }
     }
 
+    /// What straight lines are drawn with, where a curve may cross them.
+    #[must_use]
+    pub fn line_marker(self) -> Marker {
+        if self.ascii { Marker::Custom('-') } else { Marker::Braille }
+    }
+
+    /// Points that [`Theme::marker`] has in a cell, side by side.
+    #[must_use]
+    pub fn points_per_cell(self) -> usize {
+        if self.ascii { 1 } else { 2 }
+    }
+
     /// `unicode`, or what stands for it in ASCII.
     #[must_use]
     pub fn symbol(self, unicode: &'static str, ascii: &'static str) -> &'static str {
