@@ -187,11 +187,7 @@ impl Timing {
         let window = samples("window", settings.window_s)?;
         let hop = samples("hop", settings.hop_s)?;
         let segment = samples("segment", spectrum.segment_s)?;
-<<<<<<< HEAD
-        let step = samples("segment step", spectrum.segment_s * (1.0 - spectrum.overlap))?;
-=======
         let asked = samples("segment step", spectrum.segment_s * (1.0 - spectrum.overlap))?;
->>>>>>> estimator
         if segment > window {
             return Err(format!(
                 "segment of {} s is longer than the window of {} s",
@@ -199,14 +195,6 @@ impl Timing {
             ));
         }
         if segment < 8 {
-<<<<<<< HEAD
-            return Err(format!("segment of {} s is only {segment} samples at {rate_hz} Hz", spectrum.segment_s));
-        }
-        let depth = (window - segment) / step + 1;
-        let (small, large) = (hop.min(step), hop.max(step));
-        // With one segment in a window there is no step to keep.
-        if depth > 1 && !large.is_multiple_of(small) {
-=======
             return Err(format!(
                 "segment of {} s is only {segment} samples at {rate_hz} Hz",
                 spectrum.segment_s
@@ -216,18 +204,14 @@ impl Timing {
         let single = window - segment < asked;
         let step = if single { asked } else { fitting_step(asked, hop) };
         if !single && !divides(step, hop) {
->>>>>>> estimator
             return Err(format!(
                 "hop of {hop} samples and segment step of {step}: one must be a multiple of the other (at {rate_hz} Hz, \
                  for example, a hop of {} s)",
                 nearest_hop_s(hop, step, rate_hz)
             ));
         }
-<<<<<<< HEAD
-=======
         let depth = if single { 1 } else { (window - segment) / step + 1 };
         let small = hop.min(step);
->>>>>>> estimator
         let grid = if depth > 1 { small } else { hop };
         let phases = if depth > 1 && hop < step { step / hop } else { 1 };
         check_targets(settings, channels)?;
@@ -261,12 +245,6 @@ fn check_targets(settings: &EstimatorSettings, channels: usize) -> Result<(), St
     Ok(())
 }
 
-<<<<<<< HEAD
-/// The hop nearest to the one asked for that divides the step, or is a multiple of it.
-#[expect(clippy::cast_precision_loss, reason = "sample counts are small")]
-fn nearest_hop_s(hop: usize, step: usize, rate_hz: f64) -> f64 {
-    let fits = |candidate: &usize| step.is_multiple_of(*candidate) || candidate.is_multiple_of(step);
-=======
 /// Whether one is a multiple of the other.
 fn divides(step: usize, hop: usize) -> bool {
     step.is_multiple_of(hop) || hop.is_multiple_of(step)
@@ -284,7 +262,6 @@ fn fitting_step(asked: usize, hop: usize) -> usize {
 #[expect(clippy::cast_precision_loss, reason = "sample counts are small")]
 fn nearest_hop_s(hop: usize, step: usize, rate_hz: f64) -> f64 {
     let fits = |candidate: &usize| divides(step, *candidate);
->>>>>>> estimator
     let nearest = (1..=2 * hop.max(step)).filter(fits).min_by_key(|candidate| candidate.abs_diff(hop));
     nearest.unwrap_or(step) as f64 / rate_hz
 }
