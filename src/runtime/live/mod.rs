@@ -27,6 +27,7 @@ mod watch_over;
 use std::{
     sync::{Arc, Mutex},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use crossbeam_channel::bounded;
@@ -65,6 +66,8 @@ const RING_S: f64 = 10.0;
 const NOTES: usize = 8_192;
 const COMMANDS: usize = 256;
 const ENTRIES: usize = 4_096;
+/// A thread that has started says within this what priority it got.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// How a run is watched.
 #[derive(Clone, Debug)]
@@ -163,6 +166,8 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         control: Arc::clone(&control),
         hop_frames,
         commands_dropped: 0,
+        since_hop: 0,
+        burst: 1,
     };
     let (granted, width) = (granted_in.clone(), labels.len());
     let looping: JoinHandle<()> = spawn("tras-loop", move || {
@@ -196,7 +201,9 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         }
     };
     drop(granted_in);
-    warnings.extend(refusals(granted_out.iter()));
+    let threads = 2 + usize::from(stimulate.is_some());
+    let answers = (0..threads).filter_map(|_| granted_out.recv_timeout(ANSWER_WITHIN).ok());
+    warnings.extend(refusals(answers));
     if !realtime::lock_memory() {
         warnings.push("memory is not locked (RLIMIT_MEMLOCK): a page fault may delay a real-time thread".into());
     }

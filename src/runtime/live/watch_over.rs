@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::unbounded;
 
 use super::{Watching, control::Control};
 use crate::{
@@ -39,7 +39,7 @@ pub fn watch_over(
     began_s: f64,
 ) -> Vec<String> {
     let mut faults = Vec::new();
-    let (keys, actions) = bounded(64);
+    let (keys, actions) = unbounded();
     let screen = match watching {
         Watching::Dashboard(options) => match Dashboard::start(Arc::clone(view), keys, options.clone()) {
             Ok(screen) => Some(screen),
