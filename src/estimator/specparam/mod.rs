@@ -117,6 +117,7 @@ pub struct Specparam {
     log_power: Vec<f64>,
     flat: Vec<f64>,
     peak_model: Vec<f64>,
+    unit: Vec<f64>,
     guesses: Vec<Gaussian>,
     aperiodic: Aperiodic,
     joint: JointFit,
@@ -153,6 +154,7 @@ impl Specparam {
             log_power: Vec::new(),
             flat: Vec::new(),
             peak_model: Vec::new(),
+            unit: Vec::new(),
             guesses: Vec::with_capacity(limits.max_n_peaks),
             aperiodic: Aperiodic::new(settings.mode),
             joint: JointFit::new(limits.sigma_limits_hz),
@@ -183,7 +185,7 @@ impl Specparam {
         self.kept.clear();
         self.kept.extend(self.freqs_hz.iter().map(|&f| !noise.is_some_and(|n| n.covers(f))));
         let count = self.freqs_hz.len();
-        for buffer in [&mut self.log_power, &mut self.flat, &mut self.peak_model] {
+        for buffer in [&mut self.log_power, &mut self.flat, &mut self.peak_model, &mut self.unit] {
             buffer.clear();
             buffer.resize(count, 0.0);
         }
@@ -214,7 +216,7 @@ impl Specparam {
         self.aperiodic.subtract(robust, &self.log_power, &mut self.flat);
         let flat = &mut self.peak_model; // borrowed as scratch: the search consumes what it is given
         flat.copy_from_slice(&self.flat);
-        peaks::search(&self.freqs_hz, flat, &self.kept, &self.limits, &mut self.guesses);
+        peaks::search(&self.freqs_hz, flat, &self.kept, &self.limits, &mut self.unit, &mut self.guesses);
         self.peak_model.fill(0.0);
         if !self.guesses.is_empty() {
             self.joint.fit(&self.flat, &mut self.guesses)?;
