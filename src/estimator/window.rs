@@ -85,8 +85,12 @@ impl Estimator {
             method.fit(&spectrum, target);
         }
         method.reset();
+        let mut warnings = settings.warnings(&timing, rate_hz);
+        if let (Some(first), Some(second)) = (freqs_hz.first(), freqs_hz.get(1)) {
+            warnings.extend(method.warnings(second - first));
+        }
         Ok(Self {
-            warnings: settings.warnings(&timing, rate_hz),
+            warnings,
             detector: settings.artefact.map(|a| Detector::new(a, rate_hz, channel_count, timing.segment)),
             transform,
             overlap,

@@ -204,6 +204,7 @@ impl Problem for Shapes {
 
 /// All nine inner products of two peaks' derivatives, in one pass. Two running sums each: fixed order, and they fit
 /// the registers.
+#[inline]
 fn products(a: [&[f64]; 3], b: [&[f64]; 3]) -> [[f64; 3]; 3] {
     let mut sums = [[[0.0_f64; 2]; 3]; 3];
     let [a0, a1, a2] = a.map(|row| row.as_chunks::<2>());
@@ -229,6 +230,7 @@ fn products(a: [&[f64]; 3], b: [&[f64]; 3]) -> [[f64; 3]; 3] {
 }
 
 /// Inner product in four running sums: fixed order, and wide registers can hold them.
+#[inline]
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0_f64; 4];
     let (a4, b4) = (a.chunks_exact(4), b.chunks_exact(4));

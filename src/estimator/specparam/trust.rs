@@ -477,6 +477,7 @@ impl Trust {
 }
 
 /// Solves U^T y = b in place.
+#[inline]
 fn forward(factor: &[f64], n: usize, b: &mut [f64]) {
     for (i, row) in factor.chunks_exact(n).enumerate() {
         let Some((value, rest)) = b.get_mut(i..).and_then(<[f64]>::split_first_mut) else { return };
