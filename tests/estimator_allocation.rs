@@ -49,13 +49,13 @@ fn allocations_of(settings: EstimatorSettings, mode: Mode) -> u64 {
     let before = ALLOCATIONS.with(Cell::get);
     let mut walk = [0.0_f32; 3];
     let (mut valid, mut total) = (0, 0);
-    for index in 0..40 * 250_u64 {
+    for index in 0..20 * 250_u64 {
         for x in &mut walk {
             let noise: f64 = StandardNormal.sample(&mut rng);
             *x = 0.95 * *x + 3.0 * noise as f32;
         }
         let mut header = FrameHeader { index, stamp_s: index as f64 / 250.0, ..FrameHeader::default() };
-        if index == 5000 {
+        if index == 1500 {
             header.facts.insert(Facts::GAP);
         }
         if index % 1700 == 0 {

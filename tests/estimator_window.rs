@@ -144,6 +144,25 @@ fn no_window_spans_a_break_and_it_fills_anew_after_one() {
 }
 
 #[test]
+fn breaks_that_come_faster_than_hops_do_not_silence_it() {
+    let data = pink(4 * 250, 3);
+    let mut estimator = Estimator::new(settings(1), RATE_HZ, 1, method()).unwrap();
+    let all = run(&mut estimator, &[data], |index, header, _| {
+        if index % 20 == 0 {
+            header.facts.insert(Facts::GAP);
+        }
+    });
+    assert!(all.len() >= 18, "{}", all.len());
+    assert!(all.iter().all(|e| e[0].fit.invalid == Some(Reason::Filling)));
+}
+
+#[test]
+fn an_estimator_can_move_to_its_thread() {
+    fn moves<T: Send>(_: &T) {}
+    moves(&Estimator::new(settings(1), RATE_HZ, 1, method()).unwrap());
+}
+
+#[test]
 fn a_spoilt_sample_leaves_out_its_segments_on_its_channel_only() {
     let data = vec![pink(20 * 250, 4), pink(20 * 250, 5)];
     let mut estimator = Estimator::new(settings(2), RATE_HZ, 2, method()).unwrap();

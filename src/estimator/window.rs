@@ -40,6 +40,7 @@ pub struct Estimator {
     /// Samples ever pushed, and those since the last break.
     received: u64,
     run: u64,
+    since_hop: usize,
     /// Value of `received` after the last sample of each kind; 0: never.
     last_spoilt: Vec<u64>,
     last_stimulating: u64,
@@ -101,6 +102,7 @@ impl Estimator {
             segment: vec![0.0; timing.segment],
             received: 0,
             run: 0,
+            since_hop: 0,
             last_spoilt: vec![0; channel_count],
             last_stimulating: 0,
             last_settling: 0,
@@ -179,7 +181,13 @@ impl Estimator {
         if self.run >= len as u64 && self.run.is_multiple_of(self.timing.grid as u64) {
             self.end_segments();
         }
-        self.run.is_multiple_of(self.timing.hop as u64)
+        // Where breaks come faster than hops, the reader still hears, though nothing but that the window is filling.
+        self.since_hop += 1;
+        let due = self.run.is_multiple_of(self.timing.hop as u64) || self.since_hop >= 2 * self.timing.hop;
+        if due {
+            self.since_hop = 0;
+        }
+        due
     }
 
     /// Fits every target's window that ends with the last frame; `now_s` on the clock of the frames' stamps.
