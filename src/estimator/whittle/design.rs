@@ -47,6 +47,13 @@ impl Design {
         self.tapers.iter().map(Vec::len).min().unwrap_or(0)
     }
 
+    /// Half the width of the tapers' spectral window in Hz: for K tapers that fill their band it is
+    /// (K + 1) / 2 segments.
+    #[must_use]
+    pub fn half_bandwidth_hz(&self) -> f64 {
+        (self.tapers.len() as f64 + 1.0) * self.sample_rate_hz / (2.0 * self.segment_samples().max(1) as f64)
+    }
+
     /// The tapers with unit energy.
     fn unit_tapers(&self) -> Vec<Vec<f64>> {
         let unit = |taper: &Vec<f64>| {

@@ -128,7 +128,7 @@ impl Memory {
             for component in learned.components_mut() {
                 let [amplitude, centre, ln_sigma] = component.value;
                 component.prior = [
-                    Prior::new(amplitude, amplitude.max(1e-6)),
+                    Prior::new(amplitude, 0.5 * amplitude.max(1e-6)),
                     Prior::new(centre, 0.2),
                     Prior::new(ln_sigma, 0.15),
                 ];

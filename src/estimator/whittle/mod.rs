@@ -69,9 +69,8 @@ impl Whittle {
     pub fn new(settings: Settings, design: &Design, freqs_hz: &[f64], targets: usize) -> Self {
         let (low, high) = settings.range_hz;
         let first_bin = freqs_hz.iter().position(|&f| f >= low - 1e-9 && f > 0.0).unwrap_or(freqs_hz.len());
-        let segment_s = design.segment_samples() as f64 / design.sample_rate_hz;
         // Bins half the tapers' half bandwidth apart hold all there is: the power in between is a sum of theirs.
-        let half_bandwidth_hz = (design.tapers.len() as f64 + 1.0) / (2.0 * segment_s);
+        let half_bandwidth_hz = design.half_bandwidth_hz();
         let step_hz = match freqs_hz {
             [a, b, ..] => b - a,
             _ => 1.0,
@@ -87,7 +86,7 @@ impl Whittle {
         let model = Model::new(design, &bins);
         let spacing_hz = step_hz * stride as f64;
         // Beyond twice the tapers' half bandwidth nothing is shared.
-        let lags = ((design.tapers.len() as f64 + 3.0) / segment_s / spacing_hz).ceil() as usize + 1;
+        let lags = (2.2 * half_bandwidth_hz / spacing_hz).ceil() as usize + 1;
         let covariance = design.bin_covariance(spacing_hz, lags.min(bins.len().max(1)), design.segments);
         let weight = start::bin_weights(&covariance, bins.len());
         let memories = (0..targets).map(|_| Memory::new(&settings, bins.len())).collect();
@@ -97,7 +96,7 @@ impl Whittle {
             stride,
             power: vec![0.0; bins.len()],
             atoms: Atoms::new(&model),
-            scratch: Scratch::new(bins.len()),
+            scratch: Scratch::new(&model),
             window_weight: weight.clone(),
             window_covariance: covariance.clone(),
             model,
@@ -190,9 +189,10 @@ fn average(steps: &[Option<Step>]) -> Option<Average> {
     for step in steps.iter().flatten() {
         let weight = (step.ln_evidence - best.ln_evidence).exp();
         total += weight;
-        level += weight * step.parameters.level;
-        chi += weight * step.parameters.chi;
-        square += weight * (step.chi_variance + step.parameters.chi.powi(2));
+        let here = step.parameters.chi - step.bias[1];
+        level += weight * (step.parameters.level - step.bias[0]);
+        chi += weight * here;
+        square += weight * (step.chi_variance + here * here);
     }
     let chi = chi / total;
     Some(Average {

@@ -52,6 +52,8 @@ pub struct Belief {
 pub struct Step {
     /// Its parameters.
     pub parameters: Parameters,
+    /// Second-order bias of level and exponent.
+    pub bias: [f64; 2],
     /// ln evidence, up to a constant that all steps of a search share.
     pub ln_evidence: f64,
     /// Variance of the exponent.
@@ -224,7 +226,9 @@ impl Atoms {
             }
             let row = scratch.inverse_row(1, parameters.dimension());
             let chi_variance = scratch.variance(data, &parameters, &row);
-            *slot = Some(Step { parameters, ln_evidence, chi_variance, last_step: outcome.last_step });
+            let level_row = scratch.inverse_row(0, parameters.dimension());
+            let bias = scratch.bias(data, &parameters, [&level_row, &row]);
+            *slot = Some(Step { parameters, bias, ln_evidence, chi_variance, last_step: outcome.last_step });
             written += 1;
             best = best.max(ln_evidence);
             // Two peaks may be worth it where one is not, so a small loss does not end the search.
