@@ -132,6 +132,8 @@ pub struct Scratch {
     columns: Vec<f64>,
     /// Bins of each column: as they were when the derivatives were taken, which may be one step ago.
     ranges: [(usize, usize); MAX_PARAMETERS],
+    /// Each peak's amplitude when the derivatives were taken.
+    amplitudes: [f64; MAX_COMPONENTS],
     /// Bins that each peak reached when the expectation was last taken.
     reached: [(usize, usize); MAX_COMPONENTS],
     weighted: Vec<f64>,
@@ -156,6 +158,7 @@ impl Scratch {
             peaks: vec![[0.0; 3]; bins * MAX_COMPONENTS],
             columns: vec![0.0; bins * MAX_PARAMETERS],
             ranges: [(0, 0); MAX_PARAMETERS],
+            amplitudes: [0.0; MAX_COMPONENTS],
             reached: [(0, 0); MAX_COMPONENTS],
             weighted: vec![0.0; bins],
             information: [[0.0; MAX_PARAMETERS]; MAX_PARAMETERS],
@@ -243,6 +246,9 @@ impl Scratch {
             let amplitude = component.value.first().copied().unwrap_or(0.0);
             let (start, end) = self.reached.get(m).copied().unwrap_or((0, 0));
             self.ranges.get_mut(2 + 3 * m..5 + 3 * m).unwrap_or_default().fill((start, end));
+            if let Some(slot) = self.amplitudes.get_mut(m) {
+                *slot = amplitude;
+            }
             let (Some(a), Some(c), Some(s)) = (columns.next(), columns.next(), columns.next()) else { break };
             let peak = self.peaks.get(m * n + start..m * n + end).unwrap_or_default();
             let mu = self.mu.get(start..end).unwrap_or_default();
@@ -432,7 +438,8 @@ impl Scratch {
         }
         for (m, component) in parameters.components().iter().enumerate() {
             let d = 2 + 3 * m;
-            let [amplitude, centre_hz, ln_sigma] = component.value;
+            let [_, centre_hz, ln_sigma] = component.value;
+            let amplitude = self.amplitudes[m];
             let by_amplitude = self.inverse_row(d, dimension);
             let by_centre = self.inverse_row(d + 1, dimension);
             let (start, end) = self.ranges[d];
