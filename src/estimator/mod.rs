@@ -12,7 +12,7 @@ pub mod whittle;
 pub mod window;
 
 /// The most peaks that a fit reports.
-pub const MAX_PEAKS: usize = 16;
+pub const MAX_PEAKS: usize = 32;
 
 /// An oscillatory peak above the aperiodic line.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
