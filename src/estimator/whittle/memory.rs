@@ -33,7 +33,8 @@ pub struct Memory {
 const SEARCH_EVERY: usize = 8;
 
 /// What a minute is believed to hold.
-const MINUTE_BELIEF: Belief = Belief { ln_odds: 0.0, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.6 };
+const MINUTE_BELIEF: Belief =
+    Belief { ln_odds: 0.0, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.6, least_gain: 2.0 };
 
 impl Memory {
     /// An empty memory.
@@ -128,7 +129,7 @@ impl Memory {
             for component in learned.components_mut() {
                 let [amplitude, centre, ln_sigma] = component.value;
                 component.prior = [
-                    Prior::new(amplitude, amplitude.max(1e-6)),
+                    Prior::new(amplitude, 0.5 * amplitude.max(1e-6)),
                     Prior::new(centre, 0.2),
                     Prior::new(ln_sigma, 0.15),
                 ];

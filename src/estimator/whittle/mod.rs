@@ -6,6 +6,7 @@
 
 pub mod design;
 pub mod memory;
+mod misfit;
 pub mod model;
 pub mod scoring;
 pub mod search;
@@ -36,7 +37,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { range_hz: (2.0, 35.0), memory_s: 60.0, hop_s: 4.0, window_s: 4.0, max_new_peaks: 3 }
+        Self { range_hz: (2.0, 35.0), memory_s: 60.0, hop_s: 4.0, window_s: 4.0, max_new_peaks: 4 }
     }
 }
 
@@ -53,7 +54,6 @@ pub struct Whittle {
     weight: Vec<f64>,
     /// Covariance of relative power by lag for a whole window.
     covariance: Vec<f64>,
-    segments: usize,
     scratch: Scratch,
     /// The window's weights and covariance, scaled to its segments.
     window_weight: Vec<f64>,
@@ -69,9 +69,8 @@ impl Whittle {
     pub fn new(settings: Settings, design: &Design, freqs_hz: &[f64], targets: usize) -> Self {
         let (low, high) = settings.range_hz;
         let first_bin = freqs_hz.iter().position(|&f| f >= low - 1e-9 && f > 0.0).unwrap_or(freqs_hz.len());
-        let segment_s = design.segment_samples() as f64 / design.sample_rate_hz;
         // Bins half the tapers' half bandwidth apart hold all there is: the power in between is a sum of theirs.
-        let half_bandwidth_hz = (design.tapers.len() as f64 + 1.0) / (2.0 * segment_s);
+        let half_bandwidth_hz = design.half_bandwidth_hz();
         let step_hz = match freqs_hz {
             [a, b, ..] => b - a,
             _ => 1.0,
@@ -87,7 +86,7 @@ impl Whittle {
         let model = Model::new(design, &bins);
         let spacing_hz = step_hz * stride as f64;
         // Beyond twice the tapers' half bandwidth nothing is shared.
-        let lags = ((design.tapers.len() as f64 + 3.0) / segment_s / spacing_hz).ceil() as usize + 1;
+        let lags = (2.2 * half_bandwidth_hz / spacing_hz).ceil() as usize + 1;
         let covariance = design.bin_covariance(spacing_hz, lags.min(bins.len().max(1)), design.segments);
         let weight = start::bin_weights(&covariance, bins.len());
         let memories = (0..targets).map(|_| Memory::new(&settings, bins.len())).collect();
@@ -97,13 +96,12 @@ impl Whittle {
             stride,
             power: vec![0.0; bins.len()],
             atoms: Atoms::new(&model),
-            scratch: Scratch::new(bins.len()),
+            scratch: Scratch::new(&model),
             window_weight: weight.clone(),
             window_covariance: covariance.clone(),
             model,
             weight,
             covariance,
-            segments: design.segments,
             steps: [None; MAX_COMPONENTS + 1],
             memories,
         }
@@ -122,8 +120,9 @@ impl Whittle {
         if n < 8 || filled < n || power.iter().any(|p| !p.is_finite() || *p <= 0.0) {
             return Fit::failed(Reason::BadSpectrum);
         }
-        let share = spectrum.segments as f64 / self.segments.max(1) as f64;
-        if share <= 0.0 {
+        // Spoilt segments and a median leave less than a whole window, a region's mean may hold more.
+        let share = spectrum.gamma_shape * self.covariance.first().copied().unwrap_or(1.0);
+        if !(share > 0.0 && share.is_finite()) || spectrum.segments == 0 {
             return Fit::failed(Reason::TooFewSegments);
         }
         for (slot, weight) in self.window_weight.iter_mut().zip(&self.weight) {
@@ -141,7 +140,10 @@ impl Whittle {
                 for component in learned.components() {
                     start.push(*component);
                 }
-                (Belief { ln_odds: -3.0, ..WINDOW_BELIEF }, self.settings.max_new_peaks.min(1))
+                (
+                    Belief { ln_odds: -3.0, least_gain: 2.0, ..WINDOW_BELIEF },
+                    self.settings.max_new_peaks.min(1),
+                )
             }
             None => (WINDOW_BELIEF, self.settings.max_new_peaks),
         };
@@ -152,12 +154,17 @@ impl Whittle {
             start,
             &belief,
             more.min(MAX_COMPONENTS - start.components().len()),
-            8,
+            ITERATIONS,
             &mut self.steps,
         );
         let Some(average) = average(self.steps.get(..count).unwrap_or_default()) else {
             return Fit::failed(Reason::NotConverged);
         };
+        self.scratch.evaluate(&self.model, &data, &average.best);
+        // What a learned peak's narrow priors hold is not fitted: of its three parameters its amplitude counts.
+        let fitted = average.best.dimension() - 2 * start.components().len();
+        let misfit = misfit::misfit(&self.scratch, &data, fitted);
+        let (r_squared, mae) = misfit::r_squared_and_mae(&self.scratch);
         if let Some(memory) = memory {
             memory.add(
                 power,
@@ -169,12 +176,20 @@ impl Whittle {
                 &self.covariance,
             );
         }
-        average.into_fit(&self.model)
+        average.into_fit(&self.model, misfit, r_squared, mae)
     }
 }
 
 /// What one window is believed to hold where nothing is remembered.
-const WINDOW_BELIEF: Belief = Belief { ln_odds: 1.3, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.4 };
+const WINDOW_BELIEF: Belief =
+    Belief { ln_odds: 2.3, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.35, least_gain: 0.8 };
+
+/// Scoring steps of a window's fit; most need three to five.
+const ITERATIONS: usize = 12;
+/// Exponents that the tables hold, less a margin.
+const EXPONENT_RANGE: (f64, f64) = (-1.4, 4.9);
+/// Standard deviations by which the likelihood may miss what the model promises.
+const MISFIT_LIMIT: f64 = 4.5;
 
 /// The mean over the steps of a search.
 struct Average {
@@ -182,6 +197,7 @@ struct Average {
     chi: f64,
     chi_variance: f64,
     best: Parameters,
+    last_step: f64,
 }
 
 fn average(steps: &[Option<Step>]) -> Option<Average> {
@@ -190,9 +206,10 @@ fn average(steps: &[Option<Step>]) -> Option<Average> {
     for step in steps.iter().flatten() {
         let weight = (step.ln_evidence - best.ln_evidence).exp();
         total += weight;
-        level += weight * step.parameters.level;
-        chi += weight * step.parameters.chi;
-        square += weight * (step.chi_variance + step.parameters.chi.powi(2));
+        let here = step.parameters.chi - step.bias[1];
+        level += weight * (step.parameters.level - step.bias[0]);
+        chi += weight * here;
+        square += weight * (step.chi_variance + here * here);
     }
     let chi = chi / total;
     Some(Average {
@@ -200,11 +217,12 @@ fn average(steps: &[Option<Step>]) -> Option<Average> {
         chi,
         chi_variance: square / total - chi * chi,
         best: best.parameters,
+        last_step: best.last_step,
     })
 }
 
 impl Average {
-    fn into_fit(self, model: &Model) -> Fit {
+    fn into_fit(self, model: &Model, misfit: f64, r_squared: f64, mae: f64) -> Fit {
         let mut peaks = Peaks::default();
         for component in self.best.components() {
             let [amplitude, centre_hz, ln_sigma] = component.value;
@@ -218,15 +236,28 @@ impl Average {
             }
         }
         peaks.sort();
+        let (low, high) = EXPONENT_RANGE;
+        if std::env::var("MF").is_ok() {
+            println!("MF {misfit}");
+        }
+        let invalid = if !(self.chi.is_finite() && self.chi_variance.is_finite() && self.last_step < 0.05) {
+            Some(Reason::NotConverged)
+        } else if misfit > MISFIT_LIMIT {
+            Some(Reason::PoorFit)
+        } else if self.chi <= low || self.chi >= high {
+            Some(Reason::OutOfRange)
+        } else {
+            None
+        };
         Fit {
             exponent: self.chi,
             exponent_se: self.chi_variance.sqrt(),
             offset: (self.level + self.chi * model.pivot_hz().ln()) / std::f64::consts::LN_10,
             knee: None,
-            r_squared: f64::NAN,
-            mae: f64::NAN,
+            r_squared,
+            mae,
             peaks,
-            invalid: None,
+            invalid,
         }
     }
 }
