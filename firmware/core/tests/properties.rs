@@ -85,7 +85,7 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(ms, f_hz, peak, dc_ma)| Act::Play { ms, f_hz, peak, dc_ma }),
         4 => (1u32..300, 0u64..2_000).prop_map(|(ticks, dt_us)| Act::Run { ticks, dt_us }),
         1 => (1u32..3, 0u64..100_000_000).prop_map(|(ticks, dt_us)| Act::Run { ticks, dt_us }),
-        4 => (prop::collection::vec(number(), 0..=64), prop_oneof![4 => Just(0i64), 1 => -300i64..300],
+        4 => (prop::collection::vec(number(), 0..=64), prop_oneof![6 => Just(0i64), 2 => -300i64..300, 1 => any::<i64>()],
               prop_oneof![4 => Just(0i64), 1 => -2i64..3])
             .prop_map(|(values, offset, burst)| Act::Samples { values, offset, burst }),
         3 => Just(Act::Heartbeat),
