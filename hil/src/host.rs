@@ -1,6 +1,7 @@
 //! The smallest host that keeps the device's rules: for proving the firmware without the rest of the program,
 //! and for breaking one rule at a time.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Result, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -28,6 +29,11 @@ pub struct Host {
     capacity: u64,
     played: u64,
     heartbeat: Instant,
+    acknowledged: Instant,
+    /// Frames of samples that are not answered yet: their numbers and the index after their last sample.
+    sent: VecDeque<(u32, u64)>,
+    /// Times that something had to be sent again.
+    pub resent: u32,
     /// Round trips of heartbeats.
     pub round_trips: Vec<Duration>,
     beats: Vec<Instant>,
@@ -54,6 +60,9 @@ impl Host {
             capacity: 0,
             played: 0,
             heartbeat: Instant::now(),
+            acknowledged: Instant::now(),
+            sent: VecDeque::new(),
+            resent: 0,
             round_trips: Vec::new(),
             beats: Vec::new(),
             lowest_fill: u16::MAX,
@@ -92,9 +101,11 @@ impl Host {
                     self.capacity = u64::from(identity.queue_capacity);
                     self.identity = Some(identity);
                 }
-                DeviceMessage::Acknowledge { next_index, room, .. } => {
+                DeviceMessage::Acknowledge { sequence, next_index, room } => {
                     self.next_index = next_index;
                     self.played = next_index - (self.capacity - u64::from(room)).min(next_index);
+                    self.acknowledged = Instant::now();
+                    self.go_back_if_missing(sequence);
                 }
                 DeviceMessage::Telemetry(t) => {
                     (self.next_index, self.played) = (t.next_index, t.next_index - u64::from(t.queue_fill));
@@ -113,6 +124,18 @@ impl Host {
             messages.push(frame.message);
         }
         Ok(messages)
+    }
+
+    /// Only listens, for so long.
+    ///
+    /// # Errors
+    /// The line is gone.
+    pub fn listen(&mut self, time: Duration) -> Result<()> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            self.receive()?;
+        }
+        Ok(())
     }
 
     /// Sends and waits for an answer that is not telemetry, for 2 s at most.
@@ -150,12 +173,12 @@ impl Host {
     /// The line is gone.
     pub fn play(&mut self, time: Duration, lead: u64, wave: &dyn Fn(u64) -> f32) -> Result<()> {
         let until = Instant::now() + time;
-        let (mut resent, mut seen) = (Instant::now(), self.next_index);
         while Instant::now() < until {
             self.beat(Duration::from_millis(50))?;
             while self.index < self.played + lead {
                 let n = (self.played + lead - self.index).min(MAX_SAMPLES as u64);
                 let current_ma = (self.index..self.index + n).map(wave).collect();
+                self.sent.push_back((self.header.sequence, self.index + n));
                 self.send(&HostMessage::Samples(Samples {
                     burst: self.burst,
                     index: self.index,
@@ -164,13 +187,33 @@ impl Host {
                 self.index += n;
             }
             self.receive()?;
-            if self.next_index != seen {
-                (resent, seen) = (Instant::now(), self.next_index);
-            } else if resent.elapsed() > Duration::from_millis(15) && self.index > self.next_index {
-                (resent, self.index) = (Instant::now(), self.next_index);
+            if self.acknowledged.elapsed() > Duration::from_millis(100) && !self.sent.is_empty() {
+                // The last frame of all was lost, or its answer.
+                self.acknowledged = Instant::now();
+                self.go_back();
             }
         }
         Ok(())
+    }
+
+    /// An answer to a frame of samples that the device has not taken to its end: one before it was lost. What
+    /// was sent before going back is answered too and says nothing new, so it is forgotten.
+    fn go_back_if_missing(&mut self, sequence: u32) {
+        while let Some(&(oldest, end)) = self.sent.front() {
+            if oldest > sequence {
+                return;
+            }
+            self.sent.pop_front();
+            if oldest == sequence && self.next_index < end {
+                self.resent += 1;
+                self.go_back();
+            }
+        }
+    }
+
+    fn go_back(&mut self) {
+        self.index = self.next_index;
+        self.sent.clear();
     }
 
     /// A heartbeat, if the last is so long ago.

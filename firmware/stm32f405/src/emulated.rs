@@ -1,11 +1,14 @@
 //! The analogue side of a board that is emulated: codes out and readings in over the second serial port, for
 //! a virtual head on the other side. Nothing here decides anything, as on the board.
 //!
-//! Every byte that begins a frame has its top bit set, no other has.
-//! Out, each tick: `1 0 0 0 0 0 light relay | number | code high 7 | code low 7`, a DAC code of 12 bits.
-//! Out, each second: `1 1 0 0 0 0 0 0 | 7 bits | 7 bits | 7 bits`, the deepest stack so far in bytes.
-//! In, as often as the head likes: `1 0 0 0 0 0 dac_bad e_stop | number | current high 7, low 7 | voltage high
-//! 7, low 7`, ADC codes of 12 bits, with the number of the code they answer.
+//! Every byte that begins a frame has its top bit set, no other has. The emulator pays for each byte as for a
+//! system call, so there are few.
+//! Out, each tick: `1 0 relay code[11..7] | code[6..0]`, a DAC code of 12 bits. Ticks are counted from 0, in
+//! silence, modulo 128.
+//! Out, each second: `1 1 0 0 0 0 0 0 | tick | 7 bits | 7 bits | 7 bits`: the number of the tick before, and
+//! the deepest stack so far in bytes.
+//! In, as often as the head likes: `1 0 0 0 0 0 dac_bad e_stop | tick | current high 7, low 7 | voltage high 7,
+//! low 7`, ADC codes of 12 bits, with the number of the tick that they answer.
 
 use stm32f4::stm32f405::Peripherals;
 use tras_device::{Reading, Sense};
@@ -13,7 +16,7 @@ use tras_device::{Reading, Sense};
 use crate::analogue::Analogue;
 use crate::{scale, serial, stack};
 
-/// Numbers before they repeat: 32 ms, within which a head must answer.
+/// Ticks before their numbers repeat: 64 ms, within which a head must answer.
 const NUMBERS: usize = 128;
 /// Bytes of a reading.
 const FRAME: usize = 6;
@@ -78,18 +81,18 @@ impl Analogue for AnalogueLine {
     }
 
     fn set(&mut self, p: &Peripherals, current_ma: f32, relay_closed: bool) {
-        self.number = (self.number + 1) % NUMBERS as u8;
         if let Some(slot) = self.commanded_ma.get_mut(usize::from(self.number)) {
             *slot = current_ma;
         }
         let code = scale::dac12(current_ma);
-        let flags = 0x80 | u8::from(relay_closed) | u8::from(current_ma != 0.0) << 1;
-        serial::write_analogue(p, &[flags, self.number, (code >> 7) as u8, (code & 0x7F) as u8]);
+        let first = 0x80 | u8::from(relay_closed) << 5 | (code >> 7) as u8;
+        serial::write_analogue(p, &[first, (code & 0x7F) as u8]);
         self.ticks = self.ticks.wrapping_add(1);
-        if self.ticks.is_multiple_of(4_000) {
+        if self.ticks.is_multiple_of(2_000) {
             let used = stack::deepest();
             let septet = |shift: u32| (used >> shift & 0x7F) as u8;
-            serial::write_analogue(p, &[0xC0, septet(14), septet(7), septet(0)]);
+            serial::write_analogue(p, &[0xC0, self.number, septet(14), septet(7), septet(0)]);
         }
+        self.number = (self.number + 1) % NUMBERS as u8;
     }
 }

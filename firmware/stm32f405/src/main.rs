@@ -5,7 +5,7 @@
 //! | | on the board | in the emulator |
 //! |---|---|---|
 //! | link | USART1, PB6/PB7, 921,600 baud, 8N1 | the first serial port |
-//! | ticks | TIM2, 10,000/s, which also loads the DAC and starts the ADC | TIM2, 4,000/s |
+//! | ticks | TIM2, 10,000/s, which also loads the DAC and starts the ADC | TIM2, 2,000/s |
 //! | current out | DAC1 on PA4, or a DAC8563 on SPI2 (feature `spi-dac`) | codes on the second serial port |
 //! | current, voltage in | ADC1 on PA6, PA7 | readings on the second serial port |
 //! | relay | PC6 pulses a monostable, PC7 opens the shunt | a bit beside the code |
@@ -43,7 +43,7 @@ use emulated::AnalogueLine;
 /// Samples that the queue holds: 100 ms.
 const QUEUE: u16 = 200;
 /// Between two unasked telemetries, in us.
-const TELEMETRY_US: u64 = 10_000;
+const TELEMETRY_US: u64 = 20_000;
 
 #[entry]
 fn main() -> ! {
