@@ -25,6 +25,8 @@ pub struct Memory {
     /// The fit of the mean, and what the next window may expect of its peaks.
     fitted: Option<Parameters>,
     learned: Option<Parameters>,
+    /// Bend of the mean's line in standard deviations, see [`Scratch::bend`].
+    bend: f64,
     /// Windows since the last search.
     since: usize,
 }
@@ -55,6 +57,7 @@ impl Memory {
             steps: [None; MAX_COMPONENTS + 1],
             fitted: None,
             learned: None,
+            bend: 0.0,
             since: 0,
         }
     }
@@ -65,6 +68,12 @@ impl Memory {
         self.learned.as_ref()
     }
 
+    /// Bend of the mean's line in standard deviations: far from 0 the line is none.
+    #[must_use]
+    pub fn bend(&self) -> f64 {
+        self.bend
+    }
+
     /// Forgets all.
     pub fn reset(&mut self) {
         self.sum = 0.0;
@@ -72,6 +81,7 @@ impl Memory {
         self.mean.fill(0.0);
         self.fitted = None;
         self.learned = None;
+        self.bend = 0.0;
         self.since = 0;
     }
 
@@ -108,10 +118,8 @@ impl Memory {
         self.covariance.extend(covariance.iter().map(|c| c / windows));
         let data = Data { power: &self.mean, weight: &self.weight, covariance: &self.covariance };
         self.since += 1;
-        match &mut self.fitted {
-            Some(fitted) if self.since < SEARCH_EVERY && windows > 2.0 * LEAST_WINDOWS => {
-                scratch.fit(model, &data, fitted, 1);
-            }
+        match &self.fitted {
+            Some(_) if self.since < SEARCH_EVERY && windows > 2.0 * LEAST_WINDOWS => {}
             _ => {
                 self.since = 0;
                 let begin = start::least_squares(model.freqs_hz(), model.pivot_hz(), &self.mean);
@@ -122,6 +130,10 @@ impl Memory {
                 let best = steps.iter().flatten().max_by(|a, b| a.ln_evidence.total_cmp(&b.ln_evidence));
                 self.fitted = best.map(|step| step.parameters);
             }
+        }
+        if let Some(fitted) = &mut self.fitted {
+            scratch.fit(model, &data, fitted, 1);
+            self.bend = scratch.bend(&data, fitted);
         }
         self.learned = self.fitted.map(|fitted| {
             let mut learned = fitted;

@@ -165,6 +165,7 @@ impl Whittle {
         let fitted = average.best.dimension() - 2 * start.components().len();
         let misfit = misfit::misfit(&self.scratch, &data, fitted);
         let (r_squared, mae) = misfit::r_squared_and_mae(&self.scratch);
+        let mut bend = 0.0;
         if let Some(memory) = memory {
             memory.add(
                 power,
@@ -175,8 +176,10 @@ impl Whittle {
                 &self.weight,
                 &self.covariance,
             );
+            bend = memory.bend();
         }
-        average.into_fit(&self.model, misfit, r_squared, mae)
+        let poor = misfit > MISFIT_LIMIT || bend.abs() > BEND_LIMIT;
+        average.into_fit(&self.model, poor, r_squared, mae)
     }
 }
 
@@ -190,6 +193,9 @@ const ITERATIONS: usize = 12;
 const EXPONENT_RANGE: (f64, f64) = (-1.4, 4.9);
 /// Standard deviations by which the likelihood may miss what the model promises.
 const MISFIT_LIMIT: f64 = 4.5;
+
+/// Standard deviations of the minute's bend beyond which the line is not straight.
+const BEND_LIMIT: f64 = 4.0;
 
 /// The mean over the steps of a search.
 struct Average {
@@ -222,7 +228,7 @@ fn average(steps: &[Option<Step>]) -> Option<Average> {
 }
 
 impl Average {
-    fn into_fit(self, model: &Model, misfit: f64, r_squared: f64, mae: f64) -> Fit {
+    fn into_fit(self, model: &Model, poor: bool, r_squared: f64, mae: f64) -> Fit {
         let mut peaks = Peaks::default();
         for component in self.best.components() {
             let [amplitude, centre_hz, ln_sigma] = component.value;
@@ -237,12 +243,9 @@ impl Average {
         }
         peaks.sort();
         let (low, high) = EXPONENT_RANGE;
-        if std::env::var("MF").is_ok() {
-            println!("MF {misfit}");
-        }
         let invalid = if !(self.chi.is_finite() && self.chi_variance.is_finite() && self.last_step < 0.05) {
             Some(Reason::NotConverged)
-        } else if misfit > MISFIT_LIMIT {
+        } else if poor {
             Some(Reason::PoorFit)
         } else if self.chi <= low || self.chi >= high {
             Some(Reason::OutOfRange)

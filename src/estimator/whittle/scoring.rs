@@ -416,6 +416,38 @@ impl Scratch {
         total
     }
 
+    /// Score test of a bend in the line: of a term quadratic in ln frequency that the model lacks, in standard
+    /// deviations; a knee or a filter's corner makes it negative. Needs the parameters of the last fit.
+    pub fn bend(&mut self, data: &Data<'_>, parameters: &Parameters) -> f64 {
+        let n = self.bins;
+        let dimension = parameters.dimension();
+        let columns = self.columns.get(n..2 * n).unwrap_or_default();
+        for (((slot, g), slope), k) in self.weighted.iter_mut().zip(columns).zip(&self.slope).zip(data.weight)
+        {
+            *slot = k * g * slope;
+        }
+        let mut shared = [0.0; MAX_PARAMETERS];
+        for (d, slot) in shared.iter_mut().enumerate().take(dimension) {
+            let (start, end) = self.ranges.get(d).copied().unwrap_or((0, 0));
+            *slot = dot(
+                self.columns.get(d * n + start..d * n + end).unwrap_or_default(),
+                self.weighted.get(start..end).unwrap_or_default(),
+            );
+        }
+        solve(&self.factor, &mut shared, dimension);
+        for (d, share) in shared.iter().enumerate().take(dimension) {
+            let (start, end) = self.ranges.get(d).copied().unwrap_or((0, 0));
+            let column = self.columns.get(d * n + start..d * n + end).unwrap_or_default();
+            let weight = data.weight.get(start..end).unwrap_or_default();
+            let weighted = self.weighted.get_mut(start..end).unwrap_or_default();
+            for ((slot, g), k) in weighted.iter_mut().zip(column).zip(weight) {
+                *slot -= k * share * g;
+            }
+        }
+        let score: f64 = self.weighted.iter().zip(&self.ratio).map(|(w, x)| w * (x - 1.0)).sum();
+        score / quadratic(&self.weighted, data.covariance).sqrt()
+    }
+
     /// Second-order bias of the parameters whose rows of the inverse information are given (Cox & Snell, J. Royal
     /// Statistical Society B 30, 1968; for the gamma law and weights k it comes to
     /// `H^-1 J' K xi` with `xi_j = -1/2 tr(H^-1 d2 mu_j) / mu_j`). The curvature by the widths is left out: their
