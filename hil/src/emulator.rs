@@ -28,8 +28,7 @@ impl Emulator {
         let socket = |name: &str| directory.join(name);
         let chardev = |id: &str| format!("socket,id={id},path={},server=on,wait=on", socket(id).display());
         let process = Command::new("qemu-system-arm")
-            // The machine's crystal differs from the board's; the image does not ask. No -icount: it keeps a
-            // steadier clock on an idle machine, but on a busy one the lines starve.
+            // No -icount: it keeps a steadier clock on an idle machine, but on a busy one a stop came a second late.
             .args(["-M", "netduinoplus2", "-nographic", "-monitor", "none"])
             .args(["-chardev", &chardev("link"), "-serial", "chardev:link"])
             .args(["-chardev", &chardev("analogue"), "-serial", "chardev:analogue"])

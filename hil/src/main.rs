@@ -13,7 +13,7 @@ use tras_wire::{DeviceMessage, HostMessage, Limits, State, Stop};
 /// How long current flows.
 const PLAY: Duration = Duration::from_secs(10);
 /// Samples kept in the device's queue and on the way to it.
-const LEAD: u64 = 180;
+const LEAD: u64 = 100;
 
 fn main() -> Result<()> {
     let image = std::env::args().nth(1).ok_or_else(|| Error::other("usage: tras-hil IMAGE"))?;
