@@ -38,7 +38,7 @@ pub struct Head {
 
 impl Default for Head {
     fn default() -> Self {
-        Self { kohm: 5.0, gain: 1.0, stuck_code: None, e_stop: false, blind: false, every: 8 }
+        Self { kohm: 5.0, gain: 1.0, stuck_code: None, e_stop: false, blind: false, every: 16 }
     }
 }
 

@@ -7,9 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use tras_wire::{
-    Decoder, DeviceMessage, Header, HostMessage, Identity, Limits, MAX_FRAME, MAX_SAMPLES, Samples,
-    Telemetry, encode,
+    Decoder, DeviceMessage, Header, HostMessage, Identity, Limits, MAX_FRAME, Samples, Telemetry, encode,
 };
+
+/// Samples in a frame: 16 ms. Few samples a frame are many frames, and 20 bytes each beside the samples.
+const CHUNK: u64 = 32;
 
 /// A host on one line.
 pub struct Host {
@@ -175,8 +177,8 @@ impl Host {
         let until = Instant::now() + time;
         while Instant::now() < until {
             self.beat(Duration::from_millis(50))?;
-            while self.index < self.played + lead {
-                let n = (self.played + lead - self.index).min(MAX_SAMPLES as u64);
+            while self.index + CHUNK <= self.played + lead {
+                let n = CHUNK;
                 let current_ma = (self.index..self.index + n).map(wave).collect();
                 self.sent.push_back((self.header.sequence, self.index + n));
                 self.send(&HostMessage::Samples(Samples {

@@ -7,12 +7,17 @@
 //! one period: the device's clock runs slow instead, which the host's credits follow.
 
 use cortex_m::peripheral::NVIC;
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m_rt::exception;
 use stm32f4::stm32f405::{Interrupt, Peripherals, TIM2, interrupt};
 
 /// Timers of APB1 on the board, in MHz.
 const TIMER_MHZ: u16 = 84;
 /// What QEMU's timers count at, in MHz.
 const EMULATED_MHZ: u16 = 1_000;
+
+/// QEMU's core, in MHz.
+const EMULATED_CORE_MHZ: u32 = 168;
 
 /// The clock of the device.
 pub struct Ticks {
@@ -44,11 +49,15 @@ impl Ticks {
         p.TIM2.ccer().modify(|_, w| w.cc1e().set_bit());
         // The update event loads the DAC.
         p.TIM2.cr2().modify(|_, w| w.mms().update());
-        p.TIM2.dier().modify(|_, w| w.uie().set_bit());
         p.TIM5.cr1().modify(|_, w| w.cen().set_bit());
         p.TIM2.cr1().modify(|_, w| w.cen().set_bit());
-        // SAFETY: its handler below shares nothing but the timer's own flag.
-        unsafe { NVIC::unmask(Interrupt::TIM2) };
+        if emulated {
+            wake_by_systick(period_us);
+        } else {
+            p.TIM2.dier().modify(|_, w| w.uie().set_bit());
+            // SAFETY: its handler below shares nothing but the timer's own flag.
+            unsafe { NVIC::unmask(Interrupt::TIM2) };
+        }
         let last_count = p.TIM5.cnt().read().bits();
         Self { period_us, counted_us: 0, last_count, last_tick_us: 0, emulated_us: emulated.then_some(0) }
     }
@@ -91,7 +100,22 @@ impl Ticks {
     }
 }
 
-/// Wakes the loop.
+/// QEMU 7 does not reload TIM2: its interrupt comes again at once, for ever. The core's own timer it knows.
+fn wake_by_systick(period_us: u32) {
+    if let Some(mut core) = cortex_m::Peripherals::take() {
+        core.SYST.set_clock_source(SystClkSource::Core);
+        core.SYST.set_reload(period_us * EMULATED_CORE_MHZ - 1);
+        core.SYST.clear_current();
+        core.SYST.enable_interrupt();
+        core.SYST.enable_counter();
+    }
+}
+
+/// Wakes the loop, in the emulator.
+#[exception]
+fn SysTick() {}
+
+/// Wakes the loop, on the board.
 #[interrupt]
 fn TIM2() {
     // SAFETY: only the flag is written, and by nobody else.
