@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use super::*;
-use crate::stimulator::FaultCode;
+use crate::stimulator::{FaultCode, Limits, State, Status, Stimulator, Stop};
 
 const LIMITS: Limits = Limits {
     peak_ma: 0.5,
@@ -28,7 +28,7 @@ struct Host {
 
 impl Host {
     fn new(settings: Settings) -> Self {
-        let mut s = SimulatedStimulator::new(settings);
+        let mut s = SimulatedStimulator::simulated(settings);
         let now_s = 1_000.0;
         assert_eq!(s.connect(&LIMITS, now_s).unwrap(), LIMITS);
         s.arm(now_s).unwrap();
@@ -161,7 +161,7 @@ fn a_host_that_is_frozen_loses_the_device() {
 
 #[test]
 fn limits_above_the_firmware_are_refused_by_name() {
-    let mut s = SimulatedStimulator::new(Settings::default());
+    let mut s = SimulatedStimulator::simulated(Settings::default());
     let error = s.connect(&Limits { peak_ma: 3.0, ..LIMITS }, 0.0).unwrap_err();
     assert!(error.to_string().contains("peak_ma = 2, asked for 3"), "{error}");
     let error = s.connect(&Limits { dc_ma: f32::NAN, ..LIMITS }, 0.0).unwrap_err();
