@@ -86,10 +86,9 @@ def main():
                     more = (' font-weight="bold"' if now.get("bold") else "") + (
                         ' opacity="0.6"' if now.get("dim") else ""
                     )
-                    svg.append(
-                        f'<text x="{x:.1f}" y="{y + 12.5}" textLength="{length:.1f}" fill="{fg}"{more}>'
-                        f"{html.escape(part)}</text>"
-                    )
+                    # Every character gets its place: fonts differ in how wide they draw braille.
+                    places = " ".join(f"{x + n * CELL:.1f}" for n in range(len(part)))
+                    svg.append(f'<text x="{places}" y="{y + 12.5}" fill="{fg}"{more}>{html.escape(part)}</text>')
                 column += len(part)
     svg.append("</svg>\n")
     with open(out, "w") as file:
