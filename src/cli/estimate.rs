@@ -199,7 +199,9 @@ impl EstimateArgs {
             config,
         };
         let columns = job.readouts.columns();
-        if let Some(twice) = columns.iter().enumerate().find(|(at, name)| columns.iter().take(*at).any(|n| n == *name)) {
+        if let Some(twice) =
+            columns.iter().enumerate().find(|(at, name)| columns.iter().take(*at).any(|n| n == *name))
+        {
             return Err(format!("--bands: column {} would stand twice; name each band once", twice.1));
         }
         let [low, high] = job.config.estimator.range_hz;
@@ -219,7 +221,8 @@ impl EstimateArgs {
                 keys
             }
         };
-        let whole = |pair: [f64; 2]| toml::Value::Array(pair.iter().map(|&x| toml::Value::Float(x)).collect());
+        let whole =
+            |pair: [f64; 2]| toml::Value::Array(pair.iter().map(|&x| toml::Value::Float(x)).collect());
         if let Some(method) = self.method {
             let name = method.name().name();
             // Segments that a preset has for its own method do not serve another.
@@ -248,7 +251,9 @@ impl EstimateArgs {
         match self.reference.as_deref().map(str::trim) {
             None | Some("" | "none") => Reference::None,
             Some("average") => Reference::Average,
-            Some(labels) => Reference::Channels(labels.split(',').map(|label| label.trim().to_owned()).collect()),
+            Some(labels) => {
+                Reference::Channels(labels.split(',').map(|label| label.trim().to_owned()).collect())
+            }
         }
     }
 }
@@ -296,8 +301,13 @@ fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {
 /// Runs the batch behind a progress bar: of samples for one file, of files for several.
 fn watch(batch: &Batch, stop: &Arc<AtomicBool>) -> Result<Outcome, String> {
     let count = batch.files.len();
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(count as u64) } else { ProgressBar::hidden() };
-    let template = if count > 1 { "{wide_bar} {pos}/{len} files  {eta} left" } else { "{wide_bar} {percent}%  {eta} left" };
+    let bar =
+        if std::io::stderr().is_terminal() { ProgressBar::new(count as u64) } else { ProgressBar::hidden() };
+    let template = if count > 1 {
+        "{wide_bar} {pos}/{len} files  {eta} left"
+    } else {
+        "{wide_bar} {percent}%  {eta} left"
+    };
     // A template that does not parse would only change the bar's looks.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
@@ -331,14 +341,21 @@ fn close(batch: &Batch, outcome: &Outcome, seconds: f64) -> Result<(), CliError>
     let Outcome { done, reused, broken, rows, valid, .. } = outcome;
     if outcome.interrupted {
         let kept = if batch.resume { "; the same command again goes on from here" } else { "" };
-        return Err(CliError::Fault(format!("ended: {done} of {} recordings are done{kept}", batch.files.len())));
+        return Err(CliError::Fault(format!(
+            "ended: {done} of {} recordings are done{kept}",
+            batch.files.len()
+        )));
     }
     let earlier = if *reused > 0 { format!(", {reused} of them by an earlier run") } else { String::new() };
-    let place = batch.out.as_ref().map_or_else(|| "standard output".to_owned(), |out| out.display().to_string());
-    eprintln!("{done} recordings{earlier}: {rows} new rows, {valid} valid, to {place} in {seconds:.1} s");
+    let place =
+        batch.out.as_ref().map_or_else(|| "standard output".to_owned(), |out| out.display().to_string());
+    let plural = if *done == 1 { "" } else { "s" };
+    eprintln!(
+        "{done} recording{plural}{earlier}: {rows} new rows, {valid} valid, to {place} in {seconds:.1} s"
+    );
     if *broken > 0 {
         let none = if *done == 0 { "; there is no table" } else { "" };
-        return Err(CliError::Fault(format!("{broken} recordings were left out{none}")));
+        return Err(CliError::Fault(format!("left out: {broken} of {} recordings{none}", batch.files.len())));
     }
     Ok(())
 }

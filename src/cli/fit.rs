@@ -183,9 +183,10 @@ pub fn run(args: &FitArgs) -> Result<(), CliError> {
     }
     super::files_exist(&args.files)?;
     let mut out: Box<dyn Write> = match &args.out {
-        Some(path) => Box::new(std::io::BufWriter::new(std::fs::File::create(path).map_err(|e| {
-            CliError::Usage(format!("--out {}: cannot be written: {e}", path.display()))
-        })?)),
+        Some(path) => Box::new(std::io::BufWriter::new(
+            std::fs::File::create(path)
+                .map_err(|e| CliError::Usage(format!("--out {}: cannot be written: {e}", path.display())))?,
+        )),
         None => Box::new(std::io::BufWriter::new(std::io::stdout().lock())),
     };
     let several = args.files.len() > 1;

@@ -112,7 +112,10 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// [`CliError::NotFound`] with every file that is missing.
 pub fn files_exist(files: &[std::path::PathBuf]) -> Result<(), CliError> {
-    let missing: Vec<String> =
-        files.iter().filter(|file| !file.is_file()).map(|file| format!("{}: no such file", file.display())).collect();
+    let missing: Vec<String> = files
+        .iter()
+        .filter(|file| !file.is_file())
+        .map(|file| format!("{}: no such file", file.display()))
+        .collect();
     if missing.is_empty() { Ok(()) } else { Err(CliError::NotFound(missing.join("\n"))) }
 }

@@ -43,8 +43,7 @@ pub fn mark(part: &Path, columns: &[String], spreads: &[Spread], sds: f64) -> Re
     let at = |name: &str| columns.iter().position(|column| column == name).ok_or("a column is missing");
     let (r_squared, valid, reason) = (at("r_squared")?, at("valid")?, at("reason")?);
     let limits: Vec<Option<f64>> = spreads.iter().map(|spread| spread.limit(sds)).collect();
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).from_path(part).map_err(|e| told(&e))?;
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(part).map_err(|e| told(&e))?;
     let beside = part.with_extension("marked");
     let mut writer = csv::Writer::from_path(&beside).map_err(|e| told(&e))?;
     let told_reason = format!("R2 below mean - {sds} sd");

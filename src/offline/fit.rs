@@ -8,13 +8,14 @@ use serde::Serialize;
 
 use super::spectra::Spectra;
 use crate::config::MethodName;
-use crate::estimator::spectrum::{Taper, shape::Overlap};
 use crate::estimator::specparam::{Mode, Specparam, SpecparamSettings};
+use crate::estimator::spectrum::{Taper, shape::Overlap};
 use crate::estimator::whittle::{Settings as WhittleSettings, Whittle, design::Design};
 use crate::estimator::{Fit, Method, Peak, Spectrum};
 
 /// Why `whittle` cannot say anything about a spectrum of unknown making.
-pub const UNKNOWN_MAKING: &str = "whittle needs to know how the spectrum was made: give --segments or --window";
+pub const UNKNOWN_MAKING: &str =
+    "whittle needs to know how the spectrum was made: give --segments or --window";
 
 /// How the spectra were made, as far as `whittle` is concerned.
 #[derive(Clone, Debug, PartialEq)]

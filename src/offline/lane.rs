@@ -73,7 +73,8 @@ impl Lane {
         first_target: usize,
         rate_hz: f64,
     ) -> Result<Self, String> {
-        let mut take: Vec<usize> = targets.iter().flat_map(|target| target.channels.iter().copied()).collect();
+        let mut take: Vec<usize> =
+            targets.iter().flat_map(|target| target.channels.iter().copied()).collect();
         take.sort_unstable();
         take.dedup();
         let own = |channel: &usize| take.binary_search(channel).unwrap_or(0);
@@ -160,9 +161,9 @@ impl Lane {
         }
         if let Some(tracker) = self.trackers.get_mut(*target) {
             let measured = fit.invalid.is_none().then_some((fit.exponent, fit.exponent_se));
-            let tracked = tracker.step(*stamp_s, measured).map(|t| {
-                [t.exponent, t.exponent - Z_95 * t.sd, t.exponent + Z_95 * t.sd]
-            });
+            let tracked = tracker
+                .step(*stamp_s, measured)
+                .map(|t| [t.exponent, t.exponent - Z_95 * t.sd, t.exponent + Z_95 * t.sd]);
             extras.extend(tracked.unwrap_or([f64::NAN; 3]));
         }
         Some(Row {
@@ -189,7 +190,13 @@ impl Recent {
                 *slot = sample;
             }
             // A frame after a break begins a new run, and is itself good.
-            *clean = if header.spoilt.contains(channel) { 0 } else if all { 1 } else { *clean + 1 };
+            *clean = if header.spoilt.contains(channel) {
+                0
+            } else if all {
+                1
+            } else {
+                *clean + 1
+            };
         }
         self.next = (self.next + 1) % self.len.max(1);
     }

@@ -43,9 +43,9 @@ impl Ledger {
             Some(out) => beside(out, ".parts"),
             None => std::env::temp_dir().join(format!("tras-estimate-{}.parts", std::process::id())),
         };
-        fs::create_dir(&parts).or_else(|e| if parts.is_dir() { Ok(()) } else { Err(e) }).map_err(|e| {
-            format!("--out {}: cannot be written: {e}", out.unwrap_or(&parts).display())
-        })?;
+        fs::create_dir(&parts)
+            .or_else(|e| if parts.is_dir() { Ok(()) } else { Err(e) })
+            .map_err(|e| format!("--out {}: cannot be written: {e}", out.unwrap_or(&parts).display()))?;
         let mut ledger =
             Self { out: out.map(Path::to_owned), parts, header, remembers, earlier: HashMap::new() };
         if remembers && let Some(out) = out {

@@ -33,7 +33,10 @@ impl Preset {
         let found = FILES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         let Some((name, text)) = found else {
             let names: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
-            return Err(format!("--preset {name}: there is no such preset; choose one of {}", names.join(", ")));
+            return Err(format!(
+                "--preset {name}: there is no such preset; choose one of {}",
+                names.join(", ")
+            ));
         };
         Self::read(name, text).map_err(|what| format!("preset {name}: {what}"))
     }

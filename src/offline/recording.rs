@@ -92,8 +92,8 @@ pub fn estimate(
 ) -> Result<Summary, Failure> {
     let broken = |what: String| Failure::Broken(format!("{}: {what}", path.display()));
     let mut recording = Recording::open(path, &job.open).map_err(|e| Failure::Broken(e.to_string()))?;
-    let mut conditioner = Conditioner::new(recording.description(), &job.acquisition)
-        .map_err(|e| broken(e.to_string()))?;
+    let mut conditioner =
+        Conditioner::new(recording.description(), &job.acquisition).map_err(|e| broken(e.to_string()))?;
     let rate_hz = recording.description().rate_hz;
     job.config.check_against_rate(rate_hz).map_err(|e| broken(super::settings::complaint(&e)))?;
     let labels: Vec<String> = conditioner.channels().iter().map(|channel| channel.label.clone()).collect();
@@ -106,7 +106,8 @@ pub fn estimate(
     let share = targets.len().div_ceil(lanes.clamp(1, targets.len().max(1)));
     let mut workers = Vec::new();
     for (nth, part) in targets.chunks(share.max(1)).enumerate() {
-        let lane = Lane::new(&job.config.estimator, &job.readouts, part, nth * share, rate_hz).map_err(broken)?;
+        let lane =
+            Lane::new(&job.config.estimator, &job.readouts, part, nth * share, rate_hz).map_err(broken)?;
         if nth == 0 {
             summary.notes.extend(lane.warnings().iter().cloned());
         }
@@ -138,7 +139,9 @@ pub fn estimate(
     summary.valid = valid;
     let counts = conditioner.counts();
     if counts.gaps > 0 {
-        summary.notes.push(format!("{} gaps, {} samples missing: no window spans one", counts.gaps, counts.lost));
+        summary
+            .notes
+            .push(format!("{} gaps, {} samples missing: no window spans one", counts.gaps, counts.lost));
     }
     if rows == 0 {
         let (samples, window_s) = (counts.received, job.config.estimator.window_s);
@@ -156,7 +159,9 @@ fn targets(job: &Job, labels: &[String]) -> Result<Vec<Target>, String> {
     for (name, wanted) in &job.regions {
         let find = |label: &String| {
             let found = labels.iter().position(|known| known.eq_ignore_ascii_case(label));
-            found.ok_or_else(|| format!("region {name:?} wants channel {label:?}; there are {}", labels.join(", ")))
+            found.ok_or_else(|| {
+                format!("region {name:?} wants channel {label:?}; there are {}", labels.join(", "))
+            })
         };
         let channels = wanted.iter().map(find).collect::<Result<Vec<usize>, String>>()?;
         targets.push(Target { name: name.clone(), channels, mean: job.region_mean });

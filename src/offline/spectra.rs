@@ -21,7 +21,8 @@ impl Spectra {
     /// Names the file, the line and what is wrong: no `freq` column, a cell that is no number, rows of different
     /// lengths, frequencies that do not ascend evenly.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let file = std::fs::File::open(path).map_err(|e| format!("{}: cannot be read: {e}", path.display()))?;
+        let file =
+            std::fs::File::open(path).map_err(|e| format!("{}: cannot be read: {e}", path.display()))?;
         Self::parse(std::io::BufReader::new(file)).map_err(|what| format!("{}: {what}", path.display()))
     }
 
@@ -43,7 +44,8 @@ impl Spectra {
         }
         let mut freqs_hz = Vec::new();
         for record in reader.records() {
-            let record = record.map_err(|e| format!("line {}: {e}", e.position().map_or(0, csv::Position::line)))?;
+            let record =
+                record.map_err(|e| format!("line {}: {e}", e.position().map_or(0, csv::Position::line)))?;
             let line = record.position().map_or(0, csv::Position::line);
             if record.len() != header.len() {
                 return Err(format!("line {line}: has {} cells, the header {}", record.len(), header.len()));

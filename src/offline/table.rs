@@ -53,7 +53,10 @@ pub struct Row {
 #[must_use]
 pub fn header(with_file: bool, extras: &[String]) -> Vec<String> {
     let file = with_file.then(|| "file".to_owned());
-    file.into_iter().chain(COLUMNS.iter().map(|&name| name.to_owned())).chain(extras.iter().cloned()).collect()
+    file.into_iter()
+        .chain(COLUMNS.iter().map(|&name| name.to_owned()))
+        .chain(extras.iter().cloned())
+        .collect()
 }
 
 /// Writes `row` of the channel or region `name`.
@@ -125,7 +128,8 @@ mod tests {
         let mut out = csv::Writer::from_writer(Vec::new());
         write_row(&mut out, Some("a,b.csv"), "Fz", &row).unwrap();
         let text = String::from_utf8(out.into_inner().unwrap()).unwrap();
-        let expected = "\"a,b.csv\",3.996,Fz,1.25,0.1,1.054004,1.445996,,1,0,2,false,too few clean segments,0.5\n";
+        let expected =
+            "\"a,b.csv\",3.996,Fz,1.25,0.1,1.054004,1.445996,,1,0,2,false,too few clean segments,0.5\n";
         assert_eq!(text, expected);
         assert_eq!(header(true, &["x".into()]).len(), text.split(',').count() - 1);
         assert_eq!(cell(1000.0), "1000");
