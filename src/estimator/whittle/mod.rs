@@ -211,6 +211,7 @@ impl Whittle {
                 &mut self.atoms,
                 &self.weight,
                 &self.covariance,
+                misfit > MISFIT_LIMIT,
             );
             bend = memory.bend();
         }
