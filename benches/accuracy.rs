@@ -1,11 +1,18 @@
 //! Error, bias and coverage of the `whittle` method on simulated Gaussian signals.
 //!
-//! `cargo bench --bench accuracy -- [--memory 60] [--windows 4,2,8,16] [--chi 0.5,1,1.5,2] [--draws 25]`
+//! `cargo bench --bench accuracy -- [--memory 60] [--windows 4,2,8,16] [--chi 0.5,1,1.5,2] [--draws 25] [--per 60]
+//! [--kinds 0,1,2,3] [--theta 1] [--shape gauss|log|lorentz] [--design long|short] [--dump FILE] [-v]`, or with
+//! `--special`: steps, bursts, wrong models and artefacts.
+//!
+//! `CRB`: the Cramer-Rao bound of these very signals over 2..35 Hz, with the peaks known, their amplitudes unknown,
+//! and all of them unknown, over the bound without peaks. `zsd`: error over its standard error, root mean square.
+//! `us/fit` is the fit alone, after the transform.
+//!
 //! Every row draws new centres, widths and heights for each of `draws` sessions and cuts consecutive windows from
 //! each session's one long series; the first minute of a session is not counted.
 #![allow(
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::needless_range_loop,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a bench"
@@ -266,7 +273,7 @@ fn special(memory_s: f64, sessions: u64) {
             if std::env::var("ONLY").is_ok_and(|o| o != which.to_string()) {
                 break;
             }
-            let counted = if which == 3 || which >= 5 && which <= 7 { 40 } else { 21 };
+            let counted = if matches!(which, 3 | 5..=7) { 40 } else { 21 };
             for (w, window) in x.chunks_exact(1000).enumerate().take(counted) {
                 let power = windows.run(window);
                 let fit = whittle.fit(&windows.spectrum(&power), 0);
@@ -454,7 +461,7 @@ fn main() {
                     "{length:3}  {chi:3}  {:17}  {:9.3}  {:10.3}  {:5.2} {:5.2} {:5.2}  {:+7.3}  {:6.1}%  {:.2}  {:7.3}  {:6.1}  {invalid}",
                     names[kind as usize],
                     (square / n).sqrt() / limit,
-                    (square / n).sqrt() / (theirs / theirs_n as f64).sqrt(),
+                    (square / n).sqrt() / (theirs / theirs_n).sqrt(),
                     crb[0].sqrt() / limit,
                     crb[1].sqrt() / limit,
                     crb[2].sqrt() / limit,

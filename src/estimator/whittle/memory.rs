@@ -1,4 +1,8 @@
 //! What the last minute has shown: the mean spectrum of the past windows, and the peaks in it.
+//!
+//! Each window comes in relative to its own level at the pivot; its exponent is left alone, so that a step of the
+//! exponent does not change the peaks. The mean is fitted with exponent and peaks of its own. What goes out is where
+//! the peaks are and how large, as priors for the next window: never an exponent.
 
 use super::model::Model;
 use super::scoring::{Data, MAX_COMPONENTS, Parameters, Prior, Scratch};
@@ -27,12 +31,17 @@ pub struct Memory {
     learned: Option<Parameters>,
     /// Bend of the mean's line in standard deviations, see [`Scratch::bend`].
     bend: f64,
+    /// Windows in a row that the model did not describe.
+    poor_run: usize,
     /// Windows since the last search.
     since: usize,
 }
 
 /// Between searches, which cost most, the fit of the mean only follows.
 const SEARCH_EVERY: usize = 8;
+
+/// Poor windows in a row after which they are taken for the signal.
+const POOR_RUN: usize = 4;
 
 /// What a minute is believed to hold.
 const MINUTE_BELIEF: Belief =
@@ -58,6 +67,7 @@ impl Memory {
             fitted: None,
             learned: None,
             bend: 0.0,
+            poor_run: 0,
             since: 0,
         }
     }
@@ -82,6 +92,7 @@ impl Memory {
         self.fitted = None;
         self.learned = None;
         self.bend = 0.0;
+        self.poor_run = 0;
         self.since = 0;
     }
 
@@ -96,13 +107,16 @@ impl Memory {
         atoms: &mut Atoms,
         weight: &[f64],
         covariance: &[f64],
+        poor: bool,
     ) {
-        if self.keep <= 0.0 {
+        // A window that the model does not describe is an artefact, unless several in a row say otherwise.
+        self.poor_run = if poor { self.poor_run + 1 } else { 0 };
+        let scale = (-level).exp();
+        if self.keep <= 0.0 || !(scale > 0.0 && scale.is_finite()) || (poor && self.poor_run < POOR_RUN) {
             return;
         }
         self.sum = self.keep * self.sum + 1.0;
         self.sum_squares = self.keep * self.keep * self.sum_squares + 1.0;
-        let scale = (-level).exp();
         let new = 1.0 / self.sum;
         for (mean, power) in self.mean.iter_mut().zip(power) {
             *mean += new * (power * scale - *mean);

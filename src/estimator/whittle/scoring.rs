@@ -401,7 +401,11 @@ impl Scratch {
 
     /// `v' H^-1 v` of the information last factorised.
     #[must_use]
-    #[allow(clippy::indexing_slicing, reason = "every index is below dimension <= MAX_PARAMETERS")]
+    #[allow(
+        clippy::indexing_slicing,
+        clippy::needless_range_loop,
+        reason = "matrices; indices < MAX_PARAMETERS"
+    )]
     pub fn inverse_quadratic(&self, v: &[f64; MAX_PARAMETERS], dimension: usize) -> f64 {
         let mut forward = [0.0; MAX_PARAMETERS];
         let mut total = 0.0;
@@ -575,7 +579,7 @@ fn advance(parameters: &Parameters, step: &[f64; MAX_PARAMETERS], scale: f64) ->
 
 type Matrix = [[f64; MAX_PARAMETERS]; MAX_PARAMETERS];
 
-#[allow(clippy::indexing_slicing, reason = "every index is below dimension <= MAX_PARAMETERS")]
+#[allow(clippy::indexing_slicing, clippy::needless_range_loop, reason = "matrices; indices < MAX_PARAMETERS")]
 fn cholesky(matrix: &Matrix, factor: &mut Matrix, dimension: usize) -> bool {
     let dimension = dimension.min(MAX_PARAMETERS);
     for i in 0..dimension {
@@ -597,7 +601,7 @@ fn cholesky(matrix: &Matrix, factor: &mut Matrix, dimension: usize) -> bool {
     true
 }
 
-#[allow(clippy::indexing_slicing, reason = "every index is below dimension <= MAX_PARAMETERS")]
+#[allow(clippy::indexing_slicing, clippy::needless_range_loop, reason = "matrices; indices < MAX_PARAMETERS")]
 fn solve(factor: &Matrix, right: &mut [f64; MAX_PARAMETERS], dimension: usize) {
     let dimension = dimension.min(MAX_PARAMETERS);
     for i in 0..dimension {
