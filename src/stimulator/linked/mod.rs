@@ -17,8 +17,8 @@ mod played;
 use std::{borrow::Cow, sync::Arc};
 
 use tras_wire::{
-    Decoder, DeviceMessage, Fault, Frame, Header, HostMessage, Identity, Limits, MAX_FRAME, Refusal,
-    Samples, State, Stop, Telemetry, encode,
+    Decoder, DeviceMessage, Fault, Frame, Header, HostMessage, Identity, Limits, MAX_FRAME, Refusal, Samples,
+    State, Stop, Telemetry, encode,
 };
 
 pub use self::line::Line;
