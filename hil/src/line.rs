@@ -16,34 +16,51 @@ pub struct Spoil {
     pub flipped_ppm: u32,
     /// So many of a million bytes are lost.
     pub lost_ppm: u32,
-    /// Each chunk comes twice.
+    /// What the host writes at once comes twice. The device's bytes leave the emulator one by one.
     pub repeated: bool,
     /// These bytes go to the device once, before anything else.
     pub injected: Vec<u8>,
 }
 
-/// The line.
+/// The line, between the board's `link` and the end that the host is given.
 pub struct Line {
-    /// The host's end: what `tras run` is told as its serial port.
-    pub port: PathBuf,
     spoil: Arc<Mutex<Spoil>>,
-    _keep_open: OwnedFd,
+    /// A pseudo terminal whose last user closes it is gone; the bench keeps it.
+    _kept: Option<OwnedFd>,
 }
 
 impl Line {
-    /// Joins a new pseudo terminal to the board's `link`.
+    /// Joins a new pseudo terminal, and gives its path: what `tras run` is told as its serial port.
     ///
     /// # Errors
     /// No pseudo terminal is to be had.
-    pub fn start(link: UnixStream) -> Result<Self> {
+    pub fn terminal(link: UnixStream) -> Result<(Self, PathBuf)> {
         let (master, slave, port) = pseudo_terminal()?;
+        let (read, write) = (File::from(master.try_clone()?), File::from(master));
+        Ok((Self::join(link, read, write, Some(slave))?, port))
+    }
+
+    /// Joins a new socket, for a host in this process.
+    ///
+    /// # Errors
+    /// No socket is to be had.
+    pub fn socket(link: UnixStream) -> Result<(Self, UnixStream)> {
+        let (ours, hosts) = UnixStream::pair()?;
+        Ok((Self::join(link, ours.try_clone()?, ours, None)?, hosts))
+    }
+
+    fn join(
+        link: UnixStream,
+        from_host: impl Read + Send + 'static,
+        to_host: impl Write + Send + 'static,
+        kept: Option<OwnedFd>,
+    ) -> Result<Self> {
         let spoil = Arc::new(Mutex::new(Spoil::default()));
-        let (to_device, from_device) = (File::from(master.try_clone()?), File::from(master));
         let (down, up) = (spoil.clone(), spoil.clone());
-        let writer = link.try_clone()?;
-        std::thread::spawn(move || carry(to_device, writer, &down, true, 1));
-        std::thread::spawn(move || carry(link, from_device, &up, false, 2));
-        Ok(Self { port, spoil, _keep_open: slave })
+        let to_device = link.try_clone()?;
+        std::thread::spawn(move || carry(from_host, to_device, &down, true, 1));
+        std::thread::spawn(move || carry(link, to_host, &up, false, 2));
+        Ok(Self { spoil, _kept: kept })
     }
 
     /// Changes what goes wrong.
@@ -71,7 +88,7 @@ fn carry(mut from: impl Read, mut to: impl Write, spoil: &Mutex<Spoil>, down: bo
             continue;
         }
         let mut out = if down { now.injected } else { Vec::new() };
-        for _ in 0..1 + usize::from(now.repeated) {
+        for _ in 0..1 + usize::from(down && now.repeated) {
             for &byte in chunk.get(..n).unwrap_or_default() {
                 if !chance(&mut random, now.lost_ppm) {
                     let flip = u8::from(chance(&mut random, now.flipped_ppm)) << (random % 8);
