@@ -15,3 +15,4 @@ pub mod faults;
 pub mod head;
 pub mod host;
 pub mod line;
+pub mod serve;

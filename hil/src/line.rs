@@ -5,6 +5,7 @@ use std::io::{Error, Read, Result, Write};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What happens to bytes, as long as it is set. Shares are of all bytes, both ways.
@@ -59,6 +60,7 @@ impl Line {
         let (down, up) = (spoil.clone(), spoil.clone());
         let to_device = link.try_clone()?;
         std::thread::spawn(move || carry(from_host, to_device, &down, true, 1));
+        let to_host = Lossy::start(to_host);
         std::thread::spawn(move || carry(link, to_host, &up, false, 2));
         Ok(Self { spoil, _kept: kept })
     }
@@ -66,6 +68,28 @@ impl Line {
     /// Changes what goes wrong.
     pub fn set(&self, change: impl FnOnce(&mut Spoil)) {
         change(&mut self.spoil.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Towards a host that may not be reading: what it does not take is lost, as on a cable, and the board goes on.
+struct Lossy(SyncSender<Vec<u8>>);
+
+impl Lossy {
+    fn start(mut to: impl Write + Send + 'static) -> Self {
+        let (sender, receiver) = sync_channel::<Vec<u8>>(16);
+        std::thread::spawn(move || receiver.iter().try_for_each(|bytes| to.write_all(&bytes)));
+        Self(sender)
+    }
+}
+
+impl Write for Lossy {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        let _ = self.0.try_send(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -1,17 +1,18 @@
-//! `tras-hil alive IMAGE` and `tras-hil faults IMAGE`: see the modules of these names.
+//! `tras-hil alive IMAGE`, `tras-hil faults IMAGE`, `tras-hil serve IMAGE`: see the modules of these names.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use tras_hil::{alive, faults};
+use tras_hil::{alive, faults, serve};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let result = match (arguments.next().as_deref(), arguments.next()) {
         (Some("alive"), Some(image)) => alive::run(Path::new(&image)),
         (Some("faults"), Some(image)) => faults::run(Path::new(&image), arguments.next().as_deref()),
+        (Some("serve"), Some(image)) => serve::run(Path::new(&image)),
         _ => {
-            eprintln!("usage: tras-hil alive IMAGE | faults IMAGE [NAME]");
+            eprintln!("usage: tras-hil alive IMAGE | faults IMAGE [NAME] | serve IMAGE");
             return ExitCode::from(2);
         }
     };
