@@ -5,14 +5,16 @@
 //! again. Time comes only from the callers, so a live and a virtual run drive it alike, and the same calls
 //! give the same currents, bit for bit. No current leaves this machine.
 
-use std::collections::VecDeque;
+mod device;
+mod settings;
 
-use tras_device::{Config, Device, Link, Reading, Sense};
 use tras_wire::{
-    Decoder, DeviceMessage, Header, HostMessage, Identity, Limits, MAX_FRAME, MAX_SAMPLES, Refusal, Samples,
-    Telemetry, encode,
+    Decoder, DeviceMessage, Header, HostMessage, Limits, MAX_FRAME, MAX_SAMPLES, Refusal, Samples, Telemetry,
+    encode,
 };
 
+use self::device::SimulatedDevice;
+pub use self::settings::{Injected, Settings};
 use super::{Delivered, DeviceFault, State, Status, Stimulator, StimulatorError, Stop, difference};
 
 /// Samples a second: what the device's queue is played at.
@@ -21,216 +23,89 @@ const RATE_HZ: u32 = 1_000_000 / tras_device::hard::SAMPLE_US;
 const ARM_VALID_MS: u32 = 300_000;
 /// The host's heartbeat, in s.
 const HEARTBEAT_S: f64 = 0.050;
-/// Deliveries kept between two polls: the device stops by itself 350 ms after the last, which is 700.
-const PENDING: usize = 4_096;
-
-/// What the simulated device is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// How much faster its clock runs than the caller's, in parts per million.
-    pub rate_error_ppm: f64,
-    /// Samples that its queue holds.
-    pub queue_capacity: u16,
-    /// Updates of its DAC a second, a multiple of 2,000 that divides 1,000,000.
-    pub dac_rate_hz: u32,
-    /// Makes session numbers differ between devices.
-    pub entropy: u32,
-}
-
-impl Default for Settings {
-    /// 100 ms of queue, 4,000 updates a second, a perfect clock.
-    fn default() -> Self {
-        Self { rate_error_ppm: 0.0, queue_capacity: 200, dac_rate_hz: 4_000, entropy: 1 }
-    }
-}
-
-/// What goes wrong, as long as it is set. For tests and for showing what a fault looks like.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Injected {
-    /// Nothing passes the line, either way.
-    pub link_lost: bool,
-    /// Samples are lost on the way, so that the queue runs dry.
-    pub samples_lost: bool,
-    /// The emergency stop is pressed.
-    pub e_stop: bool,
-    /// The DAC does not answer.
-    pub dac_failed: bool,
-    /// The DAC puts out this current whatever is commanded, in mA.
-    pub dac_stuck_ma: Option<f32>,
-    /// The measured current over the real one.
-    pub readback_gain: f32,
-    /// Of the electrodes, in kOhm.
-    pub impedance_kohm: f32,
-}
-
-impl Default for Injected {
-    /// Nothing wrong, and 5 kOhm.
-    fn default() -> Self {
-        Self {
-            link_lost: false,
-            samples_lost: false,
-            e_stop: false,
-            dac_failed: false,
-            dac_stuck_ma: None,
-            readback_gain: 1.0,
-            impedance_kohm: 5.0,
-        }
-    }
-}
-
 /// See the module.
 pub struct SimulatedStimulator {
-    settings: Settings,
-    device: Device,
-    device_link: Link,
-    injected: Injected,
-    tick_us: u64,
-    ticks: u64,
-    epoch_s: Option<f64>,
+    device: SimulatedDevice,
     decoder: Decoder,
     header: Header,
-    telemetry: Telemetry,
+    telemetry: Option<Telemetry>,
+    /// As the device says at hello.
+    capacity: u16,
+    /// What of it is free, as the device last said.
+    room: u16,
+    next_index: u64,
     heartbeat_s: f64,
     burst: u32,
     burst_open: bool,
     limits: Option<Limits>,
-    pending: VecDeque<Delivered>,
 }
 
 impl SimulatedStimulator {
-    /// A device that has just been switched on. A DAC rate that does not fit is rounded to one that does.
+    /// A device that has just been switched on. A DAC rate or a capacity that does not fit becomes one that does.
     pub fn new(settings: Settings) -> Self {
-        let updates = (settings.dac_rate_hz / RATE_HZ).clamp(1, 25);
-        let tick_us = u64::from(tras_device::hard::SAMPLE_US / updates);
-        let identity = Identity {
-            serial: settings.entropy,
-            rate_hz: RATE_HZ,
-            dac_rate_hz: (1_000_000 / tick_us) as u32,
-            queue_capacity: settings.queue_capacity,
-            emulated: true,
-            crystal_failed: false,
-            watchdog_reset: false,
-        };
-        let device = Device::new(Config { identity, entropy: settings.entropy });
         Self {
-            telemetry: device.telemetry(0),
-            device,
-            device_link: Link::default(),
-            injected: Injected::default(),
-            tick_us,
-            ticks: 0,
-            epoch_s: None,
+            device: SimulatedDevice::new(&settings),
             decoder: Decoder::default(),
             header: Header::default(),
+            telemetry: None,
+            capacity: 0,
+            room: 0,
+            next_index: 0,
             heartbeat_s: f64::NEG_INFINITY,
             burst: 0,
             burst_open: false,
             limits: None,
-            pending: VecDeque::with_capacity(PENDING),
-            settings,
         }
     }
 
     /// What goes wrong from now on.
     pub fn injected(&mut self) -> &mut Injected {
-        &mut self.injected
+        &mut self.device.injected
     }
 
-    /// Callers' seconds of a time of the device's clock.
-    fn caller_s(&self, device_us: u64) -> f64 {
-        let rate = 1.0 + self.settings.rate_error_ppm * 1e-6;
-        self.epoch_s.unwrap_or(0.0) + device_us as f64 * 1e-6 / rate
-    }
-
-    /// Lets the device live until `now_s`.
-    fn advance(&mut self, now_s: f64) {
-        if !now_s.is_finite() {
-            return;
-        }
-        let epoch_s = *self.epoch_s.get_or_insert(now_s);
-        let rate = 1.0 + self.settings.rate_error_ppm * 1e-6;
-        // A nanosecond of slack: rounding must not put a tick that is due now into the next call.
-        let until = ((now_s - epoch_s) * rate * 1e6 + 1e-3) as u64 / self.tick_us;
-        while self.ticks < until {
-            let resting = matches!(self.device.state(), State::Disarmed | State::Fault)
-                && !self.device.output().relay_closed;
-            // With the relay open nothing happens between two calls; with it closed, the device's own
-            // heartbeat limit ends this within 350 ms of its time, however long ago the last call was.
-            self.ticks = if resting { until } else { self.ticks + 1 };
-            self.tick();
-        }
-    }
-
-    fn tick(&mut self) {
-        let at_us = self.ticks * self.tick_us;
-        let before = self.device.delivered();
-        let commanded_ma = self.device.output().current_ma;
-        let flows_ma = self.injected.dac_stuck_ma.unwrap_or(commanded_ma);
-        let output = self.device.tick(
-            at_us,
-            &Sense {
-                e_stop: self.injected.e_stop,
-                dac_ok: !self.injected.dac_failed,
-                reading: Some(Reading {
-                    commanded_ma,
-                    current_ma: flows_ma * self.injected.readback_gain,
-                    voltage_v: flows_ma * self.injected.impedance_kohm,
-                }),
-            },
-        );
-        let index = self.device.delivered();
-        if index > before && self.pending.len() < PENDING {
-            let stamp_s = self.caller_s(at_us);
-            self.pending.push_back(Delivered { index: index - 1, stamp_s, current_ma: output.current_ma });
-        }
+    fn state(&self) -> State {
+        self.telemetry.map_or(State::Disarmed, |t| t.state)
     }
 
     /// One message over the line and its answer back. `None` where the line is dead.
     fn say(&mut self, message: &HostMessage, now_s: f64) -> Option<DeviceMessage> {
-        self.advance(now_s);
-        let mut wire = [0_u8; MAX_FRAME];
-        let mut answer = [0_u8; MAX_FRAME];
+        self.device.advance(now_s);
+        let (mut wire, mut answer) = ([0_u8; MAX_FRAME], [0_u8; MAX_FRAME]);
         let length = encode(self.header, message, &mut wire).ok()?;
         self.header.sequence = self.header.sequence.wrapping_add(1);
-        if self.injected.link_lost {
+        if self.device.injected.link_lost {
             return None;
         }
-        let now_us = self.ticks * self.tick_us;
-        for &byte in wire.get(..length)? {
-            let n = self.device_link.receive(byte, &mut self.device, now_us, &mut answer);
-            if n > 0 {
-                return self.hear(answer.get(..n)?);
-            }
-        }
-        None
+        let n = self.device.receive(wire.get(..length)?, &mut answer);
+        self.hear(answer.get(..n)?)
     }
 
     fn hear(&mut self, bytes: &[u8]) -> Option<DeviceMessage> {
-        for &byte in bytes {
-            if let Some(Ok(frame)) = self.decoder.push::<DeviceMessage>(byte) {
-                match frame.message {
-                    DeviceMessage::Hello(_) => self.header.nonce = frame.header.nonce,
-                    DeviceMessage::Telemetry(telemetry) => self.telemetry = telemetry,
-                    DeviceMessage::Acknowledge { next_index, room, .. } => {
-                        self.telemetry.next_index = next_index;
-                        self.telemetry.queue_fill = self.settings.queue_capacity.saturating_sub(room);
-                    }
-                    DeviceMessage::Refused { state, .. } => self.telemetry.state = state,
-                    _ => {}
-                }
-                return Some(frame.message);
+        let frame = bytes.iter().find_map(|&byte| self.decoder.push::<DeviceMessage>(byte))?.ok()?;
+        match frame.message {
+            DeviceMessage::Hello(identity) => {
+                self.header.nonce = frame.header.nonce;
+                self.capacity = identity.queue_capacity;
             }
+            DeviceMessage::Telemetry(t) => {
+                self.next_index = t.next_index;
+                self.room = self.capacity.saturating_sub(t.queue_fill);
+                self.telemetry = Some(t);
+            }
+            DeviceMessage::Acknowledge { next_index, room, .. } => {
+                (self.next_index, self.room) = (next_index, room);
+            }
+            _ => {}
         }
-        None
+        Some(frame.message)
     }
 
     /// The device's unasked telemetry.
     fn listen(&mut self) {
         let mut bytes = [0_u8; MAX_FRAME];
-        let telemetry = DeviceMessage::Telemetry(self.device.telemetry(self.ticks * self.tick_us));
-        let length = self.device_link.send(&self.device, &telemetry, &mut bytes);
-        if !self.injected.link_lost
-            && let Some(bytes) = bytes.get(..length)
+        let n = self.device.telemetry(&mut bytes);
+        if !self.device.injected.link_lost
+            && let Some(bytes) = bytes.get(..n)
         {
             self.hear(bytes);
         }
@@ -251,7 +126,7 @@ impl SimulatedStimulator {
 
     fn queue_frame(&mut self, chunk: &[f32], now_s: f64) -> Result<(), StimulatorError> {
         let current_ma = chunk.iter().take(MAX_SAMPLES).copied().collect();
-        let samples = Samples { burst: self.burst, index: self.telemetry.next_index, current_ma };
+        let samples = Samples { burst: self.burst, index: self.next_index, current_ma };
         let mut message = HostMessage::Samples(samples);
         let mut answer = self.say(&message, now_s);
         if let (Some(DeviceMessage::Refused { why: Refusal::BurstOver, .. }), HostMessage::Samples(samples)) =
@@ -277,7 +152,7 @@ impl Stimulator for SimulatedStimulator {
 
     fn connect(&mut self, wanted: &Limits, now_s: f64) -> Result<Limits, StimulatorError> {
         let device = || "simulated".to_owned();
-        self.advance(now_s);
+        self.device.advance(now_s);
         self.header = Header { nonce: self.header.nonce.wrapping_add(1), sequence: 0 };
         match self.say(&HostMessage::Hello, now_s) {
             Some(DeviceMessage::Hello(_)) => {}
@@ -291,7 +166,7 @@ impl Stimulator for SimulatedStimulator {
             }
         }
         self.listen();
-        if let Some(fault) = self.telemetry.fault {
+        if let Some(fault) = self.telemetry.and_then(|t| t.fault) {
             let answer = self.say(&HostMessage::ClearFault(fault.code), now_s);
             self.expect("clearing the fault", answer)?;
         }
@@ -322,17 +197,17 @@ impl Stimulator for SimulatedStimulator {
     }
 
     fn room(&self) -> usize {
-        usize::from(self.settings.queue_capacity.saturating_sub(self.telemetry.queue_fill))
+        usize::from(self.room)
     }
 
     fn queue(&mut self, samples_ma: &[f32], now_s: f64) -> Result<(), StimulatorError> {
-        self.advance(now_s);
+        self.device.advance(now_s);
         if samples_ma.len() > self.room() {
             let what = "more samples than its queue has room for";
-            let state = self.telemetry.state;
+            let state = self.state();
             return Err(StimulatorError::Refused { device: "simulated".to_owned(), what, state });
         }
-        if self.injected.samples_lost {
+        if self.device.injected.samples_lost {
             return Ok(());
         }
         if !self.burst_open {
@@ -347,26 +222,29 @@ impl Stimulator for SimulatedStimulator {
     }
 
     fn poll(&mut self, now_s: f64, delivered: &mut dyn FnMut(Delivered)) -> Status {
-        self.advance(now_s);
+        self.device.advance(now_s);
         if now_s.is_finite() && !(0.0..HEARTBEAT_S).contains(&(now_s - self.heartbeat_s)) {
             self.heartbeat_s = now_s;
             let echo = self.header.sequence;
             self.say(&HostMessage::Heartbeat { echo }, now_s);
         }
         self.listen();
-        self.pending.drain(..).for_each(delivered);
-        let t = &self.telemetry;
-        let fault =
-            |f: tras_wire::Fault| DeviceFault { code: f.code, value: f.value, at_s: self.caller_s(f.at_us) };
+        self.device.pending.drain(..).for_each(delivered);
+        let fault = |f: tras_wire::Fault| DeviceFault {
+            code: f.code,
+            value: f.value,
+            at_s: self.device.caller_s(f.at_us),
+        };
+        let t = self.telemetry.as_ref();
         Status {
-            state: t.state,
-            queue_fill: u32::from(t.queue_fill),
-            queue_capacity: u32::from(self.settings.queue_capacity),
-            underruns: u64::from(t.underruns),
-            delivered: t.delivered,
-            current_ma: t.current_ma,
-            impedance_kohm: t.impedance_kohm,
-            fault: t.fault.map(fault),
+            state: self.state(),
+            queue_fill: u32::from(self.capacity.saturating_sub(self.room)),
+            queue_capacity: u32::from(self.capacity),
+            underruns: t.map_or(0, |t| u64::from(t.underruns)),
+            delivered: t.map_or(0, |t| t.delivered),
+            current_ma: t.map_or(0.0, |t| t.current_ma),
+            impedance_kohm: t.and_then(|t| t.impedance_kohm),
+            fault: t.and_then(|t| t.fault).map(fault),
         }
     }
 
