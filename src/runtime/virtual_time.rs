@@ -9,18 +9,16 @@ use super::{
     events,
     keep::{CurrentRuns, Entry, Keeper},
     observation::{Note, Notes, StreamState},
-    stages::{
-        acquire::AcquireStage, closed_loop::Command, closed_loop::LoopStage, stimulate::StimulateStage,
-    },
+    stages::{acquire::AcquireStage, closed_loop::Command, closed_loop::LoopStage, stimulate::StimulateStage},
     summary::Summary,
     watch::CurrentWatch,
 };
 use crate::{
-    acquisition::Source,
     acquisition::conditioner::Conditioner,
     cli::CliError,
     recorder::Recorder,
     simulation::source::SimulatedSource,
+    acquisition::Source,
     stimulator::{State, Stop},
 };
 
@@ -37,8 +35,7 @@ const SAFE_WITHIN_S: f64 = 5.0;
 /// The configuration does not fit the simulation.
 pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, CliError> {
     let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
-    let source =
-        SimulatedSource::new(&built.participant(), built.seed, START_S, None).map_err(|e| usage(&e))?;
+    let source = SimulatedSource::new(&built.participant(), built.seed, START_S, None).map_err(|e| usage(&e))?;
     let mut acquisition = built.acquisition();
     // One process, one stamp a sample: there is nothing to smooth.
     acquisition.settle_s = 0.0;
@@ -52,17 +49,15 @@ pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, CliE
     let controller = built.controller()?;
     let decision = controller.decision();
     let settings = built.loop_settings();
-    let mut looping = LoopStage::new(settings, estimator, controller, Arc::clone(&watch), notes.clone());
+    let mut looping =
+        LoopStage::new(settings, estimator, controller, Arc::clone(&watch), notes.clone());
     let mut acquire = AcquireStage::new(source, conditioner, notes.clone());
     let mut stimulate = if built.stimulates() {
         let device = built.stimulator(START_S)?;
         let rate_hz = device.rate_hz();
         let current = built.current(rate_hz)?;
         let watch = Arc::clone(&watch);
-        Some((
-            StimulateStage::new(built.burst(), current, device, decision, watch, notes.clone(), START_S),
-            rate_hz,
-        ))
+        Some((StimulateStage::new(built.burst(), current, device, decision, watch, notes.clone(), START_S), rate_hz))
     } else {
         None
     };
@@ -70,8 +65,7 @@ pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, CliE
     let mut keeper = match &built.record {
         None => None,
         Some(folder) => {
-            let session =
-                built.session_streams(&description, acquire.conditioner().channels(), targets, rate_hz);
+            let session = built.session_streams(&description, acquire.conditioner().channels(), targets, rate_hz);
             let recorder = Recorder::create(folder, "session", &session, START_S).map_err(|e| usage(&e))?;
             Some(Keeper::new(recorder, rate_hz))
         }
@@ -157,8 +151,7 @@ pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, CliE
             let at_rest = stimulate.as_ref().is_none_or(|(stage, _)| stage.at_rest());
             if at_rest || now_s - since_s > SAFE_WITHIN_S {
                 if !at_rest {
-                    digest
-                        .fault("the stimulator did not report zero current within 5 s of the end".to_owned());
+                    digest.fault("the stimulator did not report zero current within 5 s of the end".to_owned());
                 }
                 if let Some((stage, _)) = &mut stimulate {
                     stage.disarm(now_s);
