@@ -124,3 +124,35 @@ fn a_changed_stream_is_not_resumed() {
     assert!(current.iter().zip(&current_s).all(|(ma, s)| *s < lost_s + 1.3 || *ma == 0.0));
     assert_eq!(session.when("current", "state", "ramp up").len(), 1);
 }
+
+#[test]
+fn a_sender_that_falls_silent_is_lost_too_and_taken_up_where_it_goes_on() {
+    let lab = Lab::new();
+    let config = lab.write("run.toml", &config(1));
+    let sim = lab.start(SIMULATE);
+    let mut run = lab.run(&format!("run --headless --json --record r -c {}", config.display()));
+    let folder = lab.folder().join("r/p-001");
+    wait_for_event(&folder, "current", "state", "stimulating", 1);
+    // Its connection stands; only nothing comes.
+    sim.signal(libc::SIGSTOP);
+    sleep_s(2.0);
+    sim.signal(libc::SIGCONT);
+    wait_for_event(&folder, "stream", "state", "LIVE", 2);
+    sleep_s(5.0);
+    run.signal(libc::SIGTERM);
+    let summary = run.summary(0, 15.0);
+    let session = Session::open(&folder);
+    check(&session.path).unwrap();
+    let (lost_s, eeg_s) = (session.when("stream", "state", "LOST"), session.numbers("sim").1);
+    assert_eq!(lost_s.len(), 1, "{:?}", session.events());
+    // The sender makes good what it missed, with its old stamps: so count by when it was alone, not by index.
+    let (current, current_s) = session.numbers("current");
+    let halted_s = session.when("halted", "why", "the EEG stream is lost");
+    let stale =
+        session.events().iter().any(|(_, e)| e["why"].as_str().is_some_and(|why| why.contains("old")));
+    assert!(halted_s.len() == 1 || stale, "{:?}", session.events());
+    assert!(current.iter().zip(&current_s).all(|(ma, s)| *s < lost_s[0] + 1.3 || *ma == 0.0));
+    assert_eq!(session.when("current", "state", "ramp up").len(), 1, "no restart in the block");
+    let before = eeg_s.iter().filter(|s| **s < lost_s[0]).fold(f64::NEG_INFINITY, |most, s| most.max(*s));
+    eprintln!("silent: last stamp before LOST {:.0} ms earlier; {summary}", (lost_s[0] - before) * 1e3);
+}
