@@ -8,13 +8,14 @@ VENV := .venv
 export TRAS_PYTHON ?= $(wildcard $(CURDIR)/$(VENV)/bin/python)
 PEERS := tests/peers/requirements.txt
 
-.PHONY: help demo test setup peers lint bench clean
+.PHONY: help demo test setup peers lint bench bench-noise clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
 	@echo 'make test       every test, Python peers included where Python is'
 	@echo 'make lint       format and clippy, as .ci/run does'
-	@echo 'make bench      latency, throughput and noise figures'
+	@echo 'make bench      latency of the loop, cost of many channels (60 s a row; ARGS=300)'
+	@echo 'make bench-noise  samples of noise a second'
 	@echo 'make setup      what the build needs from the system (by apt where it may)'
 
 demo: setup
@@ -34,6 +35,12 @@ setup:
 
 peers:
 	@scripts/peers.sh $(VENV) $(PEERS)
+
+bench: setup
+	$(CARGO) bench --locked --bench pipeline -- $(ARGS)
+
+bench-noise: setup
+	$(CARGO) bench --locked --bench noise -- fill
 
 clean:
 	$(CARGO) clean

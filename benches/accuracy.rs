@@ -1,11 +1,18 @@
 //! Error, bias and coverage of the `whittle` method on simulated Gaussian signals.
 //!
-//! `cargo bench --bench accuracy -- [--memory 60] [--windows 4,2,8,16] [--chi 0.5,1,1.5,2] [--draws 25]`
+//! `cargo bench --bench accuracy -- [--memory 60] [--windows 4,2,8,16] [--chi 0.5,1,1.5,2] [--draws 25] [--per 60]
+//! [--kinds 0,1,2,3] [--theta 1] [--shape gauss|log|lorentz] [--design long|short] [--dump FILE] [-v]`, or with
+//! `--special`: steps, bursts, wrong models and artefacts.
+//!
+//! `CRB`: the Cramer-Rao bound of these very signals over 2..35 Hz, with the peaks known, their amplitudes unknown,
+//! and all of them unknown, over the bound without peaks. `zsd`: error over its standard error, root mean square.
+//! `us/fit` is the fit alone, after the transform.
+//!
 //! Every row draws new centres, widths and heights for each of `draws` sessions and cuts consecutive windows from
 //! each session's one long series; the first minute of a session is not counted.
 #![allow(
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::needless_range_loop,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a bench"
@@ -15,7 +22,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rustfft::{FftPlanner, num_complex::Complex};
-use std::io::Write;
+use tras::estimator::specparam::{Specparam, SpecparamSettings};
+use tras::estimator::spectrum::shape::Overlap;
+use tras::estimator::spectrum::transform::Transform;
+use tras::estimator::spectrum::{Kind, SpectrumSettings};
 use tras::estimator::whittle::design::Design;
 use tras::estimator::whittle::{Settings, Whittle};
 use tras::estimator::{Method, Spectrum};
@@ -89,50 +99,42 @@ fn series(samples: usize, rng: &mut ChaCha8Rng, density: impl Fn(f64) -> f64) ->
     line.iter().take(samples).map(|v| v.re / n as f64).collect()
 }
 
-/// Mean over segments and tapers of the periodogram, one-sided, in units^2/Hz.
-struct Transform {
-    tapers: Vec<Vec<f64>>,
+/// Windows to spectra, through the estimator's own transform.
+struct Windows {
+    transform: Transform,
+    segment: usize,
     step: usize,
-    segments: usize,
-    fft: std::sync::Arc<dyn rustfft::Fft<f64>>,
     freqs: Vec<f64>,
+    segments: usize,
+    gamma_shape: f64,
 }
 
-impl Transform {
-    fn new(design: &Design) -> Self {
-        let n = design.segment_samples();
-        let tapers = design
-            .tapers
-            .iter()
-            .map(|t| {
-                let e = t.iter().map(|v| v * v).sum::<f64>().sqrt();
-                t.iter().map(|v| v / e).collect()
-            })
-            .collect();
-        Self {
-            tapers,
-            step: design.step_samples,
-            segments: design.segments,
-            fft: FftPlanner::new().plan_fft_forward(n),
-            freqs: (0..=n / 2).map(|i| i as f64 * RATE_HZ / n as f64).collect(),
-        }
+impl Windows {
+    fn new(settings: &SpectrumSettings, window_s: f64) -> Self {
+        let segment = (settings.segment_s * RATE_HZ).round() as usize;
+        let step = (settings.segment_s * (1.0 - settings.overlap) * RATE_HZ).round() as usize;
+        let segments = ((window_s * RATE_HZ).round() as usize - segment) / step + 1;
+        let transform = Transform::new(settings, segment, RATE_HZ);
+        let gamma_shape = Overlap::new(transform.tapers(), step).mean_shape((0..segments).map(|_| true));
+        let freqs = (0..=segment / 2).map(|i| i as f64 * RATE_HZ / segment as f64).collect();
+        Self { transform, segment, step, freqs, segments, gamma_shape }
     }
-    fn run(&self, window: &[f64]) -> Vec<f64> {
-        let n = self.tapers[0].len();
-        let mut power = vec![0.0; n / 2 + 1];
+
+    fn run(&mut self, window: &[f64]) -> Vec<f64> {
+        let mut mean = vec![0.0; self.freqs.len()];
+        let mut power = mean.clone();
         for s in 0..self.segments {
-            let segment = &window[s * self.step..s * self.step + n];
-            let mean = segment.iter().sum::<f64>() / n as f64;
-            for taper in &self.tapers {
-                let mut line: Vec<_> =
-                    segment.iter().zip(taper).map(|(x, v)| Complex::new((x - mean) * v, 0.0)).collect();
-                self.fft.process(&mut line);
-                for (p, v) in power.iter_mut().zip(&line) {
-                    *p += v.norm_sqr() * 2.0 / RATE_HZ / (self.segments * self.tapers.len()) as f64;
-                }
+            let mut segment = window[s * self.step..s * self.step + self.segment].to_vec();
+            assert!(self.transform.periodogram(&mut segment, &mut power));
+            for (m, p) in mean.iter_mut().zip(&power) {
+                *m += p / self.segments as f64;
             }
         }
-        power
+        mean
+    }
+
+    fn spectrum<'a>(&'a self, power: &'a [f64]) -> Spectrum<'a> {
+        Spectrum { freqs_hz: &self.freqs, power, segments: self.segments, gamma_shape: self.gamma_shape }
     }
 }
 
@@ -181,6 +183,126 @@ fn bound(window_s: f64, chi: f64, bumps: &[Bump], unknown: usize) -> f64 {
     x[1].sqrt()
 }
 
+/// What else may happen to a signal; all with chi = 1 before, 4 s windows, alpha and theta unless said.
+fn special(memory_s: f64, sessions: u64) {
+    let settings = SpectrumSettings {
+        kind: Kind::Multitaper { half_bandwidth_hz: 1.0, tapers: None },
+        segment_s: 4.0,
+        overlap: 0.0,
+        ..SpectrumSettings::default()
+    };
+    let design = Design::of_settings(&settings, RATE_HZ, 4.0);
+    let mut windows = Windows::new(&settings, 4.0);
+    let limit = bound(4.0, 1.0, &[], 0);
+    println!("{sessions} sessions, memory {memory_s} s: window after a minute");
+    println!("signal                                     err/bound   bias    cover  se/bound  invalid");
+    let names = [
+        "step of +0.3, peaks' power unchanged",
+        "step of -0.3, peaks' power unchanged",
+        "step of +0.3, peaks over the line unchanged",
+        "alpha bursts, on for 30 % of the time",
+        "alpha switched off for good, first window",
+        "pure 10 Hz sinusoid",
+        "peaks at 2.5 and 34 Hz",
+        "knee at 8 Hz, exponent 2 above it",
+        "step artefact of 20 sd in the window",
+        "spike of 50 sd in the window",
+    ];
+    for (which, name) in names.iter().enumerate() {
+        let (mut n, mut sum, mut square, mut cover, mut se, mut invalid) = (0.0, 0.0, 0.0, 0.0, 0.0, 0);
+        for d in 0..sessions {
+            let mut rng = ChaCha8Rng::seed_from_u64(77_000 + d);
+            let mut bumps = draw(2, 1.0, &mut rng);
+            if which >= 5 {
+                bumps.clear();
+            }
+            if which == 6 {
+                bumps = [2.5, 34.0]
+                    .map(|centre_hz| Bump { centre_hz, sigma_hz: 0.8, height_log10: 0.8 })
+                    .to_vec();
+            }
+            let knee = if which == 7 { 8.0 } else { 0.0 };
+            let line = |f: f64, chi: f64| 10.0 * (f.max(0.1) / 12.0).powf(-chi);
+            let (warm, after) = (20_000, 20_000);
+            let mut truth: f64 = if which == 7 { 2.0 } else { 1.0 };
+            let base =
+                |f: f64, chi: f64| if knee > 0.0 { 1440.0 / (knee * knee + f * f) } else { line(f, chi) };
+            let power = |f: f64, chi: f64, b: &Bump| 10.0 * 12f64.powf(1.0) * b.at(f, chi, Shape::Gauss);
+            let mut x = series(warm, &mut rng, |f| {
+                base(f, 1.0) + bumps.iter().map(|b| power(f, 1.0, b)).sum::<f64>()
+            });
+            let gate: Vec<bool> = (0..warm + after).map(|t| (t / 150) * 7919 % 10 < 3).collect();
+            match which {
+                0..=2 => {
+                    truth = if which == 1 { 0.7 } else { 1.3 };
+                    x.extend(series(after, &mut rng, |f| {
+                        let peaks = bumps.iter().map(|b| {
+                            if which == 2 {
+                                power(f, 1.0, b) * (b.centre_hz / 12.0).powf(1.0 - truth)
+                            } else {
+                                power(f, 1.0, b)
+                            }
+                        });
+                        line(f, truth) + peaks.sum::<f64>()
+                    }));
+                }
+                3 => {
+                    x = series(warm + after, &mut rng, |f| line(f, 1.0) + power(f, 1.0, &bumps[1]));
+                    let alpha = series(warm + after, &mut rng, |f| power(f, 1.0, &bumps[0]));
+                    for ((x, a), on) in x.iter_mut().zip(alpha).zip(&gate) {
+                        *x += if *on { a } else { 0.0 };
+                    }
+                }
+                4 => x.extend(series(after, &mut rng, |f| line(f, 1.0) + power(f, 1.0, &bumps[1]))),
+                _ => x.extend(series(after, &mut rng, |f| {
+                    base(f, 1.0) + bumps.iter().map(|b| power(f, 1.0, b)).sum::<f64>()
+                })),
+            }
+            let sd = (x.iter().map(|v| v * v).sum::<f64>() / x.len() as f64).sqrt();
+            for (t, v) in x.iter_mut().enumerate() {
+                *v += match which {
+                    5 => 3.0 * sd * (std::f64::consts::TAU * 10.03 * t as f64 / RATE_HZ).sin(),
+                    8 if t > 20_400 => 20.0 * sd,
+                    9 if t == 20_500 => 50.0 * sd,
+                    _ => 0.0,
+                };
+            }
+            let settings = Settings { memory_s, ..Settings::default() };
+            let mut whittle = Whittle::new(settings, &design, &windows.freqs, 1);
+            // Windows of a steady signal all count, of one that changed only the first.
+            if std::env::var("ONLY").is_ok_and(|o| o != which.to_string()) {
+                break;
+            }
+            let counted = if matches!(which, 3 | 5..=7) { 40 } else { 21 };
+            for (w, window) in x.chunks_exact(1000).enumerate().take(counted) {
+                let power = windows.run(window);
+                let fit = whittle.fit(&windows.spectrum(&power), 0);
+                if w < 20 {
+                    continue;
+                }
+                if fit.invalid.is_some() {
+                    invalid += 1;
+                    continue;
+                }
+                let e = fit.exponent - truth;
+                n += 1.0;
+                sum += e;
+                square += e * e;
+                se += fit.exponent_se;
+                cover += f64::from(e.abs() <= 1.96 * fit.exponent_se);
+            }
+        }
+        println!(
+            "{name:44}  {:6.2}  {:+7.3}  {:6.1}%  {:6.2}  {:5.1}%",
+            (square / n).sqrt() / limit,
+            sum / n,
+            100.0 * cover / n,
+            se / n / limit,
+            100.0 * f64::from(invalid) / (n + f64::from(invalid)),
+        );
+    }
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let get = |name: &str, default: &str| {
@@ -192,6 +314,9 @@ fn main() {
     };
     let list = |s: String| s.split(',').map(|v| v.parse::<f64>().unwrap()).collect::<Vec<_>>();
     let memory_s: f64 = get("--memory", "60").parse().unwrap();
+    if args.iter().any(|a| a == "--special") {
+        return special(memory_s, get("--draws", "400").parse().unwrap());
+    }
     let lengths = list(get("--windows", "4"));
     let chis = list(get("--chi", "0.5,1,1.5,2"));
     let kinds = list(get("--kinds", "0,1,2,3"));
@@ -216,21 +341,38 @@ fn main() {
         "design {design_name}, memory {memory_s} s, theta sd 0.5..{theta} Hz, {draws} draws x {per} windows"
     );
     println!(
-        "T s  chi  peaks              err/bound  CRB known/amp/all   bias    cover  zsd   se/bound  us/fit  invalid"
+        "T s  chi  peaks              err/bound  /specparam  CRB known/amp/all   bias    cover  zsd   se/bound  us/fit  invalid"
     );
     for &length in &lengths {
-        let design = match design_name.as_str() {
-            "long" => {
-                Design::sine(RATE_HZ, (length * RATE_HZ) as usize, (2.0 * length) as usize - 1, 1000, 1)
-            }
-            _ => Design::sine(RATE_HZ, 500, 3, 125, ((length - 2.0) / 0.5) as usize + 1),
+        let multitaper = Kind::Multitaper {
+            half_bandwidth_hz: get("--half-bandwidth", "1").parse().unwrap(),
+            tapers: get("--tapers", "x").parse().ok(),
         };
-        let transform = Transform::new(&design);
+        let spectrum_settings = match design_name.as_str() {
+            "long" => SpectrumSettings {
+                kind: multitaper,
+                segment_s: length,
+                overlap: 0.0,
+                ..SpectrumSettings::default()
+            },
+            "short" => SpectrumSettings {
+                kind: multitaper,
+                segment_s: 2.0,
+                overlap: 0.75,
+                ..SpectrumSettings::default()
+            },
+            _ => SpectrumSettings::default(),
+        };
+        let design = Design::of_settings(&spectrum_settings, RATE_HZ, length);
+        let mut windows = Windows::new(&spectrum_settings, length);
+        let mut welch = Windows::new(&SpectrumSettings::default(), length);
+        let mut specparam = Specparam::new(SpecparamSettings::tras()).unwrap();
         let limit = bound(length, 1.0, &[], 0);
         for &chi in &chis {
             for &kind in &kinds {
                 let (mut n, mut sum, mut square, mut cover, mut zz, mut se) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
                 let mut crb = [0.0; 3];
+                let (mut theirs, mut theirs_n) = (0.0, 0.0);
                 let mut times = Vec::new();
                 let mut invalid = 0;
                 for d in 0..draws {
@@ -249,39 +391,31 @@ fn main() {
                     });
                     let settings =
                         Settings { memory_s, hop_s: length, window_s: length, ..Settings::default() };
-                    let mut whittle = Whittle::new(settings, &design, &transform.freqs, 1);
+                    let mut whittle = Whittle::new(settings, &design, &windows.freqs, 1);
                     let (mut dsum, mut dsq) = (0.0, 0.0);
                     for (w, window) in x.chunks_exact(samples).enumerate() {
-                        let power = transform.run(window);
-                        let spectrum = Spectrum {
-                            freqs_hz: &transform.freqs,
-                            power: &power,
-                            segments: design.segments,
-                            gamma_shape: 7.0,
-                        };
+                        let power = windows.run(window);
+                        let spectrum = windows.spectrum(&power);
                         let begin = std::time::Instant::now();
                         let fit = whittle.fit(&spectrum, 0);
                         times.push(begin.elapsed().as_secs_f64() * 1e6);
                         if w < warm {
                             continue;
                         }
+                        let welch_power = welch.run(window);
+                        let reference = specparam.fit(&welch.spectrum(&welch_power), 0).exponent - chi;
+                        if reference.is_finite() {
+                            theirs += reference * reference;
+                            theirs_n += 1.0;
+                        }
                         if let Some(file) = &mut dump {
-                            write!(file, "{length},{chi},{kind},{d},{},{}", fit.exponent, fit.exponent_se)
-                                .unwrap();
-                            let welch = Transform::new(&Design {
-                                sample_rate_hz: RATE_HZ,
-                                tapers: vec![
-                                    (0..250)
-                                        .map(|i| 0.5 - 0.5 * (std::f64::consts::TAU * i as f64 / 250.0).cos())
-                                        .collect(),
-                                ],
-                                step_samples: 125,
-                                segments: (length * 2.0) as usize - 1,
-                            });
-                            for p in welch.run(window).iter().take(36) {
-                                write!(file, ",{p:e}").unwrap();
-                            }
-                            writeln!(file).unwrap();
+                            use std::io::Write;
+                            writeln!(
+                                file,
+                                "{kind},{},{},{},{}",
+                                fit.exponent, fit.exponent_se, fit.r_squared, fit.mae
+                            )
+                            .unwrap();
                         }
                         if fit.invalid.is_some() {
                             invalid += 1;
@@ -324,9 +458,10 @@ fn main() {
                 }
                 times.sort_by(f64::total_cmp);
                 println!(
-                    "{length:3}  {chi:3}  {:17}  {:9.3}  {:5.2} {:5.2} {:5.2}  {:+7.3}  {:6.1}%  {:.2}  {:7.3}  {:6.1}  {invalid}",
+                    "{length:3}  {chi:3}  {:17}  {:9.3}  {:10.3}  {:5.2} {:5.2} {:5.2}  {:+7.3}  {:6.1}%  {:.2}  {:7.3}  {:6.1}  {invalid}",
                     names[kind as usize],
                     (square / n).sqrt() / limit,
+                    (square / n).sqrt() / (theirs / theirs_n).sqrt(),
                     crb[0].sqrt() / limit,
                     crb[1].sqrt() / limit,
                     crb[2].sqrt() / limit,

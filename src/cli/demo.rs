@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{
     CliError, check,
     options::RunOptions,
-    run::{build, finish, live},
+    run::{build, finish, live, shows_dashboard},
 };
 use crate::{
     config::{Config, StimulatorKind},
@@ -23,6 +23,9 @@ use crate::{
         publish::{PublishSettings, publish},
     },
 };
+
+/// Length of a demo without a dashboard, in s.
+const HEADLESS_S: f64 = 150.0;
 
 /// Arguments of `tras demo`.
 #[derive(Args, Debug)]
@@ -61,7 +64,11 @@ pub fn run(args: &DemoArgs) -> Result<(), CliError> {
     let name = format!("tras-demo-{}", std::process::id());
     config.stream.choose(&name);
     config.outlets.prefix = format!("{}-{}", config.outlets.prefix, std::process::id());
-    let built = build("demo", config, &args.options)?;
+    let mut built = build("demo", config, &args.options)?;
+    if !shows_dashboard(&args.options) {
+        // Nobody presses `q`: the baseline and two blocks show it all.
+        built.seconds = built.seconds.or(Some(HEADLESS_S));
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let settings = PublishSettings {
         name,

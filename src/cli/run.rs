@@ -75,8 +75,7 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
 
 /// Runs live, in the dashboard where there is a terminal, and closes with the summary.
 pub(super) fn live(built: &Built, options: &RunOptions) -> Result<(), CliError> {
-    let screen = !options.headless && std::io::stdout().is_terminal() && dashboard::is_usable();
-    let watching = if screen {
+    let watching = if shows_dashboard(options) {
         let mut style = dashboard::Options::from_environment();
         style.theme.colour &= !options.no_color;
         style.theme.ascii |= options.ascii;
@@ -85,6 +84,11 @@ pub(super) fn live(built: &Built, options: &RunOptions) -> Result<(), CliError> 
         live::Watching::Lines
     };
     finish(&live::run(built, &watching)?, options.json)
+}
+
+/// Whether there is a terminal for the dashboard, and nobody said `--headless`.
+pub(super) fn shows_dashboard(options: &RunOptions) -> bool {
+    !options.headless && std::io::stdout().is_terminal() && dashboard::is_usable()
 }
 
 /// Prints the summary; an error where the run had faults.

@@ -5,9 +5,13 @@
 //! No threads, no clock, no allocation after construction.
 
 pub mod artefact;
+pub mod bands;
+pub mod build;
 pub mod peaks;
 pub mod specparam;
 pub mod spectrum;
+pub mod timescale;
+pub mod tracking;
 pub mod whittle;
 pub mod window;
 

@@ -193,6 +193,16 @@ impl Estimator {
     /// Fits every target's window that ends with the last frame; `now_s` on the clock of the frames' stamps.
     pub fn estimates(&mut self, now_s: f64) -> &[Estimate] {
         self.estimates.clear();
+        for target in 0..self.settings.targets.len() {
+            let estimate = self.estimate(target, now_s);
+            self.estimates.push(estimate);
+        }
+        &self.estimates
+    }
+
+    /// Fits one target's window that ends with the last frame: for whoever cannot wait for all of them. At most
+    /// once a hop for each target, because a method remembers what it has seen.
+    pub fn estimate(&mut self, target: usize, now_s: f64) -> Estimate {
         let window = self.timing.window as u64;
         let whole = self.run >= window;
         let within = |last: u64, received: u64| last > 0 && received - last < window;
@@ -214,25 +224,23 @@ impl Estimator {
             None
         };
         let place = self.place();
-        for target in 0..self.settings.targets.len() {
-            let (used, mut fit) = self.fit_target(target, place);
-            if let Some(reason) = reason {
-                fit.invalid = Some(reason);
-            }
-            self.estimates.push(Estimate {
-                id: self.next_id,
-                target,
-                first_sample: (self.last.index + 1).saturating_sub(window).max(self.first_index),
-                last_sample: self.last.index,
-                stamp_s: self.last.stamp_s,
-                segments_used: used,
-                segments_total: self.timing.depth,
-                contamination,
-                fit,
-            });
-            self.next_id += 1;
+        let (used, mut fit) = self.fit_target(target, place);
+        if let Some(reason) = reason {
+            fit.invalid = Some(reason);
         }
-        &self.estimates
+        let id = self.next_id;
+        self.next_id += 1;
+        Estimate {
+            id,
+            target,
+            first_sample: (self.last.index + 1).saturating_sub(window).max(self.first_index),
+            last_sample: self.last.index,
+            stamp_s: self.last.stamp_s,
+            segments_used: used,
+            segments_total: self.timing.depth,
+            contamination,
+            fit,
+        }
     }
 
     /// The spectrum that `target`'s last estimate was fitted to.

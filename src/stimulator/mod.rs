@@ -3,7 +3,12 @@
 //! In: samples in mA that have passed every host limit. Out: what the device says it delivered. The loop
 //! cannot tell one adapter from another; each has its own clock, queue and limits behind this trait.
 
+pub mod audio;
+pub mod linked;
+pub mod serial;
 pub mod simulated;
+
+use std::{borrow::Cow, sync::Arc};
 
 pub use tras_device::{FaultCode, State};
 pub use tras_wire::{Limits, Stop};
@@ -27,6 +32,9 @@ pub struct Status {
     pub impedance_kohm: Option<f32>,
     /// The latched fault, if any: its code, the number that broke the limit, and when.
     pub fault: Option<DeviceFault>,
+    /// Why the device cannot be spoken to any more, if so; all the rest is what it said last. Latched until a
+    /// person connects anew.
+    pub lost: Option<&'static str>,
 }
 
 /// A fault as the device latched it.
@@ -57,16 +65,16 @@ pub struct Delivered {
 pub enum StimulatorError {
     /// Nothing answers there.
     #[error("stimulator {device}: not found: {detail}")]
-    NotFound { device: String, detail: String },
+    NotFound { device: Arc<str>, detail: Cow<'static, str> },
     /// The device's echo differs from what was asked.
     #[error("stimulator {device}: it echoes {key} = {got}, asked for {wanted}; do not stimulate with it")]
-    LimitsDiffer { device: String, key: &'static str, wanted: f32, got: f32 },
+    LimitsDiffer { device: Arc<str>, key: &'static str, wanted: f32, got: f32 },
     /// The device refuses in its present state.
     #[error("stimulator {device}: {what} refused in state {state:?}")]
-    Refused { device: String, what: &'static str, state: State },
+    Refused { device: Arc<str>, what: &'static str, state: State },
     /// The link is gone.
     #[error("stimulator {device}: link lost: {detail}")]
-    Lost { device: String, detail: String },
+    Lost { device: Arc<str>, detail: Cow<'static, str> },
 }
 
 impl StimulatorError {

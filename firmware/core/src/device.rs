@@ -216,8 +216,8 @@ impl Device {
         let playing = matches!(self.state, State::RampUp | State::Stimulating)
             || (self.state == State::RampDown && self.held_ma.is_none());
         let change_ma = (current_ma - was_ma).abs();
-        // One part in a thousand for the rounding of a waveform that keeps exactly to the limit.
-        let allowed_ma = 1.001 * limits.slew_ma_per_ms * dt_us as f32 * 1e-3 + 1e-6;
+        // A waveform that keeps exactly to the limit may exceed it by a step of the wire, and by rounding.
+        let allowed_ma = 1.001 * limits.slew_ma_per_ms * dt_us as f32 * 1e-3 + 1.1e-4;
         let broken = if change_ma > allowed_ma {
             Some((FaultCode::Slew, change_ma * 1e3 / dt_us.max(1) as f32))
         } else {

@@ -153,7 +153,8 @@ pub struct Samples {
     pub burst: u32,
     /// The index of the first.
     pub index: u64,
-    /// In mA.
+    /// In mA; the wire carries steps of 0.1 uA: [`crate::carried_ma`].
+    #[serde(with = "crate::steps")]
     pub current_ma: heapless::Vec<f32, MAX_SAMPLES>,
 }
 

@@ -204,7 +204,7 @@ impl Built {
     pub fn stimulator(&self, now_s: f64) -> Result<Box<dyn Stimulator>, CliError> {
         let s = &self.config.stimulator;
         let mut device: Box<dyn Stimulator> = match s.kind {
-            StimulatorKind::Simulated => Box::new(SimulatedStimulator::new(SimulatedSettings {
+            StimulatorKind::Simulated => Box::new(SimulatedStimulator::simulated(SimulatedSettings {
                 queue_capacity: (s.rate_hz * s.queue_ms * 1e-3).round().clamp(1.0, 4_000.0) as u16,
                 ..SimulatedSettings::default()
             })),
