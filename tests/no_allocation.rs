@@ -238,7 +238,7 @@ fn run(built: &Built, broken: Broken) -> (Vec<Note>, u64) {
     let estimator = built.estimator(description.rate_hz, &labels).unwrap();
     let controller = built.controller().unwrap();
     let decision = controller.decision();
-    let mut inner = SimulatedStimulator::new(Settings::default());
+    let mut inner = SimulatedStimulator::simulated(Settings::default());
     inner.connect(&built.limits().to_device(), START_S).unwrap();
     let device = Breaking { inner, broken };
     let rate_hz = device.rate_hz();
