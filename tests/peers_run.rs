@@ -15,7 +15,7 @@ use std::path::Path;
 
 use common_lsl::python;
 use common_recording::shared;
-use program_support::{Lab, Session, assert_contract, sleep_s};
+use program_support::{Lab, Row, Session, assert_contract, sleep_s};
 use serde_json::Value;
 use tras::acquisition::recording::OpenOptions;
 use tras::recorder::check;
@@ -61,6 +61,12 @@ fn said_by(peer: &mut acquisition_support::Killed) -> Value {
     assert!(status.success(), "the peer failed: {text}\n{errors}");
     serde_json::from_str(text.lines().last().unwrap_or_default())
         .unwrap_or_else(|error| panic!("{error}: {text}\n{errors}"))
+}
+
+/// The valid exponents of a target.
+fn exponents(rows: &[(f64, Row)], target: usize) -> Vec<f64> {
+    let valid = rows.iter().filter(|(_, r)| r["target"] == target as f64 && r["valid"] == 1.0);
+    valid.map(|(_, r)| r["exponent"]).collect()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -111,6 +117,7 @@ fn a_person_s_recording_replayed_is_estimated_and_its_spoilt_samples_are_never_u
         .map(|(_, row)| (row["index"] as u64, row["spoilt_0"] as u32))
         .collect();
     let rows = session.rows("estimates");
+    let usual: Vec<f64> = (0..15).map(|target| median(exponents(&rows, target))).collect();
     for &sample in &spoilt {
         let marked = facts.get(&(sample as u64)).copied().unwrap_or(0);
         for channel in 0..14 {
@@ -119,13 +126,14 @@ fn a_person_s_recording_replayed_is_estimated_and_its_spoilt_samples_are_never_u
         }
         // Used by no segment: each valid window around it has gone without the segments (1 s, every 0.5 s) that
         // hold it.
-        let mut around = 0;
+        let (mut around, mut off) = (0, 0.0);
         for (_, estimate) in &rows {
             let (first, last) = (estimate["first_sample"] as usize, estimate["last_sample"] as usize);
             if !(first..=last).contains(&sample) || estimate["valid"] != 1.0 {
                 continue;
             }
             around += 1;
+            off += estimate["exponent"] - usual[estimate["target"] as usize];
             let holding =
                 (0..7).filter(|k| (first + 64 * k..first + 64 * k + 128).contains(&sample)).count() as f64;
             assert!(holding >= 1.0);
@@ -134,7 +142,10 @@ fn a_person_s_recording_replayed_is_estimated_and_its_spoilt_samples_are_never_u
                 "sample {sample}: {estimate:?}"
             );
         }
-        eprintln!("spoilt sample {}: {around} valid estimates around it, none with it", sample + offset);
+        let off = off / f64::from(around.max(1));
+        let number = sample + offset;
+        eprintln!("spoilt sample {number}: {around} valid estimates around it, {off:+.3} from the usual");
+        assert!(off.abs() < 0.25, "a spike flattens: the exponents around {number} are off by {off}");
     }
 
     // Current went out, as the plan says, and is in the summary.
@@ -156,8 +167,7 @@ fn a_person_s_recording_replayed_is_estimated_and_its_spoilt_samples_are_never_u
     let targets = session.targets();
     let (mut off, mut pairs) = (0.0, Vec::new());
     for (index, label) in targets.iter().enumerate().filter(|(_, label)| *label != "all") {
-        let valid = rows.iter().filter(|(_, r)| r["target"] == index as f64 && r["valid"] == 1.0);
-        let valid: Vec<f64> = valid.map(|(_, r)| r["exponent"]).collect();
+        let valid = exponents(&rows, index);
         assert!(valid.len() > 40, "{label}: {} valid estimates", valid.len());
         let (ours, theirs) = (median(valid), slopes[label].as_f64().unwrap());
         eprintln!("{label:4} {ours:.2}, by least squares {theirs:.2}");
@@ -208,8 +218,7 @@ fn pylsl_sends_noise_of_a_known_exponent_and_it_is_found() {
         assert_eq!(session.eeg().1, ["Fz", "Cz", "Pz", "Oz"]);
         // Nothing of the simulated current reaches pylsl: what was estimated under it counts here too.
         let rows = session.rows("estimates");
-        let valid = rows.iter().filter(|(_, r)| r["target"] == 0.0 && r["valid"] == 1.0);
-        let valid: Vec<f64> = valid.map(|(_, r)| r["exponent"]).collect();
+        let valid = exponents(&rows, 0);
         let mean = valid.iter().sum::<f64>() / valid.len() as f64;
         eprintln!("exponent 1.4 sent, {mean:.3} found by {method} over {} estimates", valid.len());
         assert!((mean - 1.4).abs() < 0.1, "{method}: {mean}");

@@ -145,7 +145,6 @@ fn a_sender_that_falls_silent_is_lost_too_and_taken_up_where_it_goes_on() {
     check(&session.path).unwrap();
     let (lost_s, eeg_s) = (session.when("stream", "state", "LOST"), session.numbers("sim").1);
     assert_eq!(lost_s.len(), 1, "{:?}", session.events());
-    // The sender makes good what it missed, with its old stamps: so count by when it was alone, not by index.
     let (current, current_s) = session.numbers("current");
     let halted_s = session.when("halted", "why", "the EEG stream is lost");
     let stale =
@@ -153,6 +152,17 @@ fn a_sender_that_falls_silent_is_lost_too_and_taken_up_where_it_goes_on() {
     assert!(halted_s.len() == 1 || stale, "{:?}", session.events());
     assert!(current.iter().zip(&current_s).all(|(ma, s)| *s < lost_s[0] + 1.3 || *ma == 0.0));
     assert_eq!(session.when("current", "state", "ramp up").len(), 1, "no restart in the block");
-    let before = eeg_s.iter().filter(|s| **s < lost_s[0]).fold(f64::NEG_INFINITY, |most, s| most.max(*s));
-    eprintln!("silent: last stamp before LOST {:.0} ms earlier; {summary}", (lost_s[0] - before) * 1e3);
+    // The sender makes good what it missed, with its old stamps: the frame that is marked as the first after the
+    // silence says which was the last before it.
+    let facts = session.rows("frame_facts");
+    let resumed: Vec<f64> =
+        facts.iter().filter(|(_, r)| r["facts"] as u32 & 32 != 0).map(|(_, r)| r["index"]).collect();
+    assert_eq!(resumed.len(), 1, "frames marked as the first of a returned stream");
+    let silent_s = lost_s[0] - eeg_s[resumed[0] as usize - 1];
+    eprintln!("LOST {:.0} ms after the last sample of a silent sender", silent_s * 1e3);
+    assert!((0.3..=0.5).contains(&silent_s), "LOST {silent_s} s after the last sample");
+    assert_eq!(summary["samples_received"].as_u64(), Some(eeg_s.len() as u64));
+    let spans = |r: &program_support::Row| r["first_sample"] < resumed[0] && resumed[0] <= r["last_sample"];
+    let rows = session.rows("estimates");
+    assert!(rows.iter().all(|(_, r)| !(spans(r) && r["valid"] == 1.0)), "a valid window spans the silence");
 }
