@@ -113,6 +113,16 @@ impl Built {
         }
     }
 
+    /// The least and the largest exponent that the law may give.
+    fn exponent_bounds(&self) -> (f64, f64) {
+        let c = &self.config.controller;
+        match c.law {
+            // An open loop gives what the protocol says, whatever an adaptive law would be bounded by.
+            Law::Fixed => (self.config.stimulation.exponent, self.config.stimulation.exponent),
+            Law::Adaptive => (c.exponent_min, c.exponent_max),
+        }
+    }
+
     /// The control law within its bounds.
     ///
     /// # Errors
@@ -120,11 +130,7 @@ impl Built {
     pub fn controller(&self) -> Result<Controller, CliError> {
         let c = &self.config.controller;
         let start = self.config.stimulation.exponent;
-        // An open loop gives what the protocol says, whatever an adaptive law would be bounded by.
-        let (min, max) = match c.law {
-            Law::Fixed => (start, start),
-            Law::Adaptive => (c.exponent_min, c.exponent_max),
-        };
+        let (min, max) = self.exponent_bounds();
         let settings = ControllerSettings {
             start_exponent: start.clamp(min, max),
             min_exponent: min,
@@ -176,7 +182,8 @@ impl Built {
     /// The host's current, disarmed.
     ///
     /// # Errors
-    /// A limit beyond its hard limit, or a noise that cannot be made at the device's rate.
+    /// A limit beyond its hard limit, a noise that cannot be made at the device's rate, or a law whose bounds hold
+    /// an exponent that a burst would be refused for: better told now than at the third block.
     pub fn current(&self, rate_hz: f64) -> Result<Current, CliError> {
         let s = &self.config.stimulation;
         let setup = Setup {
@@ -187,7 +194,12 @@ impl Built {
             arm_expires_s: s.gap_s + s.baseline_s + 60.0,
             ..Setup::new(self.limits(), self.seed)
         };
-        Current::new(&setup).map_err(usage)
+        let current = Current::new(&setup).map_err(usage)?;
+        let (min, max) = self.exponent_bounds();
+        for exponent in [s.exponent, min, max] {
+            current.check(exponent, s.peak_ma).map_err(|e| usage(format!("[stimulation] {e}")))?;
+        }
+        Ok(current)
     }
 
     /// The device, connected: its echo of the limits is matched.

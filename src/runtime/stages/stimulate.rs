@@ -167,9 +167,9 @@ impl StimulateStage {
         };
         // The watch first: from here on no frame counts as clean.
         self.watch.begin();
-        if self.current.start(&start).is_err() {
+        if let Err(refusal) = self.current.start(&start) {
             self.watch.end(now_s);
-            return self.link_failed("the burst is refused: a limit of the session would be reached", now_s);
+            return self.link_failed(refusal.in_short(), now_s);
         }
         self.exponent = self.decision.exponent;
         self.tail = (self.device.rate_hz() * TAIL_S) as usize;
