@@ -53,6 +53,9 @@ pub struct StimulateStage {
     /// A fault or the operator: nothing starts any more in this run.
     locked: bool,
     device_fault_told: bool,
+    loss_told: bool,
+    /// A stop was said and no burst has begun since.
+    stopping: bool,
     /// Zeros still to be queued behind the ramp down: the device takes them for the end of the burst.
     tail: usize,
 }
@@ -83,6 +86,8 @@ impl StimulateStage {
             told_status_s: f64::NEG_INFINITY,
             locked: false,
             device_fault_told: false,
+            loss_told: false,
+            stopping: false,
             tail: 0,
         }
     }
@@ -168,13 +173,14 @@ impl StimulateStage {
             return self.link_failed("the burst is refused: a limit of the session would be reached", now_s);
         }
         self.exponent = self.decision.exponent;
+        self.stopping = false;
         self.tail = (self.device.rate_hz() * TAIL_S) as usize;
     }
 
     fn stop(&mut self, how: Stop, now_s: f64) {
         self.current.stop(how);
         self.device.stop(how, now_s);
-        self.tail = 0;
+        (self.tail, self.stopping) = (0, true);
     }
 
     /// Keeps the device's queue full while a burst runs, then adds its last zeros.
@@ -192,7 +198,7 @@ impl StimulateStage {
         let Some(block) = self.samples_ma.get_mut(..room).filter(|block| !block.is_empty()) else { return };
         self.current.fill(block);
         // While the device ramps down by itself after a stop it refuses samples: that is not a lost link.
-        let stopping = self.status.state == State::RampDown;
+        let stopping = self.stopping || self.status.state == State::RampDown;
         if let Err(error) = self.device.queue(block, now_s)
             && !stopping
             && self.current.state() != State::Armed
@@ -212,6 +218,13 @@ impl StimulateStage {
             self.notes.tell(now_s, Note::DeviceFault(fault));
             self.notes.tell(now_s, Note::Halted(Halt::Fault));
         }
+        if let Some(why) = self.status.lost
+            && !self.loss_told
+        {
+            self.loss_told = true;
+            self.link_failed(why, now_s);
+            self.notes.tell(now_s, Note::Halted(Halt::Fault));
+        }
         let host_rests = matches!(self.current.state(), State::Disarmed | State::Armed | State::Fault);
         let device_rests = matches!(self.status.state, State::Disarmed | State::Armed | State::Fault);
         if host_rests && device_rests && self.status.current_ma == 0.0 && self.status.queue_fill == 0 {
@@ -220,7 +233,7 @@ impl StimulateStage {
     }
 
     fn link_failed(&mut self, what: &'static str, now_s: f64) {
-        self.locked = true;
+        (self.locked, self.tail) = (true, 0);
         self.current.fault(FaultCode::Heartbeat, 0.0, Stop::Fast);
         self.device.stop(Stop::Fast, now_s);
         self.notes.tell(now_s, Note::LinkFault(what));
