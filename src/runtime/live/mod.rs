@@ -8,6 +8,8 @@
 //! observe   (none)    notes, record ring,           screen's view (a mutex that the three above never take),
 //!                     delivered ring, markers       outlets, entries for `record` (bounded channel)
 //! markers   (none)    LSL marker streams            markers (bounded channel)
+//! tras-serial (78)    a ring of bytes               the serial port, and back (only with that adapter)
+//! audio     (79)      rings of bytes and samples    the output's buffers (only with that adapter)
 //! record    (none)    entries                       XDF file
 //! dashboard (none)    view                          keys
 //! main      (none)    signals, keys                 control words
@@ -112,6 +114,11 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     let began_s = lsl::local_clock();
     let device = if built.stimulates() { Some(built.stimulator(began_s)?) } else { None };
     let rate_hz = device.as_ref().map_or(1.0, |device| device.rate_hz());
+    for caution in device.iter().flat_map(|device| device.cautions()) {
+        // Before anything can flow, and once more in the summary.
+        eprintln!("tras: {caution}");
+        warnings.push(caution);
+    }
     let current = if built.stimulates() { Some(built.current(rate_hz)?) } else { None };
     let ledger = match &current {
         // Nothing flows into a person from a simulation.

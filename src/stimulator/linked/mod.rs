@@ -358,6 +358,7 @@ impl<L: Line> Linked<L> {
     fn lose(&mut self, why: &'static str) {
         if self.lost.is_none() {
             self.lost = Some(why);
+            self.line.give_up();
             self.outbox.drop_all();
             self.arming = None;
         }
@@ -507,6 +508,20 @@ fn unknown() -> Telemetry {
 impl<L: Line> Stimulator for Linked<L> {
     fn name(&self) -> &str {
         self.line.name()
+    }
+
+    fn cautions(&self) -> Vec<String> {
+        let mut cautions = self.line.cautions();
+        if let Some(identity) = &self.identity {
+            if identity.crystal_failed {
+                let what = "its crystal did not start: its clock is off by up to 1 %, and so are rate and durations";
+                cautions.push(format!("{}: {what}", self.name()));
+            }
+            if identity.watchdog_reset {
+                cautions.push(format!("{}: its watchdog has reset it since it was switched on", self.name()));
+            }
+        }
+        cautions
     }
 
     fn rate_hz(&self) -> f64 {
