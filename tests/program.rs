@@ -165,7 +165,7 @@ fn sigterm_in_mid_burst_ramps_down_closes_the_files_and_ends_with_0() {
     assert_eq!(flowed(stopped_s + 1.3, f64::INFINITY), 0.0);
     assert!(current.windows(2).all(|w| (w[1] - w[0]).abs() <= 0.25 + 1e-6));
     assert_eq!(current.last(), Some(&0.0));
-    let last = session.events().into_iter().filter(|(_, e)| e["event"] == "current").next_back().unwrap().1;
+    let last = session.events().into_iter().rfind(|(_, e)| e["event"] == "current").unwrap().1;
     assert!(last["state"] == "armed" || last["state"] == "disarmed", "{last}");
 }
 
