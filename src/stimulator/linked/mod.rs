@@ -236,12 +236,12 @@ impl<L: Line> Linked<L> {
                 match self.decoder.push::<DeviceMessage>(byte) {
                     None => {}
                     Some(Err(error)) => self.strange.frame(error),
-                    Some(Ok(frame)) => {
-                        if self.admits(&frame) {
-                            self.heed(&frame, now_s);
-                            return Some(frame.message);
-                        }
+                    Some(Ok(frame)) if self.admits(&frame) => {
+                        self.heed(&frame, now_s);
+                        return Some(frame.message);
                     }
+                    // Of another session, or older than what is known.
+                    Some(Ok(_)) => {}
                 }
             }
             self.at = 0;
