@@ -16,6 +16,7 @@ help:
 	@echo 'make lint       format and clippy, as .ci/run does'
 	@echo 'make bench      latency of the loop, cost of many channels (60 s a row; ARGS=300)'
 	@echo 'make bench-noise  samples of noise a second'
+	@echo 'make firmware   the firmware for its board: size and stack use'
 	@echo 'make setup      what the build needs from the system (by apt where it may)'
 
 demo: setup
@@ -41,6 +42,8 @@ bench: setup
 
 bench-noise: setup
 	$(CARGO) bench --locked --bench noise -- fill
+
+include firmware/Makefile
 
 clean:
 	$(CARGO) clean
