@@ -81,8 +81,8 @@ mod tests {
     fn the_limit_is_the_means_less_the_deviations() {
         let mut spread = Spread::default();
         [0.9, 0.95, f64::NAN, 0.99, 0.8].into_iter().for_each(|r| spread.add(r));
-        // numpy: mean 0.91, std(ddof=1) 0.081650
-        assert!((spread.limit(2.0).unwrap() - (0.91 - 2.0 * 0.081_649_658)).abs() < 1e-8);
+        // numpy: x.mean() - 2 * x.std(ddof=1)
+        assert!((spread.limit(2.0).unwrap() - 0.745_886_218_332).abs() < 1e-11);
         assert_eq!(Spread::default().limit(2.0), None);
     }
 
