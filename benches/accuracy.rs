@@ -193,6 +193,7 @@ fn special(memory_s: f64, sessions: u64) {
     };
     let design = Design::of_settings(&settings, RATE_HZ, 4.0);
     let mut windows = Windows::new(&settings, 4.0);
+    let mut whittle = Whittle::new(Settings { memory_s, ..Settings::default() }, &design, &windows.freqs, 1);
     let limit = bound(4.0, 1.0, &[], 0);
     println!("{sessions} sessions, memory {memory_s} s: window after a minute");
     println!("signal                                     err/bound   bias    cover  se/bound  invalid");
@@ -267,12 +268,8 @@ fn special(memory_s: f64, sessions: u64) {
                     _ => 0.0,
                 };
             }
-            let settings = Settings { memory_s, ..Settings::default() };
-            let mut whittle = Whittle::new(settings, &design, &windows.freqs, 1);
+            whittle.reset();
             // Windows of a steady signal all count, of one that changed only the first.
-            if std::env::var("ONLY").is_ok_and(|o| o != which.to_string()) {
-                break;
-            }
             let counted = if matches!(which, 3 | 5..=7) { 40 } else { 21 };
             for (w, window) in x.chunks_exact(1000).enumerate().take(counted) {
                 let power = windows.run(window);
@@ -365,6 +362,8 @@ fn main() {
         };
         let design = Design::of_settings(&spectrum_settings, RATE_HZ, length);
         let mut windows = Windows::new(&spectrum_settings, length);
+        let settings = Settings { memory_s, hop_s: length, window_s: length, ..Settings::default() };
+        let mut whittle = Whittle::new(settings, &design, &windows.freqs, 1);
         let mut welch = Windows::new(&SpectrumSettings::default(), length);
         let mut specparam = Specparam::new(SpecparamSettings::tras()).unwrap();
         let limit = bound(length, 1.0, &[], 0);
@@ -389,9 +388,7 @@ fn main() {
                         10.0 * (f.max(0.1).powf(-chi)
                             + bumps.iter().map(|b| b.at(f, chi, shape)).sum::<f64>())
                     });
-                    let settings =
-                        Settings { memory_s, hop_s: length, window_s: length, ..Settings::default() };
-                    let mut whittle = Whittle::new(settings, &design, &windows.freqs, 1);
+                    whittle.reset();
                     let (mut dsum, mut dsq) = (0.0, 0.0);
                     for (w, window) in x.chunks_exact(samples).enumerate() {
                         let power = windows.run(window);

@@ -2,6 +2,7 @@
 
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,8 +28,17 @@ impl Emulator {
         std::fs::create_dir_all(directory)?;
         let socket = |name: &str| directory.join(name);
         let chardev = |id: &str| format!("socket,id={id},path={},server=on,wait=on", socket(id).display());
-        let process = Command::new("qemu-system-arm")
-            // No -icount: it keeps a steadier clock on an idle machine, but on a busy one a stop came a second late.
+        let mut qemu = Command::new("qemu-system-arm");
+        // SAFETY: one system call, which is allowed between fork and exec. A bench that is killed takes the
+        // emulator with it.
+        unsafe {
+            qemu.pre_exec(|| {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                Ok(())
+            });
+        }
+        let process = qemu
+            // No -icount: it keeps a steadier clock on an idle machine, but on a busy one the lines lag by a second.
             .args(["-M", "netduinoplus2", "-nographic", "-monitor", "none"])
             .args(["-chardev", &chardev("link"), "-serial", "chardev:link"])
             .args(["-chardev", &chardev("analogue"), "-serial", "chardev:analogue"])

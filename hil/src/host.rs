@@ -36,6 +36,8 @@ pub struct Host {
     sent: VecDeque<(u32, u64)>,
     /// Times that something had to be sent again.
     pub resent: u32,
+    /// Sends no heartbeat.
+    pub silent: bool,
     /// Round trips of heartbeats.
     pub round_trips: Vec<Duration>,
     beats: Vec<Instant>,
@@ -65,6 +67,7 @@ impl Host {
             acknowledged: Instant::now(),
             sent: VecDeque::new(),
             resent: 0,
+            silent: false,
             round_trips: Vec::new(),
             beats: Vec::new(),
             lowest_fill: u16::MAX,
@@ -223,7 +226,7 @@ impl Host {
     /// # Errors
     /// The line is gone.
     pub fn beat(&mut self, every: Duration) -> Result<()> {
-        if self.heartbeat.elapsed() >= every {
+        if !self.silent && self.heartbeat.elapsed() >= every {
             self.heartbeat = Instant::now();
             self.beats.push(self.heartbeat);
             let echo = self.beats.len() as u32 - 1;

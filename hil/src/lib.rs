@@ -9,7 +9,10 @@
 //! What the head sees is what would leave the board: every DAC code with its time. The bench judges by that
 //! alone, never by what the device or the host says of itself.
 
+pub mod alive;
 pub mod emulator;
+pub mod faults;
 pub mod head;
 pub mod host;
 pub mod line;
+pub mod serve;

@@ -5,6 +5,7 @@ use std::io::{Error, Read, Result, Write};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What happens to bytes, as long as it is set. Shares are of all bytes, both ways.
@@ -16,39 +17,79 @@ pub struct Spoil {
     pub flipped_ppm: u32,
     /// So many of a million bytes are lost.
     pub lost_ppm: u32,
-    /// Each chunk comes twice.
+    /// What the host writes at once comes twice. The device's bytes leave the emulator one by one.
     pub repeated: bool,
     /// These bytes go to the device once, before anything else.
     pub injected: Vec<u8>,
 }
 
-/// The line.
+/// The line, between the board's `link` and the end that the host is given.
 pub struct Line {
-    /// The host's end: what `tras run` is told as its serial port.
-    pub port: PathBuf,
     spoil: Arc<Mutex<Spoil>>,
-    _keep_open: OwnedFd,
+    /// A pseudo terminal whose last user closes it is gone; the bench keeps it.
+    _kept: Option<OwnedFd>,
 }
 
 impl Line {
-    /// Joins a new pseudo terminal to the board's `link`.
+    /// Joins a new pseudo terminal, and gives its path: what `tras run` is told as its serial port.
     ///
     /// # Errors
     /// No pseudo terminal is to be had.
-    pub fn start(link: UnixStream) -> Result<Self> {
+    pub fn terminal(link: UnixStream) -> Result<(Self, PathBuf)> {
         let (master, slave, port) = pseudo_terminal()?;
+        let (read, write) = (File::from(master.try_clone()?), File::from(master));
+        Ok((Self::join(link, read, write, Some(slave))?, port))
+    }
+
+    /// Joins a new socket, for a host in this process.
+    ///
+    /// # Errors
+    /// No socket is to be had.
+    pub fn socket(link: UnixStream) -> Result<(Self, UnixStream)> {
+        let (ours, hosts) = UnixStream::pair()?;
+        Ok((Self::join(link, ours.try_clone()?, ours, None)?, hosts))
+    }
+
+    fn join(
+        link: UnixStream,
+        from_host: impl Read + Send + 'static,
+        to_host: impl Write + Send + 'static,
+        kept: Option<OwnedFd>,
+    ) -> Result<Self> {
         let spoil = Arc::new(Mutex::new(Spoil::default()));
-        let (to_device, from_device) = (File::from(master.try_clone()?), File::from(master));
         let (down, up) = (spoil.clone(), spoil.clone());
-        let writer = link.try_clone()?;
-        std::thread::spawn(move || carry(to_device, writer, &down, true, 1));
-        std::thread::spawn(move || carry(link, from_device, &up, false, 2));
-        Ok(Self { port, spoil, _keep_open: slave })
+        let to_device = link.try_clone()?;
+        std::thread::spawn(move || carry(from_host, to_device, &down, true, 1));
+        let to_host = Lossy::start(to_host);
+        std::thread::spawn(move || carry(link, to_host, &up, false, 2));
+        Ok(Self { spoil, _kept: kept })
     }
 
     /// Changes what goes wrong.
     pub fn set(&self, change: impl FnOnce(&mut Spoil)) {
         change(&mut self.spoil.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Towards a host that may not be reading: what it does not take is lost, as on a cable, and the board goes on.
+struct Lossy(SyncSender<Vec<u8>>);
+
+impl Lossy {
+    fn start(mut to: impl Write + Send + 'static) -> Self {
+        let (sender, receiver) = sync_channel::<Vec<u8>>(16);
+        std::thread::spawn(move || receiver.iter().try_for_each(|bytes| to.write_all(&bytes)));
+        Self(sender)
+    }
+}
+
+impl Write for Lossy {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        let _ = self.0.try_send(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -71,7 +112,7 @@ fn carry(mut from: impl Read, mut to: impl Write, spoil: &Mutex<Spoil>, down: bo
             continue;
         }
         let mut out = if down { now.injected } else { Vec::new() };
-        for _ in 0..1 + usize::from(now.repeated) {
+        for _ in 0..1 + usize::from(down && now.repeated) {
             for &byte in chunk.get(..n).unwrap_or_default() {
                 if !chance(&mut random, now.lost_ppm) {
                     let flip = u8::from(chance(&mut random, now.flipped_ppm)) << (random % 8);

@@ -163,7 +163,7 @@ impl FitArgs {
         let Some(window_s) = self.window else { return Ok(None) };
         let segment_s = 1.0 / step_hz;
         let steps = (window_s - segment_s) / (segment_s * (1.0 - self.overlap));
-        if steps < -1e-6 || steps > 1e5 {
+        if !(-1e-6..=1e5).contains(&steps) {
             return Err(format!(
                 "--window {window_s}: a segment lasts {segment_s:.3} s by the frequency step of {step_hz} Hz"
             ));

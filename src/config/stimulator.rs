@@ -31,13 +31,14 @@ impl StimulatorKind {
 pub struct StimulatorConfig {
     /// Which adapter.
     pub kind: StimulatorKind,
-    /// Samples a second that the device takes.
+    /// Samples a second that the device takes. Audio: frames a second to open the output at; left out, its own.
     pub rate_hz: f64,
     /// How much the device's queue is kept filled, in ms; at least 20, or a pause of the host is heard.
     pub queue_ms: f64,
     /// Serial: the port, for instance `/dev/ttyACM0`.
     pub port: Option<String>,
-    /// Serial: USB vendor and product, for instance `0483:5740`, instead of a port.
+    /// Serial: USB vendor and product, for instance `0483:5740`, instead of a port; of several boards one is
+    /// chosen by its serial number, `0483:5740:3571`.
     pub usb_id: Option<String>,
     /// Audio: name of the output.
     pub device: Option<String>,
@@ -47,6 +48,8 @@ pub struct StimulatorConfig {
     pub scale_ma_per_v: Option<f64>,
     /// Audio: volts at the output at digital full scale, measured.
     pub full_scale_v: Option<f64>,
+    /// Audio: corner of the output's roll-off at low frequencies in Hz, measured; it is compensated.
+    pub rolloff_hz: Option<f64>,
     /// Audio: the operator states that the current source limits by itself. Without it audio is refused, because
     /// that path has no independent watchdog.
     pub external_limits: bool,
@@ -70,6 +73,7 @@ impl StimulatorConfig {
             channel: s.is_set("channel").then(|| s.count("channel", 1, 1, 256)),
             scale_ma_per_v: s.number_opt("scale_ma_per_v", within(1e-3, 100.0, "mA/V")),
             full_scale_v: s.number_opt("full_scale_v", within(1e-3, 20.0, "V")),
+            rolloff_hz: s.number_opt("rolloff_hz", within(0.01, 10.0, "Hz")),
             external_limits: s.flag("external_limits", false),
         };
         // Known here whether or not it is set, so that a misspelling finds it.
@@ -85,7 +89,7 @@ impl StimulatorConfig {
     /// A key of another kind is a mistake: the file says one thing and does another.
     fn foreign_keys(&self, s: &mut Section<'_, '_, '_>) {
         let serial = ["port", "usb_id"].map(|key| (key, StimulatorKind::Serial, "serial"));
-        let audio = ["device", "channel", "scale_ma_per_v", "full_scale_v", "external_limits"]
+        let audio = ["device", "channel", "scale_ma_per_v", "full_scale_v", "rolloff_hz", "external_limits"]
             .map(|key| (key, StimulatorKind::Audio, "audio"));
         for (key, kind, name) in serial.into_iter().chain(audio) {
             // What is `false` by default may be written down.
@@ -151,6 +155,5 @@ impl StimulatorConfig {
 }
 
 fn is_usb_id(text: &str) -> bool {
-    let hex = |part: &str| part.len() == 4 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    text.split_once(':').is_some_and(|(vendor, product)| hex(vendor) && hex(product))
+    crate::stimulator::serial::Place::usb(text).is_some()
 }

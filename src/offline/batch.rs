@@ -57,6 +57,9 @@ pub struct Outcome {
     pub valid: u64,
 }
 
+/// What has been done so far, and which files are in it.
+type State = (Outcome, HashSet<usize>);
+
 /// Does it. `on` is called from several threads.
 ///
 /// # Errors
@@ -70,8 +73,8 @@ pub fn run(batch: &Batch, stop: &AtomicBool, on: &(dyn Fn(Event<'_>) + Sync)) ->
     let keys: Vec<Option<String>> = files.iter().map(|file| Ledger::key(file, &settings).ok()).collect();
     let workers = files.len().clamp(1, batch.threads.max(1));
     let lanes = (batch.threads / workers).max(1);
-    let (next, outcome) = (AtomicUsize::new(0), Mutex::new((Outcome::default(), HashSet::new())));
-    let note = |change: &dyn Fn(&mut (Outcome, HashSet<usize>))| {
+    let (next, outcome) = (AtomicUsize::new(0), Mutex::new(State::default()));
+    let note = |change: &dyn Fn(&mut State)| {
         // A poisoned lock means that a thread of ours has failed; its recording is then simply not done.
         change(&mut outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     };

@@ -28,8 +28,7 @@ pub fn e_stop(p: &Peripherals) -> bool {
 /// either level makes no edges.
 pub fn relay(p: &Peripherals, closed: bool) {
     let high = p.GPIOC.odr().read().odr6().bit();
-    // Closing, the shunt stays until the relay is held; opening, it shorts the output first: the relay
-    // follows when the monostable runs out.
+    // Opening, the shunt shorts the output at once; the relay follows when the monostable runs out.
     p.GPIOC.bsrr().write(|w| match (closed, high) {
         (false, _) => w.br6().set_bit().br7().set_bit(),
         (true, false) => w.bs6().set_bit().bs7().set_bit(),

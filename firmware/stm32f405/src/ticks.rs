@@ -1,6 +1,6 @@
 //! The two timers: TIM5 counts us, TIM2 paces DAC, ADC and loop from the same clock.
 //!
-//! The time of a tick is TIM5's rounded down to the grid of ticks, so a loop that comes a little late
+//! TIM2 runs a little ahead, so that what it paces has happened when a tick is due. The time of a tick is TIM5's rounded down to the grid of ticks, so a loop that comes a little late
 //! computes the same current as one that is on time, and one that misses a tick sees it missing.
 //!
 //! An emulator on a busy machine misses many, and makes up for it in bursts. There each wake is one tick and
@@ -16,6 +16,8 @@ const TIMER_MHZ: u16 = 84;
 /// What QEMU's timers count at, in MHz.
 const EMULATED_MHZ: u16 = 1_000;
 
+/// TIM2's lead, in us.
+const LEAD_US: u32 = 2;
 /// QEMU's core, in MHz.
 const EMULATED_CORE_MHZ: u32 = 168;
 
@@ -49,8 +51,11 @@ impl Ticks {
         p.TIM2.ccer().modify(|_, w| w.cc1e().set_bit());
         // The update event loads the DAC.
         p.TIM2.cr2().modify(|_, w| w.mms().update());
-        p.TIM5.cr1().modify(|_, w| w.cen().set_bit());
+        // TIM2 leads by 2 us: when a tick is due by TIM5, the DAC has been loaded.
+        // SAFETY: any value is a count.
+        p.TIM2.cnt().write(|w| unsafe { w.bits(LEAD_US) });
         p.TIM2.cr1().modify(|_, w| w.cen().set_bit());
+        p.TIM5.cr1().modify(|_, w| w.cen().set_bit());
         if emulated {
             wake_by_systick(period_us);
         } else {

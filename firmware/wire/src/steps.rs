@@ -1,9 +1,9 @@
 //! Currents on the wire: whole steps of 0.1 uA in 16 bits, one to three bytes each, because a sample every
 //! 500 us is most of what the line carries.
 //!
-//! A step is a twelfth of the smallest that the board's DAC can make; leaving the rest of a sample away, toward
-//! zero so that no sample grows beyond a limit, adds 0.03 uA RMS of white noise. What is beyond +-3.2767 mA
-//! stays there, above any limit of the firmware; what is no number stays none.
+//! A step is a twelfth of the smallest that the board's DAC can make. A sample becomes the largest step that
+//! is not larger than itself, so that none grows beyond a limit; that adds 0.03 uA RMS of white noise. What
+//! is beyond +-3.2767 mA stays there, above any limit of the firmware; what is no number stays none.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -25,8 +25,11 @@ fn to_steps(current_ma: f32) -> i16 {
     if current_ma.is_nan() {
         return NOT_A_NUMBER;
     }
+    let size_ma = current_ma.abs();
     // A cast goes toward zero and stops at the ends.
-    ((current_ma * STEPS_PER_MA) as i16).max(-i16::MAX)
+    let nearest = (size_ma * STEPS_PER_MA + 0.5) as i16;
+    let steps = if from_steps(nearest) > size_ma { nearest - 1 } else { nearest };
+    if current_ma < 0.0 { -steps } else { steps }
 }
 
 fn from_steps(steps: i16) -> f32 {

@@ -67,6 +67,13 @@ proptest! {
     }
 
     #[test]
+    fn what_is_carried_is_not_larger_and_less_than_a_step_smaller(ma in -3.2767f32..3.2767) {
+        let carried = carried_ma(ma);
+        prop_assert!(carried.abs() <= ma.abs() && (carried - ma).abs() < 1.001e-4, "{} became {}", ma, carried);
+        prop_assert_eq!(carried_ma(carried).to_bits(), carried.to_bits());
+    }
+
+    #[test]
     fn a_burst_of_up_to_32_changed_bits_is_found(
         message in message(), at in any::<prop::sample::Index>(), flip in 1u32.., nonce: u32,
     ) {
@@ -115,7 +122,7 @@ fn the_longest_messages_fit_a_frame() {
         index: u64::MAX,
         current_ma: heapless::Vec::from_slice(&[f32::MIN; MAX_SAMPLES]).unwrap(),
     };
-    assert_eq!(frame(u32::MAX, u32::MAX, &HostMessage::Samples(samples)).len(), 225);
+    assert_eq!(frame(u32::MAX, u32::MAX, &HostMessage::Samples(samples)).len(), 224);
     let telemetry = Telemetry {
         at_us: u64::MAX,
         echo: u32::MAX,

@@ -21,10 +21,15 @@ use crate::{
     runtime::stages::{closed_loop::LoopSettings, stimulate::BurstSettings},
     session::schedule::Schedule,
     simulation::{
-        montage, participant::ParticipantSettings, response::ResponseSettings, rhythm::RhythmSettings,
+        montage,
+        participant::ParticipantSettings,
+        response::ResponseSettings,
+        rhythm::RhythmSettings,
     },
     stimulator::{
         Stimulator,
+        audio::{AudioSettings, AudioStimulator},
+        serial::{Place, SerialStimulator},
         simulated::{Settings as SimulatedSettings, SimulatedStimulator},
     },
 };
@@ -136,8 +141,7 @@ impl Built {
         let law: Box<dyn ControlLaw> = match c.law {
             Law::Fixed => Box::new(Fixed),
             Law::Adaptive => {
-                let target =
-                    c.target_exponent.ok_or_else(|| usage("controller.target_exponent is missing"))?;
+                let target = c.target_exponent.ok_or_else(|| usage("controller.target_exponent is missing"))?;
                 Box::new(Adaptive::new(target, c.gain_p, c.gain_i, settings))
             }
         };
@@ -169,8 +173,11 @@ impl Built {
             ProfileName::Flat => Profile::Flat,
             ProfileName::Sham => Profile::Sham,
         };
-        let parameters =
-            Parameters { exponent: s.exponent, band_hz: (s.band_hz[0], s.band_hz[1]), peak_ma: s.peak_ma };
+        let parameters = Parameters {
+            exponent: s.exponent,
+            band_hz: (s.band_hz[0], s.band_hz[1]),
+            peak_ma: s.peak_ma,
+        };
         BurstSettings { profile, peak_ma: s.peak_ma, rms_ma: parameters.rms_ma() }
     }
 
@@ -208,12 +215,42 @@ impl Built {
                 queue_capacity: (s.rate_hz * s.queue_ms * 1e-3).round().clamp(1.0, 4_000.0) as u16,
                 ..SimulatedSettings::default()
             })),
-            kind => return Err(CliError::NotFound(format!("stimulator.kind = {kind:?}: not available yet"))),
+            StimulatorKind::Serial => {
+                let usb = || s.usb_id.as_deref().and_then(Place::usb);
+                let place = s.port.clone().map(Place::Path).or_else(usb);
+                let place = place.ok_or_else(|| usage("stimulator.port is missing"))?;
+                Box::new(SerialStimulator::at(place, s.queue_ms * 1e-3))
+            }
+            StimulatorKind::Audio => Box::new(AudioStimulator::at(self.audio()?)),
+            StimulatorKind::None => return Err(usage("stimulator.kind is \"none\"")),
         };
         let mut wanted = self.limits().to_device();
         wanted.heartbeat_ms = self.config.limits.heartbeat_ms as u32;
         device.connect(&wanted, now_s).map_err(|e| CliError::NotFound(e.to_string()))?;
         Ok(device)
+    }
+
+    /// The audio output and the current source behind it.
+    ///
+    /// # Errors
+    /// The configuration has no such output; a checked one has.
+    pub fn audio(&self) -> Result<AudioSettings, CliError> {
+        let s = &self.config.stimulator;
+        let missing = |key: &str| usage(format!("stimulator.{key} is missing"));
+        if !s.external_limits {
+            return Err(usage("stimulator.external_limits: audio has no independent watchdog"));
+        }
+        Ok(AudioSettings {
+            device: s.device.clone().ok_or_else(|| missing("device"))?,
+            channel: s.channel.ok_or_else(|| missing("channel"))?,
+            // Below 8 kHz it is not meant for the output: the stream of samples has 2,000 a second.
+            rate_hz: (s.rate_hz >= 8_000.0).then_some(s.rate_hz as u32),
+            scale_ma_per_v: s.scale_ma_per_v.ok_or_else(|| missing("scale_ma_per_v"))?,
+            full_scale_v: s.full_scale_v.ok_or_else(|| missing("full_scale_v"))?,
+            rolloff_hz: s.rolloff_hz,
+            peak_ma: self.config.limits.peak_ma,
+            queue_s: s.queue_ms * 1e-3,
+        })
     }
 
     /// What the recording's headers say. `eeg`: the chosen channels.

@@ -8,6 +8,8 @@
 //! observe   (none)    notes, record ring,           screen's view (a mutex that the three above never take),
 //!                     delivered ring, markers       outlets, entries for `record` (bounded channel)
 //! markers   (none)    LSL marker streams            markers (bounded channel)
+//! tras-serial (78)    a ring of bytes               the serial port, and back (only with that adapter)
+//! audio     (79)      rings of bytes and samples    the output's buffers (only with that adapter)
 //! record    (none)    entries                       XDF file
 //! dashboard (none)    view                          keys
 //! main      (none)    signals, keys                 control words
@@ -112,6 +114,11 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     let began_s = lsl::local_clock();
     let device = if built.stimulates() { Some(built.stimulator(began_s)?) } else { None };
     let rate_hz = device.as_ref().map_or(1.0, |device| device.rate_hz());
+    for caution in device.iter().flat_map(|device| device.cautions()) {
+        // Before anything can flow, and once more in the summary.
+        eprintln!("tras: {caution}");
+        warnings.push(caution);
+    }
     let current = if built.stimulates() { Some(built.current(rate_hz)?) } else { None };
     let ledger = match &current {
         // Nothing flows into a person from a simulation.
@@ -179,7 +186,8 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     let stimulate: Option<JoinHandle<u64>> = match (current, device) {
         (Some(current), Some(device)) => {
             let burst = built.burst();
-            let stage = StimulateStage::new(burst, current, device, decision, watch, notes.clone(), began_s);
+            let stage =
+                StimulateStage::new(burst, current, device, decision, watch, notes.clone(), began_s);
             let mut thread = StimulateThread {
                 stage,
                 commands: commands_out,
@@ -204,8 +212,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     let answers = (0..threads).filter_map(|_| granted_out.recv_timeout(ANSWER_WITHIN).ok());
     warnings.extend(refusals(answers));
     if !realtime::lock_memory() {
-        warnings
-            .push("memory is not locked (RLIMIT_MEMLOCK): a page fault may delay a real-time thread".into());
+        warnings.push("memory is not locked (RLIMIT_MEMLOCK): a page fault may delay a real-time thread".into());
     }
 
     let recording = match keeper {
@@ -226,9 +233,8 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         dropped: 0,
     };
     // Outlets are not `Send`: their own thread opens them.
-    let observing: JoinHandle<(Digest, u64)> = spawn("tras-observe", move || {
-        Observer { outlets: outlets.and_then(|open| open()), ..observer }.run()
-    })?;
+    let observing: JoinHandle<(Digest, u64)> =
+        spawn("tras-observe", move || Observer { outlets: outlets.and_then(|open| open()), ..observer }.run())?;
 
     let mut faults = watch_over(built, watching, &control, &signals, &view, ledger, began_s);
 
@@ -258,11 +264,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
 }
 
 fn not_found(error: AcquisitionError) -> CliError {
-    if error.is_not_found() {
-        CliError::NotFound(error.to_string())
-    } else {
-        CliError::Usage(error.to_string())
-    }
+    if error.is_not_found() { CliError::NotFound(error.to_string()) } else { CliError::Usage(error.to_string()) }
 }
 
 fn spawn<T: Send + 'static>(
@@ -285,10 +287,7 @@ fn refusals(granted: impl Iterator<Item = (&'static str, Granted)>) -> Option<St
     let refused: Vec<&str> =
         granted.filter(|(_, got)| matches!(got, Granted::Ordinary(_))).map(|(name, _)| name).collect();
     (!refused.is_empty()).then(|| {
-        format!(
-            "real-time priority refused for {}: see the latencies for what that costs",
-            refused.join(", ")
-        )
+        format!("real-time priority refused for {}: see the latencies for what that costs", refused.join(", "))
     })
 }
 

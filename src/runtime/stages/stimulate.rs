@@ -53,6 +53,9 @@ pub struct StimulateStage {
     /// A fault or the operator: nothing starts any more in this run.
     locked: bool,
     device_fault_told: bool,
+    loss_told: bool,
+    /// A stop was said and no burst has begun since.
+    stopping: bool,
     /// Zeros still to be queued behind the ramp down: the device takes them for the end of the burst.
     tail: usize,
     /// Why the device did not take the newest samples.
@@ -85,6 +88,8 @@ impl StimulateStage {
             told_status_s: f64::NEG_INFINITY,
             locked: false,
             device_fault_told: false,
+            loss_told: false,
+            stopping: false,
             tail: 0,
             refused: None,
         }
@@ -172,6 +177,7 @@ impl StimulateStage {
             return self.link_failed(refusal.in_short(), now_s);
         }
         self.exponent = self.decision.exponent;
+        self.stopping = false;
         self.tail = (self.device.rate_hz() * TAIL_S) as usize;
     }
 
@@ -181,7 +187,7 @@ impl StimulateStage {
         // run its queue dry; and if the host dies on the way, the device's heartbeat ends it.
         if how != Stop::Soft {
             self.device.stop(how, now_s);
-            self.tail = 0;
+            (self.tail, self.stopping) = (0, true);
         }
     }
 
@@ -204,7 +210,7 @@ impl StimulateStage {
 
     /// A refusal that neither a fault of the device nor a stop explains is a failed link.
     fn heed_refusal(&mut self, now_s: f64) {
-        let stopping = matches!(self.status.state, State::RampDown | State::Fault);
+        let stopping = self.stopping || matches!(self.status.state, State::RampDown | State::Fault);
         if let Some(what) = self.refused.take()
             && !stopping
             && self.current.state() != State::Armed
@@ -224,6 +230,13 @@ impl StimulateStage {
             self.notes.tell(now_s, Note::DeviceFault(fault));
             self.notes.tell(now_s, Note::Halted(Halt::Fault));
         }
+        if let Some(why) = self.status.lost
+            && !self.loss_told
+        {
+            self.loss_told = true;
+            self.link_failed(why, now_s);
+            self.notes.tell(now_s, Note::Halted(Halt::Fault));
+        }
         let host_rests = matches!(self.current.state(), State::Disarmed | State::Armed | State::Fault);
         let device_rests = matches!(self.status.state, State::Disarmed | State::Armed | State::Fault);
         if host_rests && device_rests && self.status.current_ma == 0.0 && self.status.queue_fill == 0 {
@@ -232,7 +245,7 @@ impl StimulateStage {
     }
 
     fn link_failed(&mut self, what: &'static str, now_s: f64) {
-        self.locked = true;
+        (self.locked, self.tail) = (true, 0);
         self.current.fault(FaultCode::Heartbeat, 0.0, Stop::Fast);
         self.device.stop(Stop::Fast, now_s);
         self.notes.tell(now_s, Note::LinkFault(what));

@@ -45,6 +45,14 @@ pub trait Line: Send {
         true
     }
 
+    /// The link is given up: nothing that still comes this way may flow.
+    fn give_up(&mut self) {}
+
+    /// What a person should know before current flows this way.
+    fn cautions(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Times that the line itself stumbled: current went on, after a gap of its own.
     fn stumbles(&self) -> u64 {
         0

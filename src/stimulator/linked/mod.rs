@@ -236,12 +236,12 @@ impl<L: Line> Linked<L> {
                 match self.decoder.push::<DeviceMessage>(byte) {
                     None => {}
                     Some(Err(error)) => self.strange.frame(error),
-                    Some(Ok(frame)) => {
-                        if self.admits(&frame) {
-                            self.heed(&frame, now_s);
-                            return Some(frame.message);
-                        }
+                    Some(Ok(frame)) if self.admits(&frame) => {
+                        self.heed(&frame, now_s);
+                        return Some(frame.message);
                     }
+                    // Of another session, or older than what is known.
+                    Some(Ok(_)) => {}
                 }
             }
             self.at = 0;
@@ -358,6 +358,7 @@ impl<L: Line> Linked<L> {
     fn lose(&mut self, why: &'static str) {
         if self.lost.is_none() {
             self.lost = Some(why);
+            self.line.give_up();
             self.outbox.drop_all();
             self.arming = None;
         }
@@ -507,6 +508,20 @@ fn unknown() -> Telemetry {
 impl<L: Line> Stimulator for Linked<L> {
     fn name(&self) -> &str {
         self.line.name()
+    }
+
+    fn cautions(&self) -> Vec<String> {
+        let mut cautions = self.line.cautions();
+        if let Some(identity) = &self.identity {
+            if identity.crystal_failed {
+                let what = "its crystal did not start: its clock is off by up to 1 %, and so are rate and durations";
+                cautions.push(format!("{}: {what}", self.name()));
+            }
+            if identity.watchdog_reset {
+                cautions.push(format!("{}: its watchdog has reset it since it was switched on", self.name()));
+            }
+        }
+        cautions
     }
 
     fn rate_hz(&self) -> f64 {

@@ -1,0 +1,85 @@
+//! The open output: builds the stream around a source of values, and tells an underrun from a loss.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use cpal::{
+    ErrorKind, FromSample, OutputCallbackInfo, SampleFormat, SizedSample, Stream,
+    traits::{DeviceTrait, StreamTrait},
+};
+
+use super::{find::Output, player::Shared};
+
+/// After a loss some back ends report the same error for ever, as fast as they can: it is given this pause.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Something that fills buffers, one value a frame.
+pub trait Values: Send + 'static {
+    /// A buffer of so many frames begins, the first of which is heard `latency_s` from now.
+    fn begin(&mut self, frames: usize, latency_s: f64);
+    /// The next frame's value, between -1 and 1.
+    fn next_value(&mut self) -> f32;
+    /// The buffer is full.
+    fn end(&mut self) {}
+}
+
+/// Opens the output and starts it. `channel` counts from 1; all others stay at zero.
+///
+/// # Errors
+/// The output refuses, for a person.
+pub fn start(output: &Output, channel: u32, values: impl Values, shared: &Arc<Shared>) -> Result<Stream, String> {
+    let stream = match output.format {
+        SampleFormat::F32 => build::<f32>(output, channel, values, shared),
+        SampleFormat::F64 => build::<f64>(output, channel, values, shared),
+        SampleFormat::I32 => build::<i32>(output, channel, values, shared),
+        SampleFormat::I16 => build::<i16>(output, channel, values, shared),
+        other => return Err(format!("its format {other} is not supported")),
+    };
+    let stream = stream.map_err(|e| format!("it cannot be opened: {e}; is another program using it?"))?;
+    stream.play().map_err(|e| format!("it cannot be started: {e}"))?;
+    Ok(stream)
+}
+
+fn build<T: SizedSample + FromSample<f32> + Send + 'static>(
+    output: &Output,
+    channel: u32,
+    mut values: impl Values,
+    shared: &Arc<Shared>,
+) -> Result<Stream, cpal::Error> {
+    let width = usize::from(output.config.channels);
+    let at = channel.saturating_sub(1) as usize;
+    let (rate_hz, zero) = (f64::from(output.config.sample_rate), T::from_sample(0.0_f32));
+    let mut promoted = false;
+    let fill = move |data: &mut [T], info: &OutputCallbackInfo| {
+        if !std::mem::replace(&mut promoted, true) {
+            let _ = crate::runtime::realtime::promote(79);
+        }
+        let stamp = info.timestamp();
+        let waits = stamp.playback.saturating_duration_since(stamp.callback);
+        let frames = data.len() / width.max(1);
+        values.begin(frames, waits.as_secs_f64().min(frames as f64 * 100.0 / rate_hz));
+        for frame in data.chunks_exact_mut(width.max(1)) {
+            frame.fill(zero);
+            if let Some(slot) = frame.get_mut(at) {
+                *slot = T::from_sample(values.next_value());
+            }
+        }
+        values.end();
+    };
+    let told = Arc::clone(shared);
+    let error = move |error: cpal::Error| match error.kind() {
+        ErrorKind::Xrun => {
+            told.dry.fetch_add(1, Ordering::Relaxed);
+        }
+        // Worth knowing elsewhere; the stream goes on as it was.
+        ErrorKind::RealtimeDenied => {}
+        // Also a stream that was moved to another output: what hangs there is not the current source.
+        _ => {
+            told.gone.store(true, Ordering::Release);
+            std::thread::sleep(PAUSE);
+        }
+    };
+    output.device.build_output_stream(output.config, fill, error, Some(Duration::from_millis(500)))
+}
