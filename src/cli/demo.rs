@@ -18,7 +18,10 @@ use super::{
 use crate::{
     config::{Config, StimulatorKind},
     runtime::{build::Built, virtual_time},
-    simulation::{listen::Names, publish::{PublishSettings, publish}},
+    simulation::{
+        listen::Names,
+        publish::{PublishSettings, publish},
+    },
 };
 
 /// Length of a demo without a dashboard, in s.
@@ -93,7 +96,11 @@ fn in_virtual_time(built: &Built, json: bool) -> Result<(), CliError> {
     let seconds = built.seconds.unwrap_or_else(|| built.schedule().map_or(60.0, |s| s.total_s()));
     let bar = ProgressBar::with_draw_target(
         Some(seconds as u64),
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+        if std::io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        },
     );
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} virtual s, {eta} left") {
         bar.set_style(style);

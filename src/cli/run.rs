@@ -43,11 +43,7 @@ pub fn run(args: &RunArgs) -> Result<(), CliError> {
 }
 
 /// A run from a configuration and the command line over it.
-pub(super) fn build(
-    command: &'static str,
-    config: Config,
-    options: &RunOptions,
-) -> Result<Built, CliError> {
+pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Built, CliError> {
     let seed = options.seed.or(config.stimulation.seed).unwrap_or_else(rand::random);
     let parent = match (&options.record, config.record.enabled && !options.no_record) {
         (Some(dir), _) => Some(dir.clone()),
@@ -66,7 +62,11 @@ pub(super) fn build(
     };
     if let Some(folder) = &built.record {
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
-        let text = format!("# tras {} {command}, seed {seed}\n{}", env!("CARGO_PKG_VERSION"), built.config.to_toml());
+        let text = format!(
+            "# tras {} {command}, seed {seed}\n{}",
+            env!("CARGO_PKG_VERSION"),
+            built.config.to_toml()
+        );
         std::fs::write(folder.join("config.toml"), text)
             .map_err(|e| CliError::Usage(format!("cannot record in {}: {e}", folder.display())))?;
     }
@@ -102,7 +102,9 @@ pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), CliError> {
     }
     match summary.faults.as_slice() {
         [] => Ok(()),
-        [first, ..] => Err(CliError::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len()))),
+        [first, ..] => {
+            Err(CliError::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len())))
+        }
     }
 }
 
@@ -122,5 +124,8 @@ fn new_folder(parent: &Path, participant: &str) -> Result<PathBuf, CliError> {
             Err(e) => return Err(failed(e)),
         }
     }
-    Err(CliError::Usage(format!("{} is full of recordings of {participant}: choose another folder", parent.display())))
+    Err(CliError::Usage(format!(
+        "{} is full of recordings of {participant}: choose another folder",
+        parent.display()
+    )))
 }

@@ -189,9 +189,19 @@ mod tests {
     fn scripts_find_every_promised_key() {
         let json = serde_json::to_value(Summary::default()).unwrap_or_default();
         for key in [
-            "samples_received", "samples_lost", "gaps", "estimates", "estimates_valid", "exponent_mean",
-            "exponent_sd", "stimulation_seconds", "current_rms_ma", "current_peak_ma", "loop_latency_us",
-            "faults", "record_dir",
+            "samples_received",
+            "samples_lost",
+            "gaps",
+            "estimates",
+            "estimates_valid",
+            "exponent_mean",
+            "exponent_sd",
+            "stimulation_seconds",
+            "current_rms_ma",
+            "current_peak_ma",
+            "loop_latency_us",
+            "faults",
+            "record_dir",
         ] {
             assert!(json.get(key).is_some(), "{key}");
         }

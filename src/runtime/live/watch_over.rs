@@ -73,7 +73,8 @@ pub fn watch_over(
             ledger_written = Instant::now();
             let active_s = control.active_s();
             if active_s > ledger.left_s() && !control.ending() {
-                faults.push(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"));
+                faults
+                    .push(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"));
                 control.stop_stimulation();
             }
             if let Err(error) = ledger.record(active_s, unix_s()) {
@@ -88,7 +89,9 @@ pub fn watch_over(
                 break;
             }
             if since.elapsed() > SAFE_WITHIN {
-                faults.push("the stimulator did not report zero current within 5 s of the end: check it".into());
+                faults.push(
+                    "the stimulator did not report zero current within 5 s of the end: check it".into(),
+                );
                 control.cut_current();
                 std::thread::sleep(Duration::from_millis(50));
                 break;
