@@ -50,21 +50,25 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
         (None, true) => Some(PathBuf::from(&config.record.dir)),
         (None, false) => None,
     };
-    let record = parent.map(|dir| new_folder(&dir, &config.record.participant)).transpose()?;
-    let built = Built {
+    let asked_for = options.seed.is_some() || config.stimulation.seed.is_some();
+    let mut built = Built {
         config,
         command,
         seed,
         seconds: options.seconds,
-        record,
+        record: None,
         patience_s: 10.0,
         wall_clock: Some(now()),
     };
+    built.check_seed(asked_for)?;
+    // Last of all, so that a run that is refused leaves no folder behind.
+    built.record = parent.map(|dir| new_folder(&dir, &built.config.record.participant)).transpose()?;
     if let Some(folder) = &built.record {
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
         let text = format!(
-            "# tras {} {command}, seed {seed}\n{}",
+            "# tras {} {command}, seed {}\n{}",
             env!("CARGO_PKG_VERSION"),
+            built.seed,
             built.config.to_toml()
         );
         std::fs::write(folder.join("config.toml"), text)

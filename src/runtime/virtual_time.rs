@@ -125,7 +125,7 @@ impl Virtual {
                 let session = built.session_streams(&stream, conditioner.channels(), targets, rate_hz);
                 let recorder =
                     Recorder::create(folder, "session", &session, START_S).map_err(|e| usage(&e))?;
-                Some(Keeper::new(recorder, rate_hz))
+                Some(Keeper::new(recorder, rate_hz, built.config.record.eeg))
             }
         };
         Ok(Self {
@@ -136,7 +136,7 @@ impl Virtual {
             commands: Vec::new(),
             notes,
             notes_out,
-            digest: Digest::new(settings.steer),
+            digest: Digest::new(settings.steer, rate_hz, built.dc_warn_ma()),
             keeper,
             runs: CurrentRuns::new(),
         })

@@ -16,7 +16,7 @@ use crate::{
     current::{Current, Setup},
     dashboard::View,
     limits::HostLimits,
-    noise::{Parameters, Profile},
+    noise::{NoiseError, Parameters, Profile, profile::check_seed},
     recorder::SessionStreams,
     runtime::stages::{closed_loop::LoopSettings, stimulate::BurstSettings},
     session::schedule::Schedule,
@@ -30,6 +30,9 @@ use crate::{
         simulated::{Settings as SimulatedSettings, SimulatedStimulator},
     },
 };
+
+/// A seed is judged by its first ten minutes of noise, in s.
+const SEED_CHECKED_S: f64 = 600.0;
 
 /// A run as it was asked for: the configuration and what the command line says over it.
 #[derive(Clone, Debug)]
@@ -162,6 +165,39 @@ impl Built {
         }
     }
 
+    /// From where a mean current over 10 s deserves a warning, in mA.
+    #[must_use]
+    pub fn dc_warn_ma(&self) -> f64 {
+        self.config.limits.dc_warn_ua * 1e-3
+    }
+
+    /// The noise of a burst, at the exponent that the session begins with.
+    fn noise(&self) -> Parameters {
+        let s = &self.config.stimulation;
+        Parameters { exponent: s.exponent, band_hz: (s.band_hz[0], s.band_hz[1]), peak_ma: s.peak_ma }
+    }
+
+    /// Refuses a seed whose noise would be clipped too often over a session; one that nobody asked for is
+    /// replaced by the next that will do.
+    ///
+    /// # Errors
+    /// The seed, if it was asked for, and which one would pass.
+    pub fn check_seed(&mut self, asked_for: bool) -> Result<(), CliError> {
+        if !self.stimulates() {
+            return Ok(());
+        }
+        let rate_hz = self.config.stimulator.rate_hz;
+        let samples = (SEED_CHECKED_S * rate_hz) as u64;
+        match check_seed(&self.noise(), rate_hz, self.seed, samples) {
+            Ok(_) => Ok(()),
+            Err(NoiseError::Seed { better: Some(better), .. }) if !asked_for => {
+                self.seed = better;
+                Ok(())
+            }
+            Err(error) => Err(usage(error)),
+        }
+    }
+
     /// What every burst has in common.
     #[must_use]
     pub fn burst(&self) -> BurstSettings {
@@ -171,9 +207,7 @@ impl Built {
             ProfileName::Flat => Profile::Flat,
             ProfileName::Sham => Profile::Sham,
         };
-        let parameters =
-            Parameters { exponent: s.exponent, band_hz: (s.band_hz[0], s.band_hz[1]), peak_ma: s.peak_ma };
-        BurstSettings { profile, peak_ma: s.peak_ma, rms_ma: parameters.rms_ma() }
+        BurstSettings { profile, peak_ma: s.peak_ma, rms_ma: self.noise().rms_ma() }
     }
 
     /// The host's current, disarmed.

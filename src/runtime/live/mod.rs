@@ -132,7 +132,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
             let session = built.session_streams(&description, conditioner.channels(), targets, rate_hz);
             let recorder = Recorder::create(folder, "session", &session, began_s)
                 .map_err(|e| CliError::Usage(e.to_string()))?;
-            Some(Keeper::new(recorder, rate_hz))
+            Some(Keeper::new(recorder, rate_hz, built.config.record.eeg))
         }
     };
     let view = Arc::new(Mutex::new(built.view(&description, &labels, device.as_deref())));
@@ -228,7 +228,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         screen: Screen::new(Arc::clone(&view), rate_hz, began_s),
         outlets: None,
         record: recording.is_some().then_some(entries_in),
-        digest: Digest::new(built.loop_settings().steer),
+        digest: Digest::new(built.loop_settings().steer, rate_hz, built.dc_warn_ma()),
         control: Arc::clone(&control),
         dropped: 0,
     };
@@ -260,6 +260,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         let skipped = digest.skipped();
         warnings.push(format!("{skipped} windows were passed over because a newer one was there"));
     }
+    warnings.append(&mut summary.warnings);
     summary.warnings = warnings;
     Ok(summary)
 }
