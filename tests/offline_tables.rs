@@ -288,7 +288,7 @@ fn the_task_preset_deletes_poor_fits() {
 }
 
 #[test]
-fn memory_spikes_and_lost_samples_show_in_the_rows_they_touch() {
+fn spoilt_samples_show_in_the_rows_that_they_touch() {
     let folder = tempfile::tempdir().unwrap();
     let path = recording(folder.path(), "rec.csv", 12, 250 * 40, &["Fz", "Cz"]);
     let text = std::fs::read_to_string(&path).unwrap();
@@ -451,7 +451,8 @@ fn tracking_is_the_expectation_given_all_that_was_seen() {
     }
 }
 
-/// The spoilt samples of a real recording change no reported exponent by more than 0.05.
+/// A real recording with spoilt samples: what is reported as valid looks like EEG. (That a spoilt sample changes no
+/// exponent by more than 0.05 is the window's own test.)
 #[test]
 fn spoilt_samples_of_a_real_recording_do_not_reach_the_table() {
     let Some(path) = std::env::var_os("TRAS_EYE_STATE_EDF").map(PathBuf::from).filter(|path| path.is_file())
