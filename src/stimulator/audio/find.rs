@@ -5,8 +5,9 @@ use cpal::{
     traits::{DeviceTrait, HostTrait},
 };
 
-/// The buffer that is asked for, in s. Two of them wait at the output.
-const BUFFER_S: f64 = 0.010;
+/// The buffer that is asked for, in s. Two of them wait at the output, which is the delay of a cut, and all that
+/// a busy machine may be late by.
+const BUFFER_S: f64 = 0.025;
 /// Formats in the order of preference.
 const FORMATS: [SampleFormat; 4] =
     [SampleFormat::F32, SampleFormat::I32, SampleFormat::F64, SampleFormat::I16];

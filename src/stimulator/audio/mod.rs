@@ -38,12 +38,13 @@ use super::{
 const RING: usize = 65_536;
 /// Samples that left, kept until the host takes them: 2 s.
 const LEFT: usize = 4_096;
-/// An output that asks for nothing for so long is lost rather than late, in s.
-const SILENT_AFTER_S: f64 = 1.0;
+/// An output that asks for nothing for so long is lost rather than late, in s; until then it is silent, and the
+/// current comes back by a ramp. PulseAudio may take 2 s to wake a sink that ran dry.
+const SILENT_AFTER_S: f64 = 2.5;
 /// Buffers that are looked at before it is believed what they are.
 const BUFFERS: u64 = 8;
-/// And how long that may take at most.
-const WITHIN: Duration = Duration::from_millis(800);
+/// And how long that may take at most. A sink that has been idle may take 2 s for its first.
+const WITHIN: Duration = Duration::from_millis(2_500);
 /// While connecting.
 const NAP: Duration = Duration::from_millis(1);
 

@@ -5,7 +5,7 @@
 //! output's rate, as the firmware does: 0.07 dB too little at 100 Hz, 1.5 dB at 450 Hz (sinc^2 of 2 kHz).
 //!
 //! **Deadline**: one buffer of the output. When it is missed the output itself falls to zero; that is an
-//! underrun: it is counted, and the current comes back by a ramp of [`RETURN_S`]. Neither allocates nor locks.
+//! underrun: it is counted, and the current comes back by a ramp of [`RETURN_S`] from zero. Neither allocates nor locks.
 
 use std::sync::{
     Arc,
@@ -25,8 +25,10 @@ use super::{
     stream::Values,
 };
 
-/// After an underrun the current comes back over this time, in s: as long as a fault takes to end it.
-pub const RETURN_S: f64 = 0.1;
+/// After an underrun the current comes back over this time, in s: as long as a soft stop takes to end it.
+pub const RETURN_S: f64 = 1.0;
+/// Before that it stays at zero for so long, because a server that recovers may swallow the first buffers.
+const WAIT_S: f64 = 0.05;
 /// Unasked telemetry, in s.
 const TELEMETRY_S: f64 = 0.02;
 /// The impedance that the device is told where none is measured, in kOhm: anything that it takes for sound.
@@ -117,7 +119,7 @@ pub struct Player {
     per_ma: f64,
     bound: f64,
     rolloff: Option<Rolloff>,
-    /// Of the ramp after an underrun, from 0 to 1.
+    /// Of the ramp after an underrun, up to 1; below 0 the wait before it.
     back: f64,
 }
 
@@ -187,7 +189,7 @@ impl Player {
             return 1.0;
         }
         self.back = (self.back + 1.0 / (RETURN_S * self.rate_hz as f64)).min(1.0);
-        0.5 - 0.5 * (std::f64::consts::PI * self.back).cos()
+        0.5 - 0.5 * (std::f64::consts::PI * self.back.max(0.0)).cos()
     }
 }
 
@@ -202,7 +204,7 @@ impl Values for Player {
             self.dry_seen = dry;
             if self.device.output().relay_closed {
                 // The output has fallen to zero by itself; from there the current comes back without a step.
-                self.back = 0.0;
+                self.back = -WAIT_S / RETURN_S;
                 self.shared.underruns.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cpal::{
@@ -14,6 +14,9 @@ use super::{find::Output, player::Shared};
 
 /// After a loss some back ends report the same error for ever, as fast as they can: it is given this pause.
 const PAUSE: Duration = Duration::from_millis(20);
+/// An error that nobody can name is a loss if it goes on for so long without a buffer between: PulseAudio's
+/// plugin for ALSA begins some streams with a few.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Something that fills buffers, one value a frame.
 pub trait Values: Send + 'static {
@@ -74,6 +77,7 @@ fn build<T: SizedSample + FromSample<f32> + Send + 'static>(
         values.end();
     };
     let told = Arc::clone(shared);
+    let (mut since, mut callbacks) = (Instant::now(), u64::MAX);
     let error = move |error: cpal::Error| match error.kind() {
         ErrorKind::Xrun => {
             told.dry.fetch_add(1, Ordering::Relaxed);
@@ -81,6 +85,16 @@ fn build<T: SizedSample + FromSample<f32> + Send + 'static>(
         // Worth knowing elsewhere; the stream goes on as it was.
         ErrorKind::RealtimeDenied => {}
         // Also a stream that was moved to another output: what hangs there is not the current source.
+        ErrorKind::BackendError | ErrorKind::Other => {
+            let seen = told.callbacks.load(Ordering::Relaxed);
+            if seen != callbacks {
+                (since, callbacks) = (Instant::now(), seen);
+            }
+            if since.elapsed() > PATIENCE {
+                told.gone.store(true, Ordering::Release);
+            }
+            std::thread::sleep(PAUSE / 10);
+        }
         _ => {
             told.gone.store(true, Ordering::Release);
             std::thread::sleep(PAUSE);
