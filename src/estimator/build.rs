@@ -6,7 +6,7 @@ use super::artefact::ArtefactSettings;
 use super::specparam::{Mode, Specparam, SpecparamSettings};
 use super::spectrum::transform::Transform;
 use super::spectrum::{Average, Detrend, Kind, LineNoise, SpectrumSettings, Taper};
-use super::whittle::{Settings as WhittleSettings, Whittle, design::Design};
+use super::whittle::{self, Settings as WhittleSettings, Whittle, design::Design};
 use super::window::{EstimatorSettings, RegionMean, Target};
 use crate::config::{self, MethodName};
 
@@ -19,9 +19,14 @@ const WHITTLE_MAX_SEGMENT_S: f64 = 16.0;
 /// tRAS study's 1 s with half overlap; for `whittle` the whole window in one multitaper segment (or the fewest
 /// equal parts of at most 16 s), because nothing is then lost at the segments' ends.
 #[must_use]
-pub fn best_segments(method: MethodName, window_s: f64) -> (f64, f64) {
+pub fn best_segments(method: MethodName, window_s: f64, hop_s: f64) -> (f64, f64) {
     match method {
         MethodName::Specparam => (1.0, 0.5),
+        // Windows that overlap share their segments: one artefact costs half a second and not the window.
+        MethodName::Whittle if hop_s < window_s && window_s > 2.0 => {
+            let shared = whittle::spectrum_settings(window_s, hop_s);
+            (shared.segment_s, shared.overlap)
+        }
         MethodName::Whittle => (window_s / (window_s / WHITTLE_MAX_SEGMENT_S).ceil().max(1.0), 0.0),
     }
 }
@@ -68,6 +73,10 @@ fn spectrum_settings(e: &config::Estimator) -> SpectrumSettings {
     }
 }
 
+fn line_noise(e: &config::Estimator) -> Option<LineNoise> {
+    (e.line_hz > 0.0).then_some(LineNoise { mains_hz: e.line_hz, half_width_hz: 2.0 / e.segment_s })
+}
+
 /// What `specparam` looks for.
 #[must_use]
 pub fn specparam_settings(e: &config::Estimator) -> SpecparamSettings {
@@ -81,8 +90,7 @@ pub fn specparam_settings(e: &config::Estimator) -> SpecparamSettings {
         max_n_peaks: e.max_peaks as usize,
         min_peak_height: e.min_peak_height,
         peak_threshold: e.peak_threshold,
-        line_noise: (e.line_hz > 0.0)
-            .then_some(LineNoise { mains_hz: e.line_hz, half_width_hz: 2.0 / e.segment_s }),
+        line_noise: line_noise(e),
     }
 }
 
@@ -121,6 +129,7 @@ pub fn method(
                 memory_s: e.memory_s,
                 hop_s: e.hop_s,
                 window_s: e.window_s,
+                line_noise: line_noise(e),
                 ..WhittleSettings::default()
             };
             // A region that is a mean of fits has a memory for each of its channels.
@@ -141,8 +150,9 @@ mod tests {
 
     #[test]
     fn long_windows_are_cut_into_equal_parts() {
-        assert_eq!(best_segments(MethodName::Whittle, 4.0), (4.0, 0.0));
-        assert_eq!(best_segments(MethodName::Whittle, 60.0), (15.0, 0.0));
-        assert_eq!(best_segments(MethodName::Specparam, 4.0), (1.0, 0.5));
+        assert_eq!(best_segments(MethodName::Whittle, 4.0, 4.0), (4.0, 0.0));
+        assert_eq!(best_segments(MethodName::Whittle, 60.0, 60.0), (15.0, 0.0));
+        assert_eq!(best_segments(MethodName::Whittle, 4.0, 0.5), (2.0, 0.75));
+        assert_eq!(best_segments(MethodName::Specparam, 4.0, 0.5), (1.0, 0.5));
     }
 }
