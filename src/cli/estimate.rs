@@ -39,6 +39,11 @@ Exit codes: 0 done; 2 bad arguments; 3 a file is missing (nothing is done); 4 a 
   settings: it is named on standard error and left out, the table holds the others; also 4 where the run was ended
   before its table was written.";
 
+/// A spoilt sample spoils two of seven half-overlapped segments: a window that it touches is left out, because what
+/// five segments say differs from what seven would by more than 0.05. A live loop, which cannot wait for a better
+/// window, makes do with half.
+const MIN_SEGMENTS_SHARE: f64 = 0.75;
+
 /// Estimate the aperiodic exponent over recordings: one row a window and channel.
 ///
 /// Without --preset: the tRAS settings (2..35 Hz, fixed), specparam on Welch segments of 1 s (Hann, half overlap),
@@ -94,6 +99,9 @@ pub struct EstimateArgs {
     /// Share of a segment that the next one repeats
     #[arg(long, value_name = "SHARE")]
     pub overlap: Option<f64>,
+    /// Share of a window's segments that must be clean, or it is invalid [default: 0.75]
+    #[arg(long, value_name = "SHARE")]
+    pub min_segments: Option<f64>,
     /// Mains frequency whose bins are left out: 50, 60, or 0 for none [default: 50]
     #[arg(long, value_name = "HZ")]
     pub line: Option<f64>,
@@ -242,6 +250,7 @@ impl EstimateArgs {
         keys.set("memory_s", self.memory);
         keys.set("segment_s", self.segment);
         keys.set("overlap", self.overlap);
+        keys.set("min_segments_share", Some(self.min_segments.unwrap_or(MIN_SEGMENTS_SHARE)));
         keys.set("line_hz", self.line);
         keys.set("min_r_squared", self.min_r_squared);
         keys.resolve().map_err(|error| complaint(&error))
