@@ -4,7 +4,9 @@
 mod audio_support;
 
 use std::{
+    io::Write,
     path::Path,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -99,7 +101,8 @@ impl Host {
     fn sine(&mut self, seconds: f64) -> Status {
         self.run(seconds, |block, from| {
             for (k, slot) in block.iter_mut().enumerate() {
-                *slot = 0.45 * (std::f64::consts::TAU * 10.0 * (from + k as u64) as f64 / 2_000.0).sin() as f32;
+                *slot =
+                    0.45 * (std::f64::consts::TAU * 10.0 * (from + k as u64) as f64 / 2_000.0).sin() as f32;
             }
         })
     }
@@ -111,7 +114,12 @@ fn tone(dir: &Path) {
     let capture = Capture::start(dir);
     let status = host.sine(8.0);
     let stopped = capture.heard();
-    assert_eq!((status.state, status.fault, status.lost), (State::Stimulating, None, None), "{:?}", host.error);
+    assert_eq!(
+        (status.state, status.fault, status.lost),
+        (State::Stimulating, None, None),
+        "{:?}",
+        host.error
+    );
     assert_eq!(status.impedance_kohm, None, "nothing measures it");
     host.s.stop(Stop::Soft, host.now_s());
     let after = host.watch(1.5);
@@ -121,7 +129,12 @@ fn tone(dir: &Path) {
     let late = &heard[stopped - (2.2 * RATE_HZ) as usize..stopped - (0.2 * RATE_HZ) as usize];
     let peak = late.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
     let wanted = 0.45 / FULL_MA;
-    println!("tone: RMS {:.5} and peak {peak:.5} of {:.5} and {wanted}, {} underruns", rms(late), wanted / 2_f64.sqrt(), status.underruns);
+    println!(
+        "tone: RMS {:.5} and peak {peak:.5} of {:.5} and {wanted}, {} underruns",
+        rms(late),
+        wanted / 2_f64.sqrt(),
+        status.underruns
+    );
     assert!((rms(late) * 2_f64.sqrt() / wanted - 1.0).abs() < 0.005);
     assert!((f64::from(peak) / wanted - 1.0).abs() < 0.005);
     assert!(rms(&other) == 0.0, "the other channel is not silent");
@@ -130,7 +143,11 @@ fn tone(dir: &Path) {
     let step = heard[stopped..].windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
     println!("tone: largest step during the stop {step:.5}");
     assert!(step < 0.000_6 && rms(&heard[heard.len() - 24_000..]) == 0.0);
-    assert!(host.delivered.windows(2).all(|d| d[1].index == d[0].index + 1 && d[1].stamp_s > d[0].stamp_s - 0.002));
+    assert!(
+        host.delivered
+            .windows(2)
+            .all(|d| d[1].index == d[0].index + 1 && d[1].stamp_s > d[0].stamp_s - 0.002)
+    );
 }
 
 /// Exponent as `noise::measure` finds it, of samples at 2,000/s.
@@ -181,9 +198,20 @@ fn underrun(dir: &Path) {
     let status = host.sine(5.0);
     stopper.wait().unwrap();
     let [_, heard] = capture.stop();
-    println!("underrun: {} counted, state {:?}, lost {:?}, fault {:?}", status.underruns - before, status.state, status.lost, status.fault);
+    println!(
+        "underrun: {} counted, state {:?}, lost {:?}, fault {:?}",
+        status.underruns - before,
+        status.state,
+        status.lost,
+        status.fault
+    );
     assert!(status.underruns > before, "the output did not run dry");
-    assert_eq!((status.state, status.fault, status.lost), (State::Stimulating, None, None), "{:?}", host.error);
+    assert_eq!(
+        (status.state, status.fault, status.lost),
+        (State::Stimulating, None, None),
+        "{:?}",
+        host.error
+    );
     // Silence, and after it nothing above the ramp: 10 ms after its start at most 1 % of the amplitude.
     let silent = (RATE_HZ * 0.05) as usize;
     let mut run = 0;
@@ -248,9 +276,64 @@ fn refused(dir: &Path) {
     let _server = Server::start(dir).unwrap();
     let refusal = |settings: AudioSettings| AudioStimulator::at(settings).connect(&LIMITS, 0.0).unwrap_err();
     let absent = refusal(AudioSettings { device: "Scarlett".into(), ..settings() });
-    assert!(absent.to_string().contains("\"Scarlett\" channel 2: not found: there is no such output"), "{absent}");
+    assert!(
+        absent.to_string().contains("\"Scarlett\" channel 2: not found: there is no such output"),
+        "{absent}"
+    );
     let narrow = refusal(AudioSettings { channel: 200, ..settings() });
     assert!(narrow.to_string().contains("no format with channel 200"), "{narrow}");
+}
+
+/// An operator whose meter hears the monitor, behind a source that delivers 5 % more than the file says.
+fn calibrated(dir: &Path) {
+    let _server = Server::start(dir).unwrap();
+    let (file, lines) = (dir.join("ds.toml"), dir.join("scale.toml"));
+    let text = "[stimulator]\nkind = \"audio\"\ndevice = \"alsa:default\"\nchannel = 2\nscale_ma_per_v = 2.0\n\
+                full_scale_v = 1.0\nexternal_limits = true\n";
+    std::fs::write(&file, text).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tras"))
+        .args(["calibrate", "audio", "-c", file.to_str().unwrap(), "-o", lines.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let capture = Capture::start(dir);
+    let mut keys = child.stdin.take().unwrap();
+    writeln!(keys, "resistor").unwrap();
+    for level in 0..5 {
+        // The first tone may wait for an idle sink to wake.
+        std::thread::sleep(Duration::from_millis(if level == 0 { 3_500 } else { 1_200 }));
+        let heard = capture.second();
+        let late = &heard[heard.len().saturating_sub(24_000)..];
+        writeln!(keys, "{:.5}", rms(late) * FULL_MA * 1.05).unwrap();
+    }
+    assert!(child.wait().unwrap().success());
+    let [_, heard] = capture.stop();
+    assert!(rms(&heard[heard.len() - 2_400..]) == 0.0, "a tone was left on");
+    let found = std::fs::read_to_string(lines).unwrap();
+    println!("calibrate: {}", found.replace('\n', "; "));
+    let scale = found.split("scale_ma_per_v = ").nth(1).unwrap().lines().next().unwrap();
+    assert!((scale.parse::<f64>().unwrap() - 2.1).abs() < 0.02, "{found}");
+}
+
+#[test]
+fn a_calibration_finds_the_scale_by_what_is_heard() {
+    dispatch("calibrate", calibrated);
+}
+
+#[test]
+fn the_files_for_devices_are_sound() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/devices");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let config = tras::config::Config::from_str(&text, &path.display().to_string()).unwrap();
+        assert!(config.stimulator.external_limits && text.contains("[unverified]"), "{}", path.display());
+        assert!(text.contains("NO INDEPENDENT WATCHDOG"), "{}", path.display());
+        count += 1;
+    }
+    assert_eq!(count, 3);
 }
 
 fn dispatch(name: &str, body: impl FnOnce(&Path)) {

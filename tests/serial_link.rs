@@ -96,7 +96,10 @@ fn a_burst_comes_through_whole_and_its_stop_ends_it() {
     let bench = Bench::start(Wrong::default());
     let mut host = Host::armed(&bench);
     let status = host.run(7.0);
-    assert_eq!((status.state, status.fault, status.underruns, status.lost), (State::Stimulating, None, 0, None));
+    assert_eq!(
+        (status.state, status.fault, status.underruns, status.lost),
+        (State::Stimulating, None, 0, None)
+    );
     assert_eq!((host.s.repeated(), *bench.bad_frames.lock().unwrap(), &host.error), (0, 0, &None));
     assert!((4.9..5.1).contains(&status.impedance_kohm.unwrap()));
     // What was reported as delivered is what left: same samples, same times.
@@ -160,7 +163,12 @@ fn a_line_that_flips_loses_and_repeats_bytes_loses_no_sample() {
     let mut host = Host::armed(&bench);
     bench.set(|w| (w.flip, w.lose, w.repeat) = (20_000, 60, 40));
     let status = host.run(8.0);
-    assert_eq!((status.state, status.fault, status.lost), (State::Stimulating, None, None), "{:?}", host.error);
+    assert_eq!(
+        (status.state, status.fault, status.lost),
+        (State::Stimulating, None, None),
+        "{:?}",
+        host.error
+    );
     assert!(host.s.repeated() > 0 && *bench.bad_frames.lock().unwrap() > 0);
     println!("{} samples sent again, {} bad frames", host.s.repeated(), bench.bad_frames.lock().unwrap());
     assert!(host.delivered.iter().enumerate().all(|(k, d)| d.index == k as u64));

@@ -101,7 +101,14 @@ impl Capture {
     pub fn start(dir: &Path) -> Self {
         let file = dir.join("captured.f32");
         let child = Command::new("parec")
-            .args(["-d", "stim.monitor", "--format=float32le", "--rate=48000", "--channels=2", "--latency-msec=20"])
+            .args([
+                "-d",
+                "stim.monitor",
+                "--format=float32le",
+                "--rate=48000",
+                "--channels=2",
+                "--latency-msec=20",
+            ])
             .arg("--raw")
             .stdout(std::fs::File::create(&file).unwrap())
             .stderr(Stdio::null())
@@ -115,13 +122,21 @@ impl Capture {
         std::fs::metadata(&self.file).unwrap().len() as usize / 8
     }
 
+    /// The second channel, since the start.
+    pub fn second(&self) -> Vec<f32> {
+        let bytes = std::fs::read(&self.file).unwrap();
+        let frames = bytes.chunks_exact(8);
+        frames.map(|frame| f32::from_le_bytes([frame[4], frame[5], frame[6], frame[7]])).collect()
+    }
+
     /// Both channels, since the start.
     pub fn stop(mut self) -> [Vec<f32>; 2] {
         std::thread::sleep(Duration::from_millis(200));
         let _ = self.child.kill();
         let _ = self.child.wait();
         let bytes = std::fs::read(&self.file).unwrap();
-        let values: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+        let values: Vec<f32> =
+            bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
         [0, 1].map(|at| values.iter().skip(at).step_by(2).copied().collect())
     }
 }

@@ -102,7 +102,8 @@ impl Bench {
     pub fn start(wrong: Wrong) -> Self {
         let (far, path) = terminal();
         let wrong = Arc::new(Mutex::new(wrong));
-        let (flow, quit, bad_frames) = <(Arc<Mutex<Vec<Flow>>>, Arc<Mutex<bool>>, Arc<Mutex<u32>>)>::default();
+        let (flow, quit, bad_frames) =
+            <(Arc<Mutex<Vec<Flow>>>, Arc<Mutex<bool>>, Arc<Mutex<u32>>)>::default();
         let began = Instant::now();
         let mut bench = Board {
             far,
@@ -240,7 +241,8 @@ impl Board {
             return true;
         }
         if count > 0 {
-            let bytes = if wrong.alter_limits { self.alter(&bytes[..count]) } else { bytes[..count].to_vec() };
+            let bytes =
+                if wrong.alter_limits { self.alter(&bytes[..count]) } else { bytes[..count].to_vec() };
             let spoiled = self.spoil(&bytes, &wrong);
             self.held_in.push((Instant::now(), spoiled));
         }

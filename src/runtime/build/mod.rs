@@ -21,10 +21,7 @@ use crate::{
     runtime::stages::{closed_loop::LoopSettings, stimulate::BurstSettings},
     session::schedule::Schedule,
     simulation::{
-        montage,
-        participant::ParticipantSettings,
-        response::ResponseSettings,
-        rhythm::RhythmSettings,
+        montage, participant::ParticipantSettings, response::ResponseSettings, rhythm::RhythmSettings,
     },
     stimulator::{
         Stimulator,
@@ -135,7 +132,8 @@ impl Built {
         let law: Box<dyn ControlLaw> = match c.law {
             Law::Fixed => Box::new(Fixed),
             Law::Adaptive => {
-                let target = c.target_exponent.ok_or_else(|| usage("controller.target_exponent is missing"))?;
+                let target =
+                    c.target_exponent.ok_or_else(|| usage("controller.target_exponent is missing"))?;
                 Box::new(Adaptive::new(target, c.gain_p, c.gain_i, settings))
             }
         };
@@ -167,11 +165,8 @@ impl Built {
             ProfileName::Flat => Profile::Flat,
             ProfileName::Sham => Profile::Sham,
         };
-        let parameters = Parameters {
-            exponent: s.exponent,
-            band_hz: (s.band_hz[0], s.band_hz[1]),
-            peak_ma: s.peak_ma,
-        };
+        let parameters =
+            Parameters { exponent: s.exponent, band_hz: (s.band_hz[0], s.band_hz[1]), peak_ma: s.peak_ma };
         BurstSettings { profile, peak_ma: s.peak_ma, rms_ma: parameters.rms_ma() }
     }
 

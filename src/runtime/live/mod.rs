@@ -181,8 +181,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     let stimulate: Option<JoinHandle<u64>> = match (current, device) {
         (Some(current), Some(device)) => {
             let burst = built.burst();
-            let stage =
-                StimulateStage::new(burst, current, device, decision, watch, notes.clone(), began_s);
+            let stage = StimulateStage::new(burst, current, device, decision, watch, notes.clone(), began_s);
             let mut thread = StimulateThread {
                 stage,
                 commands: commands_out,
@@ -205,7 +204,8 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     drop(granted_in);
     warnings.extend(refusals(granted_out.iter()));
     if !realtime::lock_memory() {
-        warnings.push("memory is not locked (RLIMIT_MEMLOCK): a page fault may delay a real-time thread".into());
+        warnings
+            .push("memory is not locked (RLIMIT_MEMLOCK): a page fault may delay a real-time thread".into());
     }
 
     let recording = match keeper {
@@ -226,8 +226,9 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         dropped: 0,
     };
     // Outlets are not `Send`: their own thread opens them.
-    let observing: JoinHandle<(Digest, u64)> =
-        spawn("tras-observe", move || Observer { outlets: outlets.and_then(|open| open()), ..observer }.run())?;
+    let observing: JoinHandle<(Digest, u64)> = spawn("tras-observe", move || {
+        Observer { outlets: outlets.and_then(|open| open()), ..observer }.run()
+    })?;
 
     let mut faults = watch_over(built, watching, &control, &signals, &view, ledger, began_s);
 
@@ -257,7 +258,11 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
 }
 
 fn not_found(error: AcquisitionError) -> CliError {
-    if error.is_not_found() { CliError::NotFound(error.to_string()) } else { CliError::Usage(error.to_string()) }
+    if error.is_not_found() {
+        CliError::NotFound(error.to_string())
+    } else {
+        CliError::Usage(error.to_string())
+    }
 }
 
 fn spawn<T: Send + 'static>(
@@ -280,7 +285,10 @@ fn refusals(granted: impl Iterator<Item = (&'static str, Granted)>) -> Option<St
     let refused: Vec<&str> =
         granted.filter(|(_, got)| matches!(got, Granted::Ordinary(_))).map(|(name, _)| name).collect();
     (!refused.is_empty()).then(|| {
-        format!("real-time priority refused for {}: see the latencies for what that costs", refused.join(", "))
+        format!(
+            "real-time priority refused for {}: see the latencies for what that costs",
+            refused.join(", ")
+        )
     })
 }
 

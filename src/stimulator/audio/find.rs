@@ -9,7 +9,8 @@ use cpal::{
 /// a busy machine may be late by.
 const BUFFER_S: f64 = 0.025;
 /// Formats in the order of preference.
-const FORMATS: [SampleFormat; 4] = [SampleFormat::F32, SampleFormat::I32, SampleFormat::F64, SampleFormat::I16];
+const FORMATS: [SampleFormat; 4] =
+    [SampleFormat::F32, SampleFormat::I32, SampleFormat::F64, SampleFormat::I16];
 
 /// An output and how it is to be opened.
 pub struct Output {
@@ -40,7 +41,10 @@ pub fn output(name: &str, channel: u32, rate_hz: Option<u32>) -> Result<Output, 
         (Some(device), 0) => device,
         (None, _) => return Err("there is no such output (see `tras devices`)".into()),
         (Some(_), others) => {
-            return Err(format!("there are {} outputs of this name; name one by its id (see `tras devices`)", others + 1));
+            return Err(format!(
+                "there are {} outputs of this name; name one by its id (see `tras devices`)",
+                others + 1
+            ));
         }
     };
     let own = device.default_output_config().map_err(|e| format!("it cannot be used: {e}"))?;
@@ -66,6 +70,7 @@ pub fn output(name: &str, channel: u32, rate_hz: Option<u32>) -> Result<Output, 
         ));
     };
     let frames = (f64::from(rate_hz) * BUFFER_S) as u32;
-    let config = StreamConfig { channels, sample_rate: rate_hz, buffer_size: cpal::BufferSize::Fixed(frames) };
+    let config =
+        StreamConfig { channels, sample_rate: rate_hz, buffer_size: cpal::BufferSize::Fixed(frames) };
     Ok(Output { device, config, format })
 }

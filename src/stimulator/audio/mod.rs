@@ -128,8 +128,12 @@ impl AudioLine {
                 return Err("it was lost as soon as it was opened".into());
             }
             if began.elapsed() > WITHIN {
-                let what = if seen == 0 { "it asks for no samples" } else { "it asks for samples too rarely" };
-                return Err(format!("{what} ({seen} buffers in {:.1} s); choose another output", WITHIN.as_secs_f64()));
+                let what =
+                    if seen == 0 { "it asks for no samples" } else { "it asks for samples too rarely" };
+                return Err(format!(
+                    "{what} ({seen} buffers in {:.1} s); choose another output",
+                    WITHIN.as_secs_f64()
+                ));
             }
             let count = open.shared.callbacks.load(Ordering::Relaxed);
             if count > seen {
@@ -172,8 +176,10 @@ impl Line for AudioLine {
     fn open(&mut self) -> Result<(), StimulatorError> {
         self.open = None;
         let opened = self.start().and_then(|(open, rate_hz)| Ok((self.measure(&open, rate_hz)?, open)));
-        let (opened, open) = opened
-            .map_err(|detail| StimulatorError::NotFound { device: self.name.clone(), detail: detail.into() })?;
+        let (opened, open) = opened.map_err(|detail| StimulatorError::NotFound {
+            device: self.name.clone(),
+            detail: detail.into(),
+        })?;
         (self.opened, self.open) = (Some(opened), Some(open));
         Ok(())
     }
@@ -193,9 +199,9 @@ impl Line for AudioLine {
     }
 
     fn send(&mut self, frame: &[u8]) -> bool {
-        self.open
-            .as_mut()
-            .is_some_and(|open| open.out.vacant_len() >= frame.len() && open.out.push_slice(frame) == frame.len())
+        self.open.as_mut().is_some_and(|open| {
+            open.out.vacant_len() >= frame.len() && open.out.push_slice(frame) == frame.len()
+        })
     }
 
     fn receive(&mut self, into: &mut [u8]) -> usize {
@@ -262,7 +268,8 @@ impl Line for AudioLine {
                     rolloff.reach_hz()
                 ));
             }
-            let (drive_ma, full_ma) = (s.peak_ma * rolloff.boost(WANTED_HZ), s.scale_ma_per_v * s.full_scale_v);
+            let (drive_ma, full_ma) =
+                (s.peak_ma * rolloff.boost(WANTED_HZ), s.scale_ma_per_v * s.full_scale_v);
             if drive_ma > full_ma {
                 cautions.push(format!(
                     "compensating the roll-off takes {drive_ma:.2} mA of drive, the output has {full_ma:.2} mA: large slow currents will be clipped"

@@ -230,7 +230,8 @@ impl Values for Player {
             self.rolloff.iter_mut().for_each(Rolloff::reset);
             return 0.0;
         }
-        let drive = self.rolloff.as_mut().map_or(current_ma, |rolloff| rolloff.step(current_ma)) * self.per_ma;
+        let drive =
+            self.rolloff.as_mut().map_or(current_ma, |rolloff| rolloff.step(current_ma)) * self.per_ma;
         drive.clamp(-self.bound, self.bound) as f32
     }
 

@@ -34,13 +34,7 @@ impl Rolloff {
         let k = 2.0 * rate_hz;
         let (zero, pole) = (TAU * corner_hz, TAU * corner_hz / STRETCH);
         let scale = k + pole;
-        Self {
-            corner_hz,
-            b0: (k + zero) / scale,
-            b1: (zero - k) / scale,
-            a1: (pole - k) / scale,
-            state: 0.0,
-        }
+        Self { corner_hz, b0: (k + zero) / scale, b1: (zero - k) / scale, a1: (pole - k) / scale, state: 0.0 }
     }
 
     /// The lowest frequency at which the current is right within 3 %, in Hz.

@@ -32,7 +32,12 @@ pub trait Values: Send + 'static {
 ///
 /// # Errors
 /// The output refuses, for a person.
-pub fn start(output: &Output, channel: u32, values: impl Values, shared: &Arc<Shared>) -> Result<Stream, String> {
+pub fn start(
+    output: &Output,
+    channel: u32,
+    values: impl Values,
+    shared: &Arc<Shared>,
+) -> Result<Stream, String> {
     let stream = match output.format {
         SampleFormat::F32 => build::<f32>(output, channel, values, shared),
         SampleFormat::F64 => build::<f64>(output, channel, values, shared),

@@ -47,13 +47,18 @@ impl Strange {
             );
         }
         if self.bytes == 0 {
-            return "it says nothing; is it the right port, has the board power, is its firmware flashed?".into();
+            return "it says nothing; is it the right port, has the board power, is its firmware flashed?"
+                .into();
         }
         if self.own > 0 {
-            return "it sends back what it is sent: a loopback plug or some other device, not a stimulator".into();
+            return "it sends back what it is sent: a loopback plug or some other device, not a stimulator"
+                .into();
         }
         if self.printable * 10 >= self.bytes * 9 {
-            return format!("it sends text ({} bytes), as a GPS or a console does: some other device", self.bytes);
+            return format!(
+                "it sends text ({} bytes), as a GPS or a console does: some other device",
+                self.bytes
+            );
         }
         format!("it sends {} bytes and no frame of ours: some other device, or another baud rate", self.bytes)
     }
@@ -137,7 +142,8 @@ impl<L: Line> Linked<L> {
         let echo = self.header.sequence;
         self.clock.ask(echo, *now_s);
         let message = HostMessage::Heartbeat { echo };
-        let answer = |m: &DeviceMessage| matches!(m, DeviceMessage::Telemetry(t) if t.echo == echo).then_some(());
+        let answer =
+            |m: &DeviceMessage| matches!(m, DeviceMessage::Telemetry(t) if t.echo == echo).then_some(());
         match self.ask(&message, now_s, until_s, answer)? {
             Some(()) => Ok(()),
             None => Err(self.not_found("it answers hello and no heartbeat".into())),

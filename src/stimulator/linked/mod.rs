@@ -17,8 +17,8 @@ mod played;
 use std::{borrow::Cow, sync::Arc};
 
 use tras_wire::{
-    Decoder, DeviceMessage, Fault, Frame, Header, HostMessage, Identity, Limits, MAX_FRAME, Refusal,
-    Samples, State, Stop, Telemetry, encode,
+    Decoder, DeviceMessage, Fault, Frame, Header, HostMessage, Identity, Limits, MAX_FRAME, Refusal, Samples,
+    State, Stop, Telemetry, encode,
 };
 
 pub use self::line::Line;
@@ -514,7 +514,8 @@ impl<L: Line> Stimulator for Linked<L> {
         let mut cautions = self.line.cautions();
         if let Some(identity) = &self.identity {
             if identity.crystal_failed {
-                let what = "its crystal did not start: its clock is off by up to 1 %, and so are rate and durations";
+                let what =
+                    "its crystal did not start: its clock is off by up to 1 %, and so are rate and durations";
                 cautions.push(format!("{}: {what}", self.name()));
             }
             if identity.watchdog_reset {

@@ -92,7 +92,8 @@ impl Outbox {
     /// The next samples to send: the index of the first, and how many.
     pub fn next(&self) -> Option<(u64, usize)> {
         let waiting = self.made - self.sent;
-        (waiting > 0 && self.frames.len() < FRAMES).then(|| (self.sent, waiting.min(MAX_SAMPLES as u64) as usize))
+        (waiting > 0 && self.frames.len() < FRAMES)
+            .then(|| (self.sent, waiting.min(MAX_SAMPLES as u64) as usize))
     }
 
     /// The next samples went out as the frame of this number.
@@ -154,7 +155,10 @@ mod tests {
     fn a_lost_frame_and_all_behind_it_are_sent_once_more_and_only_once() {
         let mut outbox = Outbox::new();
         outbox.push(&[0.5; 150]);
-        assert_eq!([send(&mut outbox, 1), send(&mut outbox, 2), send(&mut outbox, 3)], [(0, 64), (64, 64), (128, 22)]);
+        assert_eq!(
+            [send(&mut outbox, 1), send(&mut outbox, 2), send(&mut outbox, 3)],
+            [(0, 64), (64, 64), (128, 22)]
+        );
         outbox.answered(1, 64);
         assert_eq!((outbox.next(), outbox.in_flight()), (None, 86));
         // Frame 2 is lost; the answer to 3 says so.

@@ -34,7 +34,13 @@ impl Played {
     }
 
     /// Hands out what was reached since the last telemetry.
-    pub fn heed(&mut self, telemetry: &Telemetry, outbox: &Outbox, clock: &Clock, each: &mut dyn FnMut(Delivered)) {
+    pub fn heed(
+        &mut self,
+        telemetry: &Telemetry,
+        outbox: &Outbox,
+        clock: &Clock,
+        each: &mut dyn FnMut(Delivered),
+    ) {
         self.falling = telemetry.state == State::RampDown;
         let reached = telemetry.delivered.min(outbox.made());
         if reached <= self.next {
@@ -44,7 +50,9 @@ impl Played {
         for index in self.next..reached {
             let gain = self.gain(index);
             let at_us = anchor_us + index as f64 * f64::from(SAMPLE_US);
-            if let (Some(sample_ma), Some(stamp_s)) = (outbox.sample(index), clock.host_s(at_us.max(0.0) as u64)) {
+            if let (Some(sample_ma), Some(stamp_s)) =
+                (outbox.sample(index), clock.host_s(at_us.max(0.0) as u64))
+            {
                 each(Delivered { index, stamp_s, current_ma: (f64::from(sample_ma) * gain) as f32 });
             }
         }

@@ -55,7 +55,8 @@ impl Place {
         match self {
             Self::Path(path) => Ok(path.clone()),
             Self::Usb { .. } => {
-                let ports = serialport::available_ports().map_err(|e| format!("ports cannot be listed: {e}"))?;
+                let ports =
+                    serialport::available_ports().map_err(|e| format!("ports cannot be listed: {e}"))?;
                 self.choose(&ports)
             }
         }
@@ -77,8 +78,13 @@ impl Place {
             [] => Err("no such board is plugged in (see `tras devices`)".into()),
             [(path, _)] => Ok((*path).to_owned()),
             several => {
-                let list: Vec<String> = several.iter().map(|(path, number)| format!("{path} ({number})")).collect();
-                Err(format!("there are {}: {}; name the port, or add the serial number", several.len(), list.join(", ")))
+                let list: Vec<String> =
+                    several.iter().map(|(path, number)| format!("{path} ({number})")).collect();
+                Err(format!(
+                    "there are {}: {}; name the port, or add the serial number",
+                    several.len(),
+                    list.join(", ")
+                ))
             }
         }
     }
@@ -105,7 +111,11 @@ mod tests {
 
     #[test]
     fn one_board_is_found_and_two_are_told_apart_by_their_numbers() {
-        let ports = [usb("/dev/ttyACM0", 0x5740, "A1"), usb("/dev/ttyACM1", 0x5740, "B2"), usb("/dev/ttyUSB0", 1, "")];
+        let ports = [
+            usb("/dev/ttyACM0", 0x5740, "A1"),
+            usb("/dev/ttyACM1", 0x5740, "B2"),
+            usb("/dev/ttyUSB0", 1, ""),
+        ];
         let choose = |id: &str| Place::usb(id).unwrap().choose(&ports);
         assert_eq!(choose("0483:5740:B2"), Ok("/dev/ttyACM1".into()));
         assert_eq!(choose("0483:0001"), Ok("/dev/ttyUSB0".into()));

@@ -73,7 +73,8 @@ impl PortThread {
             lost: AtomicU8::new(ALIVE),
             priority: AtomicI64::new(i64::MIN),
         });
-        let mut server = Server { port, queued, heard, shared: Arc::clone(&shared), chunk: [0; 1_024], from: 0, to: 0 };
+        let mut server =
+            Server { port, queued, heard, shared: Arc::clone(&shared), chunk: [0; 1_024], from: 0, to: 0 };
         let thread = std::thread::Builder::new()
             .name("tras-serial".into())
             .spawn(move || server.run())

@@ -60,7 +60,8 @@ impl Line for SerialLine {
     fn open(&mut self) -> Result<(), StimulatorError> {
         // The old thread first: a port is opened by one at a time.
         self.port = None;
-        let not_found = |detail: String| StimulatorError::NotFound { device: self.name.clone(), detail: detail.into() };
+        let not_found =
+            |detail: String| StimulatorError::NotFound { device: self.name.clone(), detail: detail.into() };
         let path = self.place.resolve().map_err(not_found)?;
         self.port = Some(PortThread::open(&path).map_err(not_found)?);
         Ok(())
