@@ -4,7 +4,9 @@
 mod audio_support;
 
 use std::{
+    io::Write,
     path::Path,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -282,11 +284,63 @@ fn refused(dir: &Path) {
     assert!(narrow.to_string().contains("no format with channel 200"), "{narrow}");
 }
 
+/// An operator whose meter hears the monitor, behind a source that delivers 5 % more than the file says.
+fn calibrated(dir: &Path) {
+    let _server = Server::start(dir).unwrap();
+    let (file, lines) = (dir.join("ds.toml"), dir.join("scale.toml"));
+    let text = "[stimulator]\nkind = \"audio\"\ndevice = \"alsa:default\"\nchannel = 2\nscale_ma_per_v = 2.0\n\
+                full_scale_v = 1.0\nexternal_limits = true\n";
+    std::fs::write(&file, text).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tras"))
+        .args(["calibrate", "audio", "-c", file.to_str().unwrap(), "-o", lines.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let capture = Capture::start(dir);
+    let mut keys = child.stdin.take().unwrap();
+    writeln!(keys, "resistor").unwrap();
+    for level in 0..5 {
+        // The first tone may wait for an idle sink to wake.
+        std::thread::sleep(Duration::from_millis(if level == 0 { 3_500 } else { 1_200 }));
+        let heard = capture.second();
+        let late = &heard[heard.len().saturating_sub(24_000)..];
+        writeln!(keys, "{:.5}", rms(late) * FULL_MA * 1.05).unwrap();
+    }
+    assert!(child.wait().unwrap().success());
+    let [_, heard] = capture.stop();
+    assert!(rms(&heard[heard.len() - 2_400..]) == 0.0, "a tone was left on");
+    let found = std::fs::read_to_string(lines).unwrap();
+    println!("calibrate: {}", found.replace('\n', "; "));
+    let scale = found.split("scale_ma_per_v = ").nth(1).unwrap().lines().next().unwrap();
+    assert!((scale.parse::<f64>().unwrap() - 2.1).abs() < 0.02, "{found}");
+}
+
+#[test]
+fn a_calibration_finds_the_scale_by_what_is_heard() {
+    dispatch("calibrate", calibrated);
+}
+
+#[test]
+fn the_files_for_devices_are_sound() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/devices");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let config = tras::config::Config::from_str(&text, &path.display().to_string()).unwrap();
+        assert!(config.stimulator.external_limits && text.contains("[unverified]"), "{}", path.display());
+        assert!(text.contains("NO INDEPENDENT WATCHDOG"), "{}", path.display());
+        count += 1;
+    }
+    assert_eq!(count, 3);
+}
+
 fn dispatch(name: &str, body: impl FnOnce(&Path)) {
     match case() {
         Some((case, dir)) if case == name => body(&dir),
         Some(_) => {}
-        None => run(&std::thread::current().name().unwrap().to_owned(), name),
+        None => run(std::thread::current().name().unwrap(), name),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one file a command. Parses, runs, and turns what went wrong into an exit code.
 
+pub mod calibrate;
 pub mod check;
 pub mod demo;
 pub mod devices;
@@ -79,6 +80,8 @@ enum Command {
     Noise(noise::NoiseArgs),
     /// List LSL streams, serial ports and audio outputs
     Devices(devices::DevicesArgs),
+    /// Measure the scale of an audio output and the current source behind it, into a resistor
+    Calibrate(calibrate::CalibrateArgs),
     /// Check a configuration and print what it amounts to
     Check(check::CheckArgs),
 }
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Fit(args) => fit::run(&args),
         Command::Noise(args) => noise::run(&args).map_err(|e| CliError::Usage(e.to_string())),
         Command::Devices(args) => devices::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Check(args) => return ExitCode::from(check::run(&args)),
     };
     match result {

@@ -122,6 +122,13 @@ impl Capture {
         std::fs::metadata(&self.file).unwrap().len() as usize / 8
     }
 
+    /// The second channel, since the start.
+    pub fn second(&self) -> Vec<f32> {
+        let bytes = std::fs::read(&self.file).unwrap();
+        let frames = bytes.chunks_exact(8);
+        frames.map(|frame| f32::from_le_bytes([frame[4], frame[5], frame[6], frame[7]])).collect()
+    }
+
     /// Both channels, since the start.
     pub fn stop(mut self) -> [Vec<f32>; 2] {
         std::thread::sleep(Duration::from_millis(200));

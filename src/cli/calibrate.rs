@@ -1,0 +1,323 @@
+//! `tras calibrate audio -c FILE`: known levels out, the operator's meter readings in, the scale and the
+//! roll-off as lines for the configuration.
+
+use std::{
+    io::{BufRead, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{CliError, check};
+use crate::{
+    config::{Config, StimulatorKind},
+    stimulator::audio::{
+        calibration::{self, FADE_S, Knobs, Tone},
+        find,
+        player::Shared,
+        rolloff::{Rolloff, WANTED_HZ},
+        stream,
+    },
+};
+
+/// Where the levels are read: high enough for any coupling, low enough for any meter.
+const TONE_HZ: f64 = 10.0;
+/// Shares of `limits.peak_ma` that are played, the least first: a wrong scale shows before it does harm.
+const LEVELS: [f64; 5] = [0.2, 0.4, 0.6, 0.8, 1.0];
+/// Frequencies for the roll-off, in Hz.
+const ROLLOFF_HZ: [f64; 5] = [10.0, 5.0, 2.0, 1.0, 0.5];
+/// Readings further from a straight line than this share are told.
+const STRAIGHT: f64 = 0.02;
+
+/// Arguments of `tras calibrate`.
+#[derive(Args, Debug)]
+pub struct CalibrateArgs {
+    /// What is calibrated
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// What is calibrated.
+#[derive(Subcommand, Debug)]
+pub enum What {
+    /// An audio output and the current source behind it, into a resistor of 1 kOhm
+    Audio(AudioArgs),
+}
+
+/// Arguments of `tras calibrate audio`.
+#[derive(Args, Debug)]
+pub struct AudioArgs {
+    /// Configuration with `stimulator.kind = "audio"`; its scale is the first guess
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// What the meter reads, as a true RMS value of the alternating part
+    #[arg(long, value_enum, default_value_t = Reading::Ma)]
+    pub reading: Reading,
+    /// Read lower frequencies too and find the roll-off of the output
+    #[arg(long)]
+    pub rolloff: bool,
+    /// Write the lines to this file as well
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What the meter reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reading {
+    /// mA through the resistor: finds `scale_ma_per_v`
+    Ma,
+    /// Volts at the audio output: finds `full_scale_v`
+    V,
+}
+
+/// The operator at the terminal, or whatever stands in for one.
+struct Operator<R, W> {
+    answers: R,
+    questions: W,
+}
+
+impl<R: BufRead, W: Write> Operator<R, W> {
+    fn tell(&mut self, text: &str) -> Result<(), CliError> {
+        writeln!(self.questions, "{text}").map_err(|e| CliError::Fault(e.to_string()))
+    }
+
+    fn ask(&mut self, question: &str) -> Result<String, CliError> {
+        let failed = |e: std::io::Error| CliError::Fault(e.to_string());
+        write!(self.questions, "{question} ").and_then(|()| self.questions.flush()).map_err(failed)?;
+        let mut line = String::new();
+        if self.answers.read_line(&mut line).map_err(failed)? == 0 {
+            return Err(CliError::Usage(
+                "the input ended before the last reading; nothing was written".into(),
+            ));
+        }
+        Ok(line.trim().to_owned())
+    }
+
+    /// A number above zero; asks again until it is one.
+    fn reading(&mut self, question: &str) -> Result<f64, CliError> {
+        loop {
+            let answer = self.ask(question)?;
+            match answer.replace(',', ".").parse::<f64>() {
+                Ok(value) if value.is_finite() && value > 0.0 => return Ok(value),
+                _ => {
+                    self.tell(&format!("  \"{answer}\" is no reading: a number above 0, for instance 0.354"))?
+                }
+            }
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The output is not there, or the readings make no scale.
+pub fn run(args: &CalibrateArgs) -> Result<(), CliError> {
+    let What::Audio(args) = &args.what;
+    let config = check::load(&args.config).map_err(|e| CliError::Usage(e.to_string()))?;
+    if config.stimulator.kind != StimulatorKind::Audio {
+        let file = args.config.display();
+        return Err(CliError::Usage(format!(
+            "{file}: stimulator.kind is not \"audio\": there is nothing to calibrate"
+        )));
+    }
+    let (knobs, shared) = (Arc::new(Knobs::default()), Arc::new(Shared::new()));
+    let stream = open(&config, &knobs, &shared)?;
+    let mut operator = Operator { answers: std::io::stdin().lock(), questions: std::io::stdout().lock() };
+    let mut bench = Bench { config: &config, knobs: &knobs, shared: &shared };
+    let found = bench.session(args, &mut operator);
+    // To zero before the output closes, however the session ended.
+    knobs.set(0.0, TONE_HZ);
+    std::thread::sleep(Duration::from_secs_f64(2.0 * FADE_S));
+    drop(stream);
+    let lines = found?;
+    operator.tell(&format!("\n[stimulator]\n{lines}"))?;
+    if let Some(path) = &args.output {
+        write(path, &lines)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, lines: &str) -> Result<(), CliError> {
+    let text = format!("# Measured by `tras calibrate audio`.\n[stimulator]\n{lines}");
+    std::fs::write(path, text).map_err(|e| CliError::Usage(format!("cannot write {}: {e}", path.display())))
+}
+
+fn open(config: &Config, knobs: &Arc<Knobs>, shared: &Arc<Shared>) -> Result<impl Sized, CliError> {
+    let s = &config.stimulator;
+    let (name, channel) = (s.device.as_deref().unwrap_or_default(), s.channel.unwrap_or(1));
+    let not_found =
+        |detail: String| CliError::NotFound(format!("audio {name:?} channel {channel}: {detail}"));
+    let rate_hz = (s.rate_hz >= 8_000.0).then_some(s.rate_hz as u32);
+    let output = find::output(name, channel, rate_hz).map_err(not_found)?;
+    let tone = Tone::new(output.config.sample_rate, Arc::clone(knobs), Arc::clone(shared));
+    stream::start(&output, channel, tone, shared).map_err(not_found)
+}
+
+/// The output that is being calibrated.
+struct Bench<'a> {
+    config: &'a Config,
+    knobs: &'a Knobs,
+    shared: &'a Shared,
+}
+
+impl Bench<'_> {
+    fn session<R: BufRead, W: Write>(
+        &mut self,
+        args: &AudioArgs,
+        operator: &mut Operator<R, W>,
+    ) -> Result<String, CliError> {
+        operator.tell(
+            "This plays tones without any limit behind them but those of the current source.\n\
+             Take the electrodes off. Connect a resistor of 1 kOhm to the source, and a true-RMS meter.",
+        )?;
+        if operator.ask("Type `resistor` when nobody is connected:")? != "resistor" {
+            return Err(CliError::Usage("not confirmed; nothing was played".into()));
+        }
+        let s = &self.config.stimulator;
+        let (scale, full_v) = (s.scale_ma_per_v.unwrap_or(1.0), s.full_scale_v.unwrap_or(1.0));
+        let peak_ma = self.config.limits.peak_ma;
+        let unit = if args.reading == Reading::Ma { "mA" } else { "V" };
+        let per_ma = if args.reading == Reading::Ma { 1.0 } else { 1.0 / scale };
+        let mut pairs = Vec::with_capacity(LEVELS.len());
+        for share in LEVELS {
+            let rms = share * peak_ma * per_ma / 2_f64.sqrt();
+            let read = self.read(operator, share * peak_ma, TONE_HZ, &format!("{rms:.4} {unit}"), unit)?;
+            if read > 2.0 * rms {
+                let what =
+                    format!("{read} {unit} RMS is more than twice what the configuration expects ({rms:.4})");
+                return Err(CliError::Usage(format!(
+                    "{what}; correct scale_ma_per_v and full_scale_v first"
+                )));
+            }
+            pairs.push((rms, read));
+        }
+        let line =
+            calibration::line(&pairs).ok_or_else(|| CliError::Usage("the readings make no scale".into()))?;
+        if line.worst > STRAIGHT {
+            operator.tell(&format!(
+                "warning: a reading lies {:.1} % off a straight line: does the source limit, or the output clip?",
+                line.worst * 100.0
+            ))?;
+        }
+        let (scale, full_v) = match args.reading {
+            Reading::Ma => (scale * line.slope, full_v),
+            Reading::V => (scale, full_v * line.slope),
+        };
+        let mut lines = format!("scale_ma_per_v = {scale:.5}\nfull_scale_v = {full_v:.5}\n");
+        if args.rolloff
+            && let Some(corner_hz) = self.corner(operator, 0.6 * peak_ma, unit)?
+        {
+            lines.push_str(&format!("rolloff_hz = {corner_hz:.3}\n"));
+        }
+        Ok(lines)
+    }
+
+    fn corner<R: BufRead, W: Write>(
+        &self,
+        operator: &mut Operator<R, W>,
+        ma: f64,
+        unit: &str,
+    ) -> Result<Option<f64>, CliError> {
+        operator.tell(
+            "Now slower tones. Many meters read too little below 10 Hz: use an oscilloscope's RMS, or its\n\
+             amplitude divided by 1.414.",
+        )?;
+        let mut pairs = Vec::with_capacity(ROLLOFF_HZ.len());
+        for hz in ROLLOFF_HZ {
+            pairs.push((hz, self.read(operator, ma, hz, "as before", unit)?));
+        }
+        let corner = calibration::corner(&pairs);
+        match corner {
+            None => operator.tell("no roll-off down to 0.5 Hz: nothing to compensate")?,
+            Some(corner_hz) => {
+                let reach_hz = Rolloff::new(corner_hz, 48_000.0).reach_hz();
+                operator.tell(&format!("roll-off: first-order corner at {corner_hz:.3} Hz"))?;
+                if reach_hz > WANTED_HZ {
+                    operator.tell(&format!(
+                        "warning: it can be compensated down to {reach_hz:.2} Hz only, not to {WANTED_HZ} Hz; use a DC-coupled output"
+                    ))?;
+                }
+            }
+        }
+        Ok(corner)
+    }
+
+    fn read<R: BufRead, W: Write>(
+        &self,
+        operator: &mut Operator<R, W>,
+        ma: f64,
+        hz: f64,
+        expected: &str,
+        unit: &str,
+    ) -> Result<f64, CliError> {
+        let s = &self.config.stimulator;
+        let full_ma = s.scale_ma_per_v.unwrap_or(1.0) * s.full_scale_v.unwrap_or(1.0);
+        self.knobs.set(ma / full_ma, hz);
+        let read =
+            operator.reading(&format!("{hz} Hz, expected {expected} RMS; the meter reads, in {unit}:"));
+        if self.shared.gone.load(Ordering::Acquire) {
+            return Err(CliError::Fault("the audio output was lost during the calibration".into()));
+        }
+        read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+    use super::*;
+
+    fn config() -> Config {
+        Config::from_str(
+            "[stimulation]\nelectrode_area_cm2 = 35\n[stimulator]\nkind = \"audio\"\ndevice = \"out\"\nchannel = 1\n\
+             scale_ma_per_v = 2.0\nfull_scale_v = 1.0\nexternal_limits = true\n",
+            "test.toml",
+        )
+        .unwrap()
+    }
+
+    fn calibrate(reading: Reading, rolloff: bool, answers: &str) -> (Result<String, CliError>, String) {
+        let (config, knobs, shared) = (config(), Knobs::default(), Shared::new());
+        let mut questions = Vec::new();
+        let mut operator = Operator { answers: answers.as_bytes(), questions: &mut questions };
+        let args = AudioArgs { config: PathBuf::new(), reading, rolloff, output: None };
+        let found = Bench { config: &config, knobs: &knobs, shared: &shared }.session(&args, &mut operator);
+        (found, String::from_utf8(questions).unwrap())
+    }
+
+    /// Readings in mA of a source that delivers 5 % more than the configuration says.
+    fn levels() -> String {
+        LEVELS.iter().map(|share| format!("{:.5}\n", share * 0.5 / 2_f64.sqrt() * 1.05)).collect()
+    }
+
+    #[test]
+    fn readings_become_a_scale() {
+        let (found, _) = calibrate(Reading::Ma, false, &format!("resistor\n{}", levels()));
+        assert_eq!(found.unwrap(), "scale_ma_per_v = 2.10000\nfull_scale_v = 1.00000\n");
+    }
+
+    #[test]
+    fn a_roll_off_out_of_reach_is_told() {
+        let slow: String =
+            ROLLOFF_HZ.iter().map(|f| format!("{:.5}\n", 0.2 / (1.0 + (3.0 / f).powi(2)).sqrt())).collect();
+        let (found, told) = calibrate(Reading::Ma, true, &format!("resistor\n{}{slow}", levels()));
+        let found = found.unwrap();
+        assert!(found.contains("rolloff_hz = 3.0") || found.contains("rolloff_hz = 2.9"), "{found}");
+        assert!(told.contains("only, not to 0.5 Hz"), "{told}");
+    }
+
+    #[test]
+    fn nothing_is_played_to_a_person_and_nonsense_is_asked_for_again() {
+        let (found, _) = calibrate(Reading::Ma, false, "yes\n");
+        assert!(found.unwrap_err().to_string().contains("nothing was played"));
+        let (found, told) = calibrate(Reading::Ma, false, &format!("resistor\nabc\n-1\n{}", levels()));
+        assert!(found.is_ok() && told.contains("\"abc\" is no reading"), "{told}");
+        let (found, _) = calibrate(Reading::Ma, false, "resistor\n5\n");
+        assert!(found.unwrap_err().to_string().contains("more than twice"));
+        let (found, _) = calibrate(Reading::Ma, false, "resistor\n0.07\n");
+        assert!(found.unwrap_err().to_string().contains("the input ended"));
+    }
+}
