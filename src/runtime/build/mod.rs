@@ -207,13 +207,7 @@ impl Built {
             ProfileName::Flat => Profile::Flat,
             ProfileName::Sham => Profile::Sham,
         };
-<<<<<<< HEAD
         BurstSettings { profile, peak_ma: s.peak_ma, rms_ma: self.noise().rms_ma() }
-=======
-        let parameters =
-            Parameters { exponent: s.exponent, band_hz: (s.band_hz[0], s.band_hz[1]), peak_ma: s.peak_ma };
-        BurstSettings { profile, peak_ma: s.peak_ma, rms_ma: parameters.rms_ma() }
->>>>>>> adapters
     }
 
     /// The host's current, disarmed.
