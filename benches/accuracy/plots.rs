@@ -75,6 +75,11 @@ fn different<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
     found
 }
 
+/// The table's name of a set of peaks, for a caption.
+fn spoken(peaks: &str) -> String {
+    if peaks == "none" { "no peaks".to_owned() } else { peaks.replace('+', ", ") }
+}
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 fn figure(
@@ -97,7 +102,7 @@ fn figure(
     }
     let shown = match of {
         Quantity::Error => "line: the bound",
-        Quantity::Bias => "band: the +-0.02 asked for",
+        Quantity::Bias => "band: ±0.02",
     };
     root.draw(&Text::new(shown, (x, 67), ("sans-serif", 16).into_font().color(&GREY)))?;
 
@@ -139,8 +144,8 @@ fn draw_panel(
             }
     };
     let (x, caption, label) = match against {
-        Against::Window => (0.8..4.2, format!("{peaks}, exponent {HELD_CHI}"), "T, s"),
-        Against::Chi => (0.4..2.1, format!("{peaks}, T = {HELD_WINDOW_S} s"), "exponent"),
+        Against::Window => (0.8..4.2, format!("{}, exponent {HELD_CHI}", spoken(peaks)), "T, s"),
+        Against::Chi => (0.4..2.1, format!("{}, T = {HELD_WINDOW_S} s", spoken(peaks)), "exponent"),
     };
     let mut chart = ChartBuilder::on(area)
         .caption(caption, ("sans-serif", 16))
