@@ -1,7 +1,7 @@
-//! How long a specparam fit and a hop take.
+//! How long a specparam fit, a whittle fit and a hop take.
 //!
 //! ```text
-//! cargo bench --bench estimator                                   both tables
+//! cargo bench --bench estimator                                   all tables
 //! cargo bench --bench estimator -- --write spectra.csv            the spectra that are fitted
 //! python benches/estimator_reference.py spectra.csv times.csv     what fooof 1.1.1 and specparam 2 take for them
 //! cargo bench --bench estimator -- --reference times.csv          with the ratio to each
@@ -10,13 +10,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a bench")]
 
+#[allow(dead_code, reason = "the table of errors has other shapes of peaks")]
+#[path = "accuracy/signal.rs"]
+mod signal;
+
 use std::fmt::Write;
 
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use tras::acquisition::frame::FrameHeader;
 use tras::estimator::specparam::{Mode, Specparam, SpecparamSettings};
+use tras::estimator::spectrum::shape::Overlap;
+use tras::estimator::spectrum::transform::Transform;
 use tras::estimator::spectrum::{Average, Kind, SpectrumSettings};
+use tras::estimator::whittle::design::Design;
+use tras::estimator::whittle::{self, Whittle};
 use tras::estimator::window::{Estimator, EstimatorSettings};
 use tras::estimator::{Contamination, Method, Spectrum};
 
@@ -182,6 +190,48 @@ fn time_hops(channels: usize, window_s: f64, spectrum: SpectrumSettings) -> (f64
     (median(&mut pushes), median(&mut fits))
 }
 
+/// Fits of consecutive 4 s windows, after their transform: a minute for the memory, then 200 that count.
+fn whittle_table() {
+    const WINDOW_S: f64 = 4.0;
+    const SAMPLES: usize = 1000;
+    const WARM: usize = 15;
+    let settings = whittle::spectrum_settings(WINDOW_S, WINDOW_S);
+    let design = Design::of_settings(&settings, signal::RATE_HZ, WINDOW_S);
+    let mut transform = Transform::new(&settings, SAMPLES, signal::RATE_HZ);
+    let gamma_shape = Overlap::new(transform.tapers(), SAMPLES).mean_shape(std::iter::once(true));
+    let freqs_hz: Vec<f64> = (0..=SAMPLES / 2).map(|k| k as f64 / WINDOW_S).collect();
+    println!("\nOne whittle fit of a 4 s window after the transform (us)");
+    println!("memory, s  true peaks  median  slowest of 1,000");
+    for memory_s in [60.0, 0.0] {
+        for kind in 0..4 {
+            let mut times = Vec::new();
+            for session in 0..5 {
+                let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(session);
+                let bumps = signal::draw(kind, 1.0, &mut rng);
+                let x = signal::series((WARM + 200) * SAMPLES, &mut rng, |f| {
+                    1.0 / f.max(0.1) + bumps.iter().map(|b| b.at(f, 1.0, signal::Shape::Gauss)).sum::<f64>()
+                });
+                let with_memory = whittle::Settings { memory_s, ..whittle::Settings::default() };
+                let mut method = Whittle::new(with_memory, &design, &freqs_hz, 1);
+                let mut power = vec![0.0; freqs_hz.len()];
+                for (at, window) in x.chunks_exact(SAMPLES).enumerate() {
+                    assert!(transform.periodogram(&mut window.to_vec(), &mut power));
+                    let spectrum = Spectrum { freqs_hz: &freqs_hz, power: &power, segments: 1, gamma_shape };
+                    // Once only: a second fit of a window would find it in the memory.
+                    let start = cpu_us();
+                    std::hint::black_box(method.fit(&spectrum, 0));
+                    let took = cpu_us() - start;
+                    if at >= WARM {
+                        times.push(took);
+                    }
+                }
+            }
+            let slowest = times.iter().copied().fold(0.0, f64::max);
+            println!("{memory_s:>9}  {kind:>10}  {:>6.1}  {slowest:>16.1}", median(&mut times));
+        }
+    }
+}
+
 fn hops_table() {
     println!(
         "\nOne hop of 0.1 s at 250 Hz (us, median): 25 samples pushed and transformed + a fit for each channel"
@@ -219,5 +269,6 @@ fn main() {
     }
     let times = after("--reference").map(|path| reference(path)).unwrap_or_default();
     fits_table(&times);
+    whittle_table();
     hops_table();
 }

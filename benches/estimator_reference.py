@@ -23,10 +23,12 @@ FREQS_HZ = np.arange(4, 71) * 0.5
 
 def model(package):
     try:
-        if package == "fooof":
-            from fooof import FOOOF as Model
-        else:
-            from specparam import SpectralModel as Model
+        # fooof asks to be replaced by specparam, whatever the filter.
+        with warnings.catch_warnings(record=True):
+            if package == "fooof":
+                from fooof import FOOOF as Model
+            else:
+                from specparam import SpectralModel as Model
     except ImportError:
         return None
     return Model
