@@ -236,12 +236,11 @@ impl<L: Line> Linked<L> {
                 match self.decoder.push::<DeviceMessage>(byte) {
                     None => {}
                     Some(Err(error)) => self.strange.frame(error),
-                    Some(Ok(frame)) => {
-                        if self.admits(&frame) {
-                            self.heed(&frame, now_s);
-                            return Some(frame.message);
-                        }
+                    Some(Ok(frame)) if self.admits(&frame) => {
+                        self.heed(&frame, now_s);
+                        return Some(frame.message);
                     }
+                    Some(Ok(_)) => {}
                 }
             }
             self.at = 0;
@@ -642,3 +641,6 @@ impl<L: Line> Stimulator for Linked<L> {
         self.urge(StopWord::Disarm, now_s);
     }
 }
+
+#[cfg(test)]
+mod tests;
