@@ -7,14 +7,26 @@ VENV := .venv
 # Tests against Python peers look here for an interpreter; without it they say `skipped` by name.
 export TRAS_PYTHON ?= $(wildcard $(CURDIR)/$(VENV)/bin/python)
 PEERS := tests/peers/requirements.txt
+# fooof and specparam, timed beside ours.
+BENCH_VENV := .venv-bench
+# Simulated sessions in each row of the table of errors, 60 windows each.
+DRAWS ?= 25
+# Spectra of each cell that fooof and specparam are timed on (ours: 1,000).
+SPECTRA ?= 100
+BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test setup peers lint bench clean
+.PHONY: help demo test setup peers lint bench bench-noise bench-estimator bench-accuracy parity clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
 	@echo 'make test       every test, Python peers included where Python is'
 	@echo 'make lint       format and clippy, as .ci/run does'
-	@echo 'make bench      latency, throughput and noise figures'
+	@echo 'make bench      latency of the loop, cost of many channels (60 s a row; ARGS=300)'
+	@echo 'make bench-noise  samples of noise a second'
+	@echo 'make bench-estimator  speed of the fits, beside fooof 1.1.1 and specparam 2 (SPECTRA=100 of theirs a cell)'
+	@echo 'make bench-accuracy   errors and bias of both methods, drawn into docs/ (DRAWS=5 for a quick look)'
+	@echo 'make parity     specparam against what fooof 1.1.1 found in 600 spectra'
+	@echo 'make firmware   the firmware for its board: size and stack use'
 	@echo 'make setup      what the build needs from the system (by apt where it may)'
 
 demo: setup
@@ -35,6 +47,29 @@ setup:
 peers:
 	@scripts/peers.sh $(VENV) $(PEERS)
 
+bench: setup
+	$(CARGO) bench --locked --bench pipeline -- $(ARGS)
+
+bench-noise: setup
+	$(CARGO) bench --locked --bench noise -- fill
+
+bench-estimator: setup
+	@scripts/peers.sh $(BENCH_VENV) benches/requirements.txt
+	@mkdir -p target/bench
+	$(BENCH) --bench estimator -- --write target/bench/spectra.csv
+	if [ -x $(BENCH_VENV)/bin/python ]; then \
+		$(BENCH_VENV)/bin/python benches/estimator_reference.py target/bench/spectra.csv target/bench/times.csv $(SPECTRA) && \
+		$(BENCH) --bench estimator -- --reference target/bench/times.csv; \
+	else $(BENCH) --bench estimator; fi
+
+bench-accuracy: setup
+	$(BENCH) --bench accuracy -- --memory 60,0 --windows 2,4,8,16 --draws $(DRAWS) --plots docs
+
+parity: setup
+	$(CARGO) test --locked --test estimator_parity -- --nocapture --test-threads 1
+
+include firmware/Makefile
+
 clean:
 	$(CARGO) clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(BENCH_VENV)

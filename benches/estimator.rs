@@ -1,25 +1,41 @@
-//! How long a specparam fit and a hop take.
+//! How long a specparam fit, a whittle fit and a hop take.
 //!
 //! ```text
-//! cargo bench --bench estimator                                   both tables
+//! cargo bench --bench estimator                                   all tables
 //! cargo bench --bench estimator -- --write spectra.csv            the spectra that are fitted
 //! python benches/estimator_reference.py spectra.csv times.csv     what fooof 1.1.1 and specparam 2 take for them
 //! cargo bench --bench estimator -- --reference times.csv          with the ratio to each
 //! ```
-//! The machine's load moves every figure: medians are printed, and the slowest of 1,000.
+//! CPU time of the thread, so that other processes count as little as may be: medians, and the slowest of 1,000.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a bench")]
 
+#[allow(dead_code, reason = "the table of errors has other shapes of peaks")]
+#[path = "accuracy/signal.rs"]
+mod signal;
+
 use std::fmt::Write;
-use std::time::Instant;
 
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use tras::acquisition::frame::FrameHeader;
 use tras::estimator::specparam::{Mode, Specparam, SpecparamSettings};
+use tras::estimator::spectrum::shape::Overlap;
+use tras::estimator::spectrum::transform::Transform;
 use tras::estimator::spectrum::{Average, Kind, SpectrumSettings};
+use tras::estimator::whittle::design::Design;
+use tras::estimator::whittle::{self, Whittle};
 use tras::estimator::window::{Estimator, EstimatorSettings};
 use tras::estimator::{Contamination, Method, Spectrum};
+
+/// CPU time of this thread in microseconds: the wall clock would count other processes.
+fn cpu_us() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a timespec of our own.
+    let done = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    assert_eq!(done, 0, "no CPU clock");
+    time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 * 1e-3
+}
 
 /// Spectra in each cell of the table.
 const SPECTRA: usize = 1000;
@@ -79,9 +95,9 @@ fn time_fits(mode: Mode, spectra: &[Vec<f64>]) -> (f64, f64, f64) {
         // The shortest of three: one preempted fit says nothing about the fit.
         let mut best = f64::INFINITY;
         for _ in 0..3 {
-            let start = Instant::now();
+            let start = cpu_us();
             let fit = method.fit(std::hint::black_box(&spectrum), 0);
-            best = best.min(start.elapsed().as_secs_f64() * 1e6);
+            best = best.min(cpu_us() - start);
             found += fit.peaks.as_slice().len();
         }
         times.push(best);
@@ -158,20 +174,62 @@ fn time_hops(channels: usize, window_s: f64, spectrum: SpectrumSettings) -> (f64
             *x = 0.95 * *x + 3.0 * noise as f32;
         }
         let header = FrameHeader { index, stamp_s: index as f64 / rate_hz, ..FrameHeader::default() };
-        let start = Instant::now();
+        let start = cpu_us();
         let due = estimator.push(&header, &walk, Contamination::Clean);
-        push_us += start.elapsed().as_secs_f64() * 1e6;
+        push_us += cpu_us() - start;
         if due {
-            let start = Instant::now();
+            let start = cpu_us();
             std::hint::black_box(estimator.estimates(header.stamp_s));
             if index as f64 > window_s * rate_hz {
-                fits.push(start.elapsed().as_secs_f64() * 1e6);
+                fits.push(cpu_us() - start);
                 pushes.push(push_us);
             }
             push_us = 0.0;
         }
     }
     (median(&mut pushes), median(&mut fits))
+}
+
+/// Fits of consecutive 4 s windows, after their transform: a minute for the memory, then 200 that count.
+fn whittle_table() {
+    const WINDOW_S: f64 = 4.0;
+    const SAMPLES: usize = 1000;
+    const WARM: usize = 15;
+    let settings = whittle::spectrum_settings(WINDOW_S, WINDOW_S);
+    let design = Design::of_settings(&settings, signal::RATE_HZ, WINDOW_S);
+    let mut transform = Transform::new(&settings, SAMPLES, signal::RATE_HZ);
+    let gamma_shape = Overlap::new(transform.tapers(), SAMPLES).mean_shape(std::iter::once(true));
+    let freqs_hz: Vec<f64> = (0..=SAMPLES / 2).map(|k| k as f64 / WINDOW_S).collect();
+    println!("\nOne whittle fit of a 4 s window after the transform (us)");
+    println!("memory, s  true peaks  median  slowest of 1,000");
+    for memory_s in [60.0, 0.0] {
+        for kind in 0..4 {
+            let mut times = Vec::new();
+            for session in 0..5 {
+                let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(session);
+                let bumps = signal::draw(kind, 1.0, &mut rng);
+                let x = signal::series((WARM + 200) * SAMPLES, &mut rng, |f| {
+                    1.0 / f.max(0.1) + bumps.iter().map(|b| b.at(f, 1.0, signal::Shape::Gauss)).sum::<f64>()
+                });
+                let with_memory = whittle::Settings { memory_s, ..whittle::Settings::default() };
+                let mut method = Whittle::new(with_memory, &design, &freqs_hz, 1);
+                let mut power = vec![0.0; freqs_hz.len()];
+                for (at, window) in x.chunks_exact(SAMPLES).enumerate() {
+                    assert!(transform.periodogram(&mut window.to_vec(), &mut power));
+                    let spectrum = Spectrum { freqs_hz: &freqs_hz, power: &power, segments: 1, gamma_shape };
+                    // Once only: a second fit of a window would find it in the memory.
+                    let start = cpu_us();
+                    std::hint::black_box(method.fit(&spectrum, 0));
+                    let took = cpu_us() - start;
+                    if at >= WARM {
+                        times.push(took);
+                    }
+                }
+            }
+            let slowest = times.iter().copied().fold(0.0, f64::max);
+            println!("{memory_s:>9}  {kind:>10}  {:>6.1}  {slowest:>16.1}", median(&mut times));
+        }
+    }
 }
 
 fn hops_table() {
@@ -211,5 +269,6 @@ fn main() {
     }
     let times = after("--reference").map(|path| reference(path)).unwrap_or_default();
     fits_table(&times);
+    whittle_table();
     hops_table();
 }

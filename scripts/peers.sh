@@ -1,6 +1,7 @@
 #!/bin/sh
 # peers.sh VENV REQUIREMENTS: a virtual environment with the independent LSL and XDF programs that the tests
-# talk to. Without Python, or without the package index, the tests go on and name what they skip.
+# talk to, or of the packages that the benches time. Without Python, or without the package index, they go on
+# and name what they skip.
 set -u
 venv=$1
 requirements=$2
@@ -8,7 +9,7 @@ ready="$venv/.ready"
 
 cmp -s "$requirements" "$ready" && exit 0
 if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
-    echo "peers: no python3 with venv here: the tests against Python peers will be skipped"
+    echo "peers: no python3 with venv here: what needs it will be skipped"
     exit 0
 fi
 echo "peers: making $venv"
@@ -17,5 +18,5 @@ if python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-vers
     cp "$requirements" "$ready"
 else
     rm -rf "$venv"
-    echo "peers: could not install $requirements: the tests against Python peers will be skipped"
+    echo "peers: could not install $requirements: what needs it will be skipped"
 fi

@@ -34,5 +34,6 @@ pub mod recorder;
 pub mod report;
 
 pub mod cli;
+pub mod offline;
 pub mod runtime;
 pub mod simulation;

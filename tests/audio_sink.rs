@@ -340,7 +340,7 @@ fn dispatch(name: &str, body: impl FnOnce(&Path)) {
     match case() {
         Some((case, dir)) if case == name => body(&dir),
         Some(_) => {}
-        None => run(&std::thread::current().name().unwrap().to_owned(), name),
+        None => run(std::thread::current().name().unwrap(), name),
     }
 }
 

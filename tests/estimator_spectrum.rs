@@ -8,18 +8,14 @@ use tras::estimator::spectrum::dpss::dpss;
 fn slepian_tapers_are_scipys() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/specparam/dpss.csv");
     let text = std::fs::read_to_string(path).expect("tests/data/specparam/dpss.csv");
-    let mut made: Vec<((usize, u64), Vec<Vec<f64>>)> = Vec::new();
+    let mut made = std::collections::HashMap::new();
     let mut compared = 0;
     for line in text.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
         let (len, nw): (usize, f64) = (cells[0].parse().unwrap(), cells[1].parse().unwrap());
         let (order, index): (usize, usize) = (cells[2].parse().unwrap(), cells[3].parse().unwrap());
         let value: f64 = cells[4].parse().unwrap();
-        let key = (len, nw.to_bits());
-        if made.iter().all(|(other, _)| *other != key) {
-            made.push((key, dpss(len, nw, 7)));
-        }
-        let tapers = &made.iter().find(|(other, _)| *other == key).unwrap().1;
+        let tapers = made.entry((len, nw.to_bits())).or_insert_with(|| dpss(len, nw, 7));
         assert!((tapers[order][index] - value).abs() < 1e-9, "{line}: {}", tapers[order][index]);
         compared += 1;
     }

@@ -1,7 +1,5 @@
 //! What to acquire: the `[stream]` section of the configuration, resolved; and what can go wrong.
 
-use serde::Deserialize;
-
 use crate::units::UnitError;
 
 /// Which stream is meant. Every part that is given must match.
@@ -94,102 +92,6 @@ impl Default for AcquisitionSettings {
     }
 }
 
-/// The `[stream]` section as it stands in the TOML file.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StreamSection {
-    /// `stream.name`
-    pub name: Option<String>,
-    /// `stream.type`
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// `stream.source_id`
-    pub source_id: Option<String>,
-    /// `stream.predicate`
-    pub predicate: Option<String>,
-    /// `stream.unit`
-    pub unit: Option<String>,
-    /// `stream.channels`
-    pub channels: Vec<String>,
-    /// `stream.reference`: "none", "average" or a list of labels.
-    pub reference: Option<ReferenceText>,
-    /// `stream.lost_after_s`
-    pub lost_after_s: Option<f64>,
-    /// `stream.max_age_s`
-    pub max_age_s: Option<f64>,
-    /// `stream.settle_s`
-    pub settle_s: Option<f64>,
-    /// `stream.range_uv`
-    pub range_uv: Option<f64>,
-}
-
-/// A word or a list of labels.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(untagged)]
-pub enum ReferenceText {
-    /// "none" or "average".
-    Word(String),
-    /// Labels.
-    Labels(Vec<String>),
-}
-
-impl StreamSection {
-    /// Checks the section and resolves it.
-    ///
-    /// # Errors
-    /// [`AcquisitionError::Setting`] with the key, the value and what would be right.
-    pub fn resolve(self) -> Result<AcquisitionSettings, AcquisitionError> {
-        let usual = AcquisitionSettings::default();
-        let wrong =
-            |key: &str, what: String| AcquisitionError::Setting { key: format!("stream.{key}"), what };
-        let within = |key: &str, value: Option<f64>, usual: f64, low: f64, high: f64| match value {
-            Some(v) if !(v >= low && v <= high) => {
-                Err(wrong(key, format!("{v} is not within {low} to {high}")))
-            }
-            v => Ok(v.unwrap_or(usual)),
-        };
-        let reference = match self.reference {
-            None => Reference::None,
-            Some(ReferenceText::Word(word)) => match word.trim().to_ascii_lowercase().as_str() {
-                "none" => Reference::None,
-                "average" => Reference::Average,
-                _ => {
-                    let what = format!("\"{word}\" is neither \"none\" nor \"average\" nor a list of labels");
-                    return Err(wrong("reference", what));
-                }
-            },
-            Some(ReferenceText::Labels(labels)) if labels.is_empty() => {
-                return Err(wrong(
-                    "reference",
-                    "the list is empty; write \"none\" for no re-reference".into(),
-                ));
-            }
-            Some(ReferenceText::Labels(labels)) => Reference::Channels(labels),
-        };
-        if let Some(unit) = &self.unit
-            && crate::units::microvolts_per(unit).is_none()
-        {
-            return Err(UnitError::Stated { unit: unit.clone() }.into());
-        }
-        Ok(AcquisitionSettings {
-            lost_after_s: within("lost_after_s", self.lost_after_s, usual.lost_after_s, 0.05, 60.0)?,
-            max_age_s: within("max_age_s", self.max_age_s, usual.max_age_s, 0.05, 60.0)?,
-            settle_s: within("settle_s", self.settle_s, usual.settle_s, 0.0, 600.0)?,
-            range_uv: self.range_uv.map(|v| within("range_uv", Some(v), v, 1.0, 1e9)).transpose()?,
-            choice: StreamChoice {
-                name: self.name,
-                kind: self.kind,
-                source_id: self.source_id,
-                predicate: self.predicate,
-            },
-            unit: self.unit,
-            channels: self.channels,
-            reference,
-            chunk_samples: usual.chunk_samples,
-        })
-    }
-}
-
 /// Why acquisition cannot start. Every message says what to change.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -245,51 +147,7 @@ impl AcquisitionError {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    fn read(text: &str) -> Result<AcquisitionSettings, AcquisitionError> {
-        toml::from_str::<StreamSection>(text).unwrap().resolve()
-    }
-
-    #[test]
-    fn an_empty_section_gives_the_defaults() {
-        assert_eq!(read("").unwrap(), AcquisitionSettings::default());
-    }
-
-    #[test]
-    fn all_keys_arrive() {
-        let got = read(
-            "name='a'\ntype='EEG'\nsource_id='x1'\nunit='mV'\nchannels=['Fz','Cz']\nreference=['M1','M2']\n\
-             lost_after_s=0.3\nmax_age_s=2\nsettle_s=5\nrange_uv=3000",
-        )
-        .unwrap();
-        assert_eq!(got.choice.kind.as_deref(), Some("EEG"));
-        assert_eq!(got.reference, Reference::Channels(vec!["M1".into(), "M2".into()]));
-        assert_eq!(
-            (got.lost_after_s, got.max_age_s, got.settle_s, got.range_uv),
-            (0.3, 2.0, 5.0, Some(3000.0))
-        );
-        assert_eq!(read("reference='Average'").unwrap().reference, Reference::Average);
-    }
-
-    #[test]
-    fn a_wrong_value_is_refused_by_its_key() {
-        for (text, key) in [
-            ("lost_after_s=0", "stream.lost_after_s"),
-            ("lost_after_s=nan", "stream.lost_after_s"),
-            ("max_age_s=-1", "stream.max_age_s"),
-            ("settle_s=inf", "stream.settle_s"),
-            ("range_uv=0", "stream.range_uv"),
-            ("reference='mastoids'", "stream.reference"),
-            ("reference=[]", "stream.reference"),
-            ("unit='ohm'", "stream.unit"),
-        ] {
-            let message = read(text).unwrap_err().to_string();
-            assert!(message.contains(key), "{text}: {message}");
-        }
-        assert!(toml::from_str::<StreamSection>("nmae='x'").is_err());
-    }
 
     #[test]
     fn a_text_with_an_equals_sign_is_a_predicate() {

@@ -13,13 +13,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{
     CliError, check,
     options::RunOptions,
-    run::{build, finish, live},
+    run::{build, finish, live, shows_dashboard},
 };
 use crate::{
     config::{Config, StimulatorKind},
     runtime::{build::Built, virtual_time},
-    simulation::{listen::Names, publish::{PublishSettings, publish}},
+    simulation::{
+        listen::Names,
+        publish::{PublishSettings, publish},
+    },
 };
+
+/// Length of a demo without a dashboard, in s.
+const HEADLESS_S: f64 = 150.0;
 
 /// Arguments of `tras demo`.
 #[derive(Args, Debug)]
@@ -58,7 +64,11 @@ pub fn run(args: &DemoArgs) -> Result<(), CliError> {
     let name = format!("tras-demo-{}", std::process::id());
     config.stream.choose(&name);
     config.outlets.prefix = format!("{}-{}", config.outlets.prefix, std::process::id());
-    let built = build("demo", config, &args.options)?;
+    let mut built = build("demo", config, &args.options)?;
+    if !shows_dashboard(&args.options) {
+        // Nobody presses `q`: the baseline and two blocks show it all.
+        built.seconds = built.seconds.or(Some(HEADLESS_S));
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let settings = PublishSettings {
         name,
@@ -86,7 +96,11 @@ fn in_virtual_time(built: &Built, json: bool) -> Result<(), CliError> {
     let seconds = built.seconds.unwrap_or_else(|| built.schedule().map_or(60.0, |s| s.total_s()));
     let bar = ProgressBar::with_draw_target(
         Some(seconds as u64),
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+        if std::io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        },
     );
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} virtual s, {eta} left") {
         bar.set_style(style);

@@ -4,6 +4,8 @@ pub mod calibrate;
 pub mod check;
 pub mod demo;
 pub mod devices;
+pub mod estimate;
+pub mod fit;
 pub mod monitor;
 pub mod noise;
 pub mod options;
@@ -45,8 +47,8 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0  done, also after Ctrl-C or SIGTERM (stimulation is ramped down and files are closed first)
   2  bad arguments or configuration
-  3  stream or device not found
-  4  fault during the run
+  3  stream, device or file not found
+  4  fault during the run; estimate, fit: a file was broken and left out
 
 For ethics-approved research only, with a certified, isolated current source. Not a medical device.";
 
@@ -70,6 +72,10 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Play a recording (XDF, EDF, BDF, CSV) as an LSL stream
     Replay(replay::ReplayArgs),
+    /// Estimate the aperiodic exponent over recordings (XDF, EDF, BDF, CSV)
+    Estimate(Box<estimate::EstimateArgs>),
+    /// Fit spectra made elsewhere (CSV)
+    Fit(Box<fit::FitArgs>),
     /// Write stimulation noise to a file and measure it
     Noise(noise::NoiseArgs),
     /// List LSL streams, serial ports and audio outputs
@@ -87,8 +93,10 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Monitor(args) => monitor::run(&args),
-        Command::Simulate(args) => simulate::run(&args).map_err(CliError::from),
-        Command::Replay(args) => replay::run(&args).map_err(CliError::from),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Estimate(args) => estimate::run(&args),
+        Command::Fit(args) => fit::run(&args),
         Command::Noise(args) => noise::run(&args).map_err(|e| CliError::Usage(e.to_string())),
         Command::Devices(args) => devices::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
@@ -101,4 +109,17 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.code())
         }
     }
+}
+
+/// Refuses a list that has a file which is not there, before anything is done.
+///
+/// # Errors
+/// [`CliError::NotFound`] with every file that is missing.
+pub fn files_exist(files: &[std::path::PathBuf]) -> Result<(), CliError> {
+    let missing: Vec<String> = files
+        .iter()
+        .filter(|file| !file.is_file())
+        .map(|file| format!("{}: no such file", file.display()))
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(CliError::NotFound(missing.join("\n"))) }
 }

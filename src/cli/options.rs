@@ -43,3 +43,15 @@ pub fn positive(text: &str) -> Result<f64, String> {
         _ => Err("expected a positive number".to_owned()),
     }
 }
+
+/// Two numbers, the lower first: `2,35`.
+///
+/// # Errors
+/// Anything else, in words for the command line.
+pub fn pair(text: &str) -> Result<[f64; 2], String> {
+    let numbers: Vec<Option<f64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+    match numbers.as_slice() {
+        [Some(low), Some(high)] if low.is_finite() && high.is_finite() && low < high => Ok([*low, *high]),
+        _ => Err("expected two numbers, the lower first, as in 2,35".to_owned()),
+    }
+}

@@ -43,30 +43,34 @@ pub fn run(args: &RunArgs) -> Result<(), CliError> {
 }
 
 /// A run from a configuration and the command line over it.
-pub(super) fn build(
-    command: &'static str,
-    config: Config,
-    options: &RunOptions,
-) -> Result<Built, CliError> {
+pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Built, CliError> {
     let seed = options.seed.or(config.stimulation.seed).unwrap_or_else(rand::random);
     let parent = match (&options.record, config.record.enabled && !options.no_record) {
         (Some(dir), _) => Some(dir.clone()),
         (None, true) => Some(PathBuf::from(&config.record.dir)),
         (None, false) => None,
     };
-    let record = parent.map(|dir| new_folder(&dir, &config.record.participant)).transpose()?;
-    let built = Built {
+    let asked_for = options.seed.is_some() || config.stimulation.seed.is_some();
+    let mut built = Built {
         config,
         command,
         seed,
         seconds: options.seconds,
-        record,
+        record: None,
         patience_s: 10.0,
         wall_clock: Some(now()),
     };
+    built.check_seed(asked_for)?;
+    // Last of all, so that a run that is refused leaves no folder behind.
+    built.record = parent.map(|dir| new_folder(&dir, &built.config.record.participant)).transpose()?;
     if let Some(folder) = &built.record {
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
-        let text = format!("# tras {} {command}, seed {seed}\n{}", env!("CARGO_PKG_VERSION"), built.config.to_toml());
+        let text = format!(
+            "# tras {} {command}, seed {}\n{}",
+            env!("CARGO_PKG_VERSION"),
+            built.seed,
+            built.config.to_toml()
+        );
         std::fs::write(folder.join("config.toml"), text)
             .map_err(|e| CliError::Usage(format!("cannot record in {}: {e}", folder.display())))?;
     }
@@ -75,8 +79,7 @@ pub(super) fn build(
 
 /// Runs live, in the dashboard where there is a terminal, and closes with the summary.
 pub(super) fn live(built: &Built, options: &RunOptions) -> Result<(), CliError> {
-    let screen = !options.headless && std::io::stdout().is_terminal() && dashboard::is_usable();
-    let watching = if screen {
+    let watching = if shows_dashboard(options) {
         let mut style = dashboard::Options::from_environment();
         style.theme.colour &= !options.no_color;
         style.theme.ascii |= options.ascii;
@@ -85,6 +88,11 @@ pub(super) fn live(built: &Built, options: &RunOptions) -> Result<(), CliError> 
         live::Watching::Lines
     };
     finish(&live::run(built, &watching)?, options.json)
+}
+
+/// Whether there is a terminal for the dashboard, and nobody said `--headless`.
+pub(super) fn shows_dashboard(options: &RunOptions) -> bool {
+    !options.headless && std::io::stdout().is_terminal() && dashboard::is_usable()
 }
 
 /// Prints the summary; an error where the run had faults.
@@ -98,7 +106,9 @@ pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), CliError> {
     }
     match summary.faults.as_slice() {
         [] => Ok(()),
-        [first, ..] => Err(CliError::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len()))),
+        [first, ..] => {
+            Err(CliError::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len())))
+        }
     }
 }
 
@@ -118,5 +128,8 @@ fn new_folder(parent: &Path, participant: &str) -> Result<PathBuf, CliError> {
             Err(e) => return Err(failed(e)),
         }
     }
-    Err(CliError::Usage(format!("{} is full of recordings of {participant}: choose another folder", parent.display())))
+    Err(CliError::Usage(format!(
+        "{} is full of recordings of {participant}: choose another folder",
+        parent.display()
+    )))
 }

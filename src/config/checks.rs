@@ -44,7 +44,9 @@ fn windows(config: &Config, found: &mut Found<'_>) {
         ));
     }
     let step_s = e.segment_step_s();
-    if !divide(e.hop_s, step_s, TOLERANCE_S) {
+    // A window of one segment has no step to keep.
+    let single = e.window_s - e.segment_s < step_s - TOLERANCE_S;
+    if !single && !divide(e.hop_s, step_s, TOLERANCE_S) {
         found.push((
             "estimator.hop_s",
             format!("{} s and the segment step of {step_s} s do not divide one another", e.hop_s),
@@ -213,7 +215,8 @@ pub(super) fn against_rate(config: &Config, rate_hz: f64) -> Result<(), ConfigEr
         ));
     }
     let (hop, step) = ((e.hop_s * rate_hz).round(), (e.segment_step_s() * rate_hz).round());
-    if hop < 1.0 || step < 1.0 || !divide(hop, step, 0.0) {
+    let single = e.window_s - e.segment_s < e.segment_step_s() - TOLERANCE_S;
+    if hop < 1.0 || step < 1.0 || !(single || divide(hop, step, 0.0)) {
         found.push((
             "estimator.hop_s",
             format!("at {rate_hz} Hz a hop of {hop} and a segment step of {step} samples do not divide one another"),

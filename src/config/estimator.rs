@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::section::{Section, within};
-use crate::estimator::MAX_PEAKS;
+use crate::estimator::{MAX_PEAKS, build::best_segments};
 
 /// Which method fits the spectrum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -139,14 +139,21 @@ impl Estimator {
         let detrends =
             [("constant", Detrend::Constant), ("linear", Detrend::Linear), ("none", Detrend::None)];
         let most_peaks = u32::try_from(MAX_PEAKS).unwrap_or(16);
+        let method = s.choice("method", MethodName::Specparam, &methods);
+        let window_s = s.number("window_s", 4.0, within(0.5, 120.0, "s"));
+        let hop_s = s.number("hop_s", 0.5, within(0.01, 60.0, "s"));
+        let (segment_s, mut overlap) = best_segments(method, window_s, hop_s);
+        if s.is_set("segment_s") {
+            overlap = 0.5;
+        }
         let mut estimator = Self {
-            method: s.choice("method", MethodName::Specparam, &methods),
+            method,
             mode: s.choice("mode", Mode::Fixed, &[("fixed", Mode::Fixed), ("knee", Mode::Knee)]),
             range_hz: s.pair("range_hz", [2.0, 35.0], within(0.1, 500.0, "Hz")),
-            window_s: s.number("window_s", 4.0, within(0.5, 120.0, "s")),
-            hop_s: s.number("hop_s", 0.5, within(0.01, 60.0, "s")),
-            segment_s: s.number("segment_s", 1.0, within(0.1, 60.0, "s")),
-            overlap: s.number("overlap", 0.5, within(0.0, 0.95, "")),
+            window_s,
+            hop_s,
+            segment_s: s.number("segment_s", segment_s, within(0.1, 60.0, "s")),
+            overlap: s.number("overlap", overlap, within(0.0, 0.95, "")),
             average: s.choice(
                 "average",
                 Average::Mean,

@@ -29,21 +29,6 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits as the device is told, and echoes.
-    #[must_use]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded when they were read")]
-    pub fn for_device(&self) -> tras_wire::Limits {
-        tras_wire::Limits {
-            peak_ma: self.peak_ma as f32,
-            dc_ma: (self.dc_max_ua * 1e-3) as f32,
-            slew_ma_per_ms: self.slew_ma_per_ms as f32,
-            net_charge_mc: self.net_charge_mc as f32,
-            total_charge_mc: (self.total_charge_c * 1e3) as f32,
-            active_s: (self.active_min * 60.0) as f32,
-            heartbeat_ms: self.heartbeat_ms as u32,
-        }
-    }
-
     pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Self {
         const HARD: &str = "hard limit";
         let limits = Self {

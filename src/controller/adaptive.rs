@@ -35,14 +35,7 @@ impl Adaptive {
     /// `gain_p`, `gain_i`: stimulation exponent for each unit of exponent error, `gain_i` for each gap.
     #[must_use]
     pub fn new(target_exponent: f64, gain_p: f64, gain_i: f64, bounds: ControllerSettings) -> Self {
-        Self {
-            target_exponent,
-            gain_p,
-            gain_i,
-            bounds,
-            integral: bounds.start_exponent,
-            gap: Gap::default(),
-        }
+        Self { target_exponent, gain_p, gain_i, bounds, integral: bounds.start_exponent, gap: Gap::default() }
     }
 
     fn close_gap(&mut self) {

@@ -29,8 +29,12 @@ impl Current {
         }
     }
 
-    /// Refuses parameters beyond a limit, and those whose noise would get there by itself.
-    pub(super) fn check(&self, exponent: f64, peak_ma: f64) -> Result<(), Refusal> {
+    /// Refuses parameters beyond a limit, and those whose noise would get there by itself: for a start or change of
+    /// a burst, and before a run, so that no session begins that its own law would end.
+    ///
+    /// # Errors
+    /// Which number is beyond which limit, and what to change.
+    pub fn check(&self, exponent: f64, peak_ma: f64) -> Result<(), Refusal> {
         let parameters = Parameters { exponent, band_hz: self.setup.band_hz, peak_ma };
         parameters.check()?;
         let limits = self.limiter.limits();

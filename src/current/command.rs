@@ -60,6 +60,20 @@ pub enum Refusal {
     Spent { what: &'static str, used: f64, limit: f64, needs: f64, unit: &'static str },
 }
 
+impl Refusal {
+    /// What happened, in words that need no allocation: for the real-time path.
+    #[must_use]
+    pub fn in_short(&self) -> &'static str {
+        match self {
+            Self::State { .. } => "the burst is refused: the host's current is not armed",
+            Self::Noise(_) => "the burst is refused: its noise cannot be made",
+            Self::Limit { .. } => "the burst is refused: it asks for more than a limit",
+            Self::Expected { .. } => "the burst is refused: its own noise would reach a limit",
+            Self::Spent { .. } => "the burst is refused: the session's charge or time is used up",
+        }
+    }
+}
+
 /// Why the fault is latched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cause {

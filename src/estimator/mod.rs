@@ -5,9 +5,13 @@
 //! No threads, no clock, no allocation after construction.
 
 pub mod artefact;
+pub mod bands;
+pub mod build;
 pub mod peaks;
 pub mod specparam;
 pub mod spectrum;
+pub mod timescale;
+pub mod tracking;
 pub mod whittle;
 pub mod window;
 
@@ -26,7 +30,7 @@ pub struct Peak {
 }
 
 /// Up to [`MAX_PEAKS`] peaks, without allocation.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub struct Peaks {
     peaks: [Peak; MAX_PEAKS],
     len: u8,
@@ -55,6 +59,12 @@ impl Peaks {
         if let Some(peaks) = self.peaks.get_mut(..len) {
             peaks.sort_unstable_by(|a, b| a.centre_hz.total_cmp(&b.centre_hz));
         }
+    }
+}
+
+impl std::fmt::Debug for Peaks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
     }
 }
 
@@ -156,6 +166,11 @@ pub trait Method: Send {
     fn fit(&mut self, spectrum: &Spectrum<'_>, target: usize) -> Fit;
     /// Forgets what earlier windows have shown.
     fn reset(&mut self) {}
+    /// What a user should know before trusting fits to bins that are `bin_hz` apart.
+    fn warnings(&self, bin_hz: f64) -> Vec<String> {
+        let _ = bin_hz;
+        Vec::new()
+    }
 }
 
 /// Whether current flowed while a window was taken.

@@ -9,6 +9,7 @@
 //! [`Estimator::estimates`] is one fit for each target. Neither depends on the length of the window.
 
 mod settings;
+mod target;
 
 pub use settings::{EstimatorSettings, RegionMean, Target};
 
@@ -16,7 +17,7 @@ use super::artefact::Detector;
 use super::spectrum::pool::{Place, Pool};
 use super::spectrum::shape::Overlap;
 use super::spectrum::transform::Transform;
-use super::{Contamination, Estimate, Fit, Method, Peaks, Reason, Spectrum};
+use super::{Contamination, Estimate, Method, Reason, Spectrum};
 use crate::acquisition::frame::{ChannelSet, Facts, FrameHeader};
 use settings::Timing;
 
@@ -39,6 +40,7 @@ pub struct Estimator {
     /// Samples ever pushed, and those since the last break.
     received: u64,
     run: u64,
+    since_hop: usize,
     /// Value of `received` after the last sample of each kind; 0: never.
     last_spoilt: Vec<u64>,
     last_stimulating: u64,
@@ -85,8 +87,12 @@ impl Estimator {
             method.fit(&spectrum, target);
         }
         method.reset();
+        let mut warnings = settings.warnings(&timing, rate_hz);
+        if let (Some(first), Some(second)) = (freqs_hz.first(), freqs_hz.get(1)) {
+            warnings.extend(method.warnings(second - first));
+        }
         Ok(Self {
-            warnings: settings.warnings(&timing, rate_hz),
+            warnings,
             detector: settings.artefact.map(|a| Detector::new(a, rate_hz, channel_count, timing.segment)),
             transform,
             overlap,
@@ -96,6 +102,7 @@ impl Estimator {
             segment: vec![0.0; timing.segment],
             received: 0,
             run: 0,
+            since_hop: 0,
             last_spoilt: vec![0; channel_count],
             last_stimulating: 0,
             last_settling: 0,
@@ -174,12 +181,28 @@ impl Estimator {
         if self.run >= len as u64 && self.run.is_multiple_of(self.timing.grid as u64) {
             self.end_segments();
         }
-        self.run.is_multiple_of(self.timing.hop as u64)
+        // Where breaks come faster than hops, the reader still hears, though nothing but that the window is filling.
+        self.since_hop += 1;
+        let due = self.run.is_multiple_of(self.timing.hop as u64) || self.since_hop >= 2 * self.timing.hop;
+        if due {
+            self.since_hop = 0;
+        }
+        due
     }
 
     /// Fits every target's window that ends with the last frame; `now_s` on the clock of the frames' stamps.
     pub fn estimates(&mut self, now_s: f64) -> &[Estimate] {
         self.estimates.clear();
+        for target in 0..self.settings.targets.len() {
+            let estimate = self.estimate(target, now_s);
+            self.estimates.push(estimate);
+        }
+        &self.estimates
+    }
+
+    /// Fits one target's window that ends with the last frame: for whoever cannot wait for all of them. At most
+    /// once a hop for each target, because a method remembers what it has seen.
+    pub fn estimate(&mut self, target: usize, now_s: f64) -> Estimate {
         let window = self.timing.window as u64;
         let whole = self.run >= window;
         let within = |last: u64, received: u64| last > 0 && received - last < window;
@@ -201,25 +224,23 @@ impl Estimator {
             None
         };
         let place = self.place();
-        for target in 0..self.settings.targets.len() {
-            let (used, mut fit) = self.fit_target(target, place);
-            if let Some(reason) = reason {
-                fit.invalid = Some(reason);
-            }
-            self.estimates.push(Estimate {
-                id: self.next_id,
-                target,
-                first_sample: (self.last.index + 1).saturating_sub(window).max(self.first_index),
-                last_sample: self.last.index,
-                stamp_s: self.last.stamp_s,
-                segments_used: used,
-                segments_total: self.timing.depth,
-                contamination,
-                fit,
-            });
-            self.next_id += 1;
+        let (used, mut fit) = self.fit_target(target, place);
+        if let Some(reason) = reason {
+            fit.invalid = Some(reason);
         }
-        &self.estimates
+        let id = self.next_id;
+        self.next_id += 1;
+        Estimate {
+            id,
+            target,
+            first_sample: (self.last.index + 1).saturating_sub(window).max(self.first_index),
+            last_sample: self.last.index,
+            stamp_s: self.last.stamp_s,
+            segments_used: used,
+            segments_total: self.timing.depth,
+            contamination,
+            fit,
+        }
     }
 
     /// The spectrum that `target`'s last estimate was fitted to.
@@ -283,105 +304,5 @@ impl Estimator {
             let (transform, segment) = (&mut self.transform, &mut self.segment);
             self.pool.put(channel, place, usable, |power| transform.periodogram(segment, power));
         }
-    }
-
-    fn fit_target(&mut self, target: usize, place: Place) -> (usize, Fit) {
-        let bins = self.freqs_hz.len();
-        let memory = self.settings.first_memory(target);
-        let Some(what) = self.settings.targets.get(target) else {
-            return (0, Fit::failed(Reason::TooFewSegments));
-        };
-        let channels = what.channels.as_slice();
-        let (minimum, depth) = (self.settings.min_good_fraction, self.timing.depth);
-        let good = |count: usize| enough(count, depth, minimum);
-        let counts = channels.iter().map(|&channel| self.pool.count(channel, place.phase));
-        let most = counts.clone().max().unwrap_or(0);
-        let fewest_good = counts.clone().filter(|&count| good(count)).min().unwrap_or(0);
-        let good_channels = counts.filter(|&count| good(count)).count();
-        if let Some(quality) = self.qualities.get_mut(target) {
-            *quality = (0, 0.0);
-        }
-        if !enough(good_channels, channels.len(), minimum) {
-            return (most, Fit::failed(Reason::TooFewSegments));
-        }
-        let Some(power) = self.spectra.get_mut(target * bins..(target + 1) * bins) else {
-            return (most, Fit::failed(Reason::TooFewSegments));
-        };
-        let overlap = &self.overlap;
-        let mut fits = MeanOfFits::default();
-        power.fill(0.0);
-        let (mut shapes, mut summed) = (0.0, 0.0);
-        for (member, &channel) in channels.iter().enumerate() {
-            let count = self.pool.count(channel, place.phase);
-            if !enough(count, depth, minimum) {
-                continue;
-            }
-            let shape = overlap.mean_shape(self.pool.used(channel, place)) * self.pool.efficiency(count);
-            let own = self.channel_power.as_mut_slice();
-            own.fill(0.0);
-            self.pool.add_average(channel, place.phase, own);
-            power.iter_mut().zip(&*own).for_each(|(sum, p)| *sum += p);
-            shapes += shape;
-            summed += 1.0;
-            if what.mean == RegionMean::Fits {
-                let spectrum =
-                    Spectrum { freqs_hz: &self.freqs_hz, power: own, segments: count, gamma_shape: shape };
-                fits.add(&self.method.fit(&spectrum, memory + member));
-            }
-        }
-        power.iter_mut().for_each(|p| *p /= summed);
-        // Channels of a region are too alike to count as independent: the region's shape is a channel's.
-        let shape = shapes / summed;
-        if let Some(quality) = self.qualities.get_mut(target) {
-            *quality = (fewest_good, shape);
-        }
-        let spectrum =
-            Spectrum { freqs_hz: &self.freqs_hz, power, segments: fewest_good, gamma_shape: shape };
-        let mut fit = match what.mean {
-            RegionMean::Spectra => self.method.fit(&spectrum, memory),
-            RegionMean::Fits => fits.mean(),
-        };
-        self.settings.gate(&mut fit);
-        (fewest_good, fit)
-    }
-}
-
-/// Whether `count` of `total` (segments of a window, channels of a region) are enough.
-fn enough(count: usize, total: usize, least_share: f64) -> bool {
-    #[expect(clippy::cast_precision_loss, reason = "small")]
-    let share = count as f64 / total.max(1) as f64;
-    count > 0 && share >= least_share
-}
-
-/// Mean of the valid fits of a region's channels. Peaks of different channels have no mean and are left out.
-#[derive(Default)]
-struct MeanOfFits {
-    count: f64,
-    sums: [f64; 6],
-    knees: bool,
-    failure: Option<Reason>,
-}
-
-impl MeanOfFits {
-    fn add(&mut self, fit: &Fit) {
-        if let Some(reason) = fit.invalid {
-            self.failure = Some(reason);
-            return;
-        }
-        self.count += 1.0;
-        self.knees = fit.knee.is_some();
-        let knee = fit.knee.unwrap_or(0.0);
-        let values = [fit.exponent, fit.exponent_se, fit.offset, knee, fit.r_squared, fit.mae];
-        self.sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-    }
-
-    /// The standard error is the channels' mean one: their errors are not independent.
-    fn mean(&self) -> Fit {
-        if self.count == 0.0 {
-            return Fit::failed(self.failure.unwrap_or(Reason::TooFewSegments));
-        }
-        let [exponent, exponent_se, offset, knee, r_squared, mae] = self.sums.map(|sum| sum / self.count);
-        let knee = self.knees.then_some(knee);
-        Fit { exponent, exponent_se, offset, knee, r_squared, mae, peaks: Peaks::default(), invalid: None }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     observation::{Note, Stamped, StreamState},
     summary::{EstimateTally, Summary},
 };
-use crate::acquisition::conditioner::Counts;
+use crate::{acquisition::conditioner::Counts, limits::SlowMean};
 
 /// The most faults that a summary lists; a device that flaps must not fill the memory.
 const MOST_FAULTS: usize = 100;
@@ -15,6 +15,10 @@ const MOST_FAULTS: usize = 100;
 #[derive(Default)]
 pub struct Digest {
     steer: usize,
+    /// The current's mean over 10 s, its largest size so far, and from where it deserves a warning, in mA.
+    dc: Option<SlowMean>,
+    dc_ma: f64,
+    dc_warn_ma: f64,
     estimates: EstimateTally,
     stimulation_exponent: Option<f64>,
     decisions: u64,
@@ -36,10 +40,11 @@ struct DeliveredTally {
 }
 
 impl Digest {
-    /// `steer`: index of the steering region.
+    /// `steer`: index of the steering region; `rate_hz` of the current; a 10 s mean of more than `dc_warn_ma`
+    /// is a warning.
     #[must_use]
-    pub fn new(steer: usize) -> Self {
-        Self { steer, ..Self::default() }
+    pub fn new(steer: usize, rate_hz: f64, dc_warn_ma: f64) -> Self {
+        Self { steer, dc: Some(SlowMean::new(rate_hz)), dc_warn_ma, ..Self::default() }
     }
 
     /// Takes a note in.
@@ -73,6 +78,9 @@ impl Digest {
         self.delivered.squares += ma * ma;
         self.delivered.absolute += ma;
         self.delivered.samples += 1;
+        if let Some(dc) = &mut self.dc {
+            self.dc_ma = self.dc_ma.max(dc.push(f64::from(current_ma)).abs());
+        }
     }
 
     /// Adds a fault that no note tells of.
@@ -126,6 +134,14 @@ impl Digest {
             summary.current_rms_ma = (self.delivered.squares / self.delivered.samples as f64).sqrt();
             summary.current_peak_ma = self.delivered.peak_ma;
             summary.charge_c = self.delivered.absolute / rate_hz * 1e-3;
+        }
+        summary.current_dc_ua = self.dc_ma * 1e3;
+        if self.dc_ma > self.dc_warn_ma {
+            summary.warnings.push(format!(
+                "the mean current over 10 s reached {:.1} uA (limits.dc_warn_ua = {:.1})",
+                self.dc_ma * 1e3,
+                self.dc_warn_ma * 1e3
+            ));
         }
         if let Some(since_s) = self.lost_since_s {
             summary.faults.push(format!("the EEG stream was lost at {since_s:.3} s and did not come back"));

@@ -53,7 +53,7 @@ pub fn fault_words(stamped: &Stamped) -> Option<String> {
         Note::DeviceFault(f) => {
             Some(format!("device fault {:?} with {:.4} at {:.3} s: latched", f.code, f.value, f.at_s))
         }
-        Note::LinkFault(what) => Some(format!("stimulator link: {what} at {at_s:.3} s")),
+        Note::LinkFault(what) => Some(format!("stimulator: {what} at {at_s:.3} s")),
         _ => None,
     }
 }

@@ -27,15 +27,17 @@ pub enum Entry {
 pub struct Keeper {
     recorder: Recorder,
     rate_hz: f64,
+    /// Whether the EEG itself is kept, or only what was wrong with its frames.
+    eeg: bool,
     stamps_s: Vec<f64>,
     failed: Option<String>,
 }
 
 impl Keeper {
-    /// `rate_hz`: of the current.
+    /// `rate_hz`: of the current; without `eeg` the samples themselves are left out.
     #[must_use]
-    pub fn new(recorder: Recorder, rate_hz: f64) -> Self {
-        Self { recorder, rate_hz, stamps_s: Vec::new(), failed: None }
+    pub fn new(recorder: Recorder, rate_hz: f64, eeg: bool) -> Self {
+        Self { recorder, rate_hz, eeg, stamps_s: Vec::new(), failed: None }
     }
 
     /// Records an entry.
@@ -66,6 +68,9 @@ impl Keeper {
     fn frames(&mut self, headers: &[FrameHeader], values_uv: &[f32]) -> Result<(), RecorderError> {
         for header in headers {
             self.recorder.frame(header)?;
+        }
+        if !self.eeg {
+            return Ok(());
         }
         self.stamps_s.clear();
         self.stamps_s.extend(headers.iter().map(|header| header.stamp_s));

@@ -97,7 +97,10 @@ impl SpectrumNote {
 
 /// One thing that a stage tells.
 #[derive(Clone, Copy, Debug)]
-#[allow(clippy::large_enum_variant, reason = "copied into a slot of a preallocated channel; boxing allocates")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "copied into a slot of a preallocated channel; boxing allocates"
+)]
 pub enum Note {
     /// The stream's state has changed.
     Stream(StreamState),

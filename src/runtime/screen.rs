@@ -31,15 +31,7 @@ impl Screen {
     /// A feed for `view`, whose current has `rate_hz`.
     #[must_use]
     pub fn new(view: Arc<Mutex<View>>, rate_hz: f64, began_s: f64) -> Self {
-        Self {
-            view,
-            rate_hz,
-            began_s,
-            newest_s: began_s,
-            next_phase_s: None,
-            square_ma2: 0.0,
-            mean_ma: 0.0,
-        }
+        Self { view, rate_hz, began_s, newest_s: began_s, next_phase_s: None, square_ma2: 0.0, mean_ma: 0.0 }
     }
 
     fn view(&self) -> MutexGuard<'_, View> {
@@ -205,7 +197,8 @@ pub fn line(view: &View) -> String {
     } else {
         String::new()
     };
-    let faults = if view.faults.is_empty() { String::new() } else { format!(", {} FAULT", view.faults.len()) };
+    let faults =
+        if view.faults.is_empty() { String::new() } else { format!(", {} FAULT", view.faults.len()) };
     format!(
         "{:6.1} s {} {} samples, {} lost, age {:.0} ms, {exponent}{current}{faults}",
         view.elapsed_s,

@@ -38,6 +38,8 @@ pub struct Summary {
     pub current_rms_ma: f64,
     /// Largest |current| delivered, in mA.
     pub current_peak_ma: f64,
+    /// Largest |mean current| over 10 s, triangular, in uA.
+    pub current_dc_ua: f64,
     /// Integral of |current| delivered, in C.
     pub charge_c: f64,
     /// Times that the device's queue ran dry while stimulating.
@@ -138,10 +140,11 @@ impl std::fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "current     {:.1} s, RMS {:.3} mA, peak {:.3} mA, charge {:.4} C, exponent {}, {} underruns",
+            "current     {:.1} s, RMS {:.3} mA, peak {:.3} mA, DC {:.1} uA, charge {:.4} C, exponent {}, {} underruns",
             self.stimulation_seconds,
             self.current_rms_ma,
             self.current_peak_ma,
+            self.current_dc_ua,
             self.charge_c,
             number(self.stimulation_exponent),
             self.underruns
@@ -189,9 +192,19 @@ mod tests {
     fn scripts_find_every_promised_key() {
         let json = serde_json::to_value(Summary::default()).unwrap_or_default();
         for key in [
-            "samples_received", "samples_lost", "gaps", "estimates", "estimates_valid", "exponent_mean",
-            "exponent_sd", "stimulation_seconds", "current_rms_ma", "current_peak_ma", "loop_latency_us",
-            "faults", "record_dir",
+            "samples_received",
+            "samples_lost",
+            "gaps",
+            "estimates",
+            "estimates_valid",
+            "exponent_mean",
+            "exponent_sd",
+            "stimulation_seconds",
+            "current_rms_ma",
+            "current_peak_ma",
+            "loop_latency_us",
+            "faults",
+            "record_dir",
         ] {
             assert!(json.get(key).is_some(), "{key}");
         }

@@ -18,10 +18,7 @@ pub struct CurrentWatch {
 impl Default for CurrentWatch {
     /// No current, ever.
     fn default() -> Self {
-        Self {
-            flowing: AtomicBool::new(false),
-            zero_since_s: AtomicU64::new(f64::NEG_INFINITY.to_bits()),
-        }
+        Self { flowing: AtomicBool::new(false), zero_since_s: AtomicU64::new(f64::NEG_INFINITY.to_bits()) }
     }
 }
 

@@ -47,8 +47,10 @@ pub enum DoseError {
         detail: String,
     },
     /// The day's limit is reached.
-    #[error("participant {participant}: {given_min:.1} min of stimulation in the last 24 h, \
-             the limit is {limit_min:.0} min; come back tomorrow")]
+    #[error(
+        "participant {participant}: {given_min:.1} min of stimulation in the last 24 h, \
+             the limit is {limit_min:.0} min; come back tomorrow"
+    )]
     Reached {
         /// Who.
         participant: String,

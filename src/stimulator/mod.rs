@@ -95,7 +95,9 @@ pub trait Stimulator: Send {
     /// The adapter and the device, for messages.
     fn name(&self) -> &str;
     /// What a person should know before current flows this way; once connected.
-    fn cautions(&self) -> Vec<String>;
+    fn cautions(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Samples a second that the device takes.
     fn rate_hz(&self) -> f64;
     /// Handshake: sends `wanted`, gives back what the device echoes, which must match. May block for up to 2 s.

@@ -87,13 +87,20 @@ pub fn record(folder: &Path, steps: usize) -> PathBuf {
     path
 }
 
+/// Values (sample-major) and stamps of one stream of numbers, whole.
 pub fn numbers(path: &Path, survey: &Survey, name: &str) -> (Vec<f64>, Vec<f64>) {
     let stream = survey.streams.iter().find(|s| s.description.name == name).unwrap();
     let mut samples = Samples::open(path, stream).unwrap();
     let width = stream.description.channels.len();
-    let (mut values, mut stamps_s) = (vec![0.0; width << 17], vec![0.0; 1 << 17]);
-    let count = samples.read(&mut values, &mut stamps_s).unwrap();
-    values.truncate(count * width);
-    stamps_s.truncate(count);
-    (values, stamps_s)
+    let (mut some, mut times_s) = (vec![0.0; width << 14], vec![0.0; 1 << 14]);
+    let (mut values, mut stamps_s) = (Vec::new(), Vec::new());
+    loop {
+        match samples.read(&mut some, &mut times_s).unwrap() {
+            0 => return (values, stamps_s),
+            count => {
+                values.extend(&some[..count * width]);
+                stamps_s.extend(&times_s[..count]);
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@
 
 mod device;
 mod dose;
+mod guard;
 pub mod hard;
 mod impedance;
 mod link;

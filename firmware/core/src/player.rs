@@ -76,7 +76,7 @@ impl Player {
         if self.phase_us >= SAMPLE_US {
             self.phase_us -= SAMPLE_US;
             self.from_ma = self.to_ma;
-            self.delivered += u64::from(self.under_way);
+            self.delivered = self.delivered.saturating_add(u64::from(self.under_way));
             self.under_way = false;
             match self.queue.pop() {
                 Some(next) => {

@@ -201,7 +201,7 @@ impl Device {
             if !self.player.queue.push(sample_ma) {
                 return; // Beyond its credit; the answer says where to go on.
             }
-            self.session.next_index += 1;
+            self.session.next_index = self.session.next_index.saturating_add(1);
             self.session.missing = 0;
         }
     }

@@ -23,18 +23,23 @@ impl Random {
 /// 1/f^exponent between 0.5 and 100 Hz as 240 sines, log spaced: RMS 1/3 of the peak, limited at the peak.
 fn noise(exponent: f64, peak_ma: f64, seconds: usize) -> Vec<f32> {
     let mut random = Random(exponent.to_bits() | 1);
-    let tones: Vec<(f64, f64, f64)> = (0..240)
+    // Each tone as a phasor turned by one sample at a time: sine, cosine, and those of the step.
+    let mut tones: Vec<[f64; 5]> = (0..240)
         .map(|k| {
             let f = 0.5 * 200_f64.powf((f64::from(k) + random.next()) / 240.0);
+            let (phase, step) = (random.next() * std::f64::consts::TAU, std::f64::consts::TAU * f / 2_000.0);
             // Power in a log-spaced band grows with f on top of f^-exponent.
-            (f, f.powf((1.0 - exponent) / 2.0), random.next() * std::f64::consts::TAU)
+            [f.powf((1.0 - exponent) / 2.0), phase.sin(), phase.cos(), step.sin(), step.cos()]
         })
         .collect();
-    let rms = (tones.iter().map(|t| t.1 * t.1).sum::<f64>() / 2.0).sqrt();
+    let rms = (tones.iter().map(|t| t[0] * t[0]).sum::<f64>() / 2.0).sqrt();
     (0..seconds * 2_000)
-        .map(|k| {
-            let t = k as f64 / 2_000.0;
-            let sum: f64 = tones.iter().map(|(f, a, p)| a * (std::f64::consts::TAU * f * t + p).sin()).sum();
+        .map(|_| {
+            let mut sum = 0.0;
+            for [a, s, c, ds, dc] in &mut tones {
+                sum += *a * *s;
+                (*s, *c) = (*s * *dc + *c * *ds, *c * *dc - *s * *ds);
+            }
             (sum / rms * peak_ma / 3.0).clamp(-peak_ma, peak_ma) as f32
         })
         .collect()

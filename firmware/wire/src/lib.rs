@@ -11,16 +11,20 @@
 mod decoder;
 mod encoder;
 mod message;
+mod steps;
+mod words;
 
 pub use decoder::{Counts, Decoder, Frame, FrameError};
 pub use encoder::{EncodeError, encode};
 pub use message::*;
+pub use steps::carried_ma;
+pub use words::*;
 
 /// The protocol's version: another one is answered with [`Refusal::Version`] and nothing else.
 pub const VERSION: u8 = 1;
 
-/// Bytes of the longest frame, its closing zero included: a full [`HostMessage::Samples`] takes 289.
-pub const MAX_FRAME: usize = 320;
+/// Bytes of the longest frame, its closing zero included: a full [`HostMessage::Samples`] takes 224.
+pub const MAX_FRAME: usize = 256;
 
 /// Bytes before the postcard body.
 const HEADER: usize = 9;

@@ -5,145 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Fault, FaultCode, Limits, State, Stop};
+
 /// Most samples in one frame: 32 ms at 2,000 samples/s.
 pub const MAX_SAMPLES: usize = 64;
-
-/// The limits that a device enforces on its own, sent by the host before arming and echoed.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Largest |current|, in mA.
-    pub peak_ma: f32,
-    /// Largest |mean current| over 10 s, in mA.
-    pub dc_ma: f32,
-    /// Largest change, in mA/ms.
-    pub slew_ma_per_ms: f32,
-    /// Largest |integral of the current| since the burst began, in mC.
-    pub net_charge_mc: f32,
-    /// Largest integral of |current| since arming, in mC.
-    pub total_charge_mc: f32,
-    /// Longest stimulation since arming, in s.
-    pub active_s: f32,
-    /// Longest silence of the host, in ms.
-    pub heartbeat_ms: u32,
-}
-
-/// The states of a stimulator, host and device alike.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum State {
-    /// Relay open.
-    #[default]
-    Disarmed,
-    /// Relay closed, zero current.
-    Armed,
-    /// The current grows.
-    RampUp,
-    /// Full amplitude.
-    Stimulating,
-    /// The current falls to zero.
-    RampDown,
-    /// Latched; zero current, relay open once it is reached.
-    Fault,
-}
-
-impl State {
-    /// All of them, in the order of a burst.
-    pub const ALL: [Self; 6] =
-        [Self::Disarmed, Self::Armed, Self::RampUp, Self::Stimulating, Self::RampDown, Self::Fault];
-}
-
-/// How stimulation ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stop {
-    /// A raised-cosine ramp of 1 s, as the participant or operator asks for it; the device stays armed.
-    Soft,
-    /// To zero in 100 ms, then the relay opens.
-    Fast,
-    /// Zero and relay open in less than 5 ms, without a ramp.
-    Cut,
-}
-
-/// Which limit or check latched a fault. The number that comes with it is in the unit named here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum FaultCode {
-    /// A sample above the limit of |current|; mA.
-    Peak,
-    /// A sample that is not a finite number; its index.
-    NotFinite,
-    /// Mean current over 10 s; mA.
-    Dc,
-    /// Change of the current; mA/ms.
-    Slew,
-    /// Integral of the current since the burst began, the coming ramp to zero included; mC.
-    NetCharge,
-    /// Integral of |current| since arming or, against the hard limit, since power-up; mC.
-    TotalCharge,
-    /// Time with stimulation since arming or, against the hard limit, since power-up; s.
-    ActiveTime,
-    /// The host has been silent; ms.
-    Heartbeat,
-    /// The queue ran dry and was not refilled before the current had faded to zero; ms dry.
-    Underrun,
-    /// Samples are missing: nobody sent them again in time, or the gap is longer than any queue; samples.
-    SequenceGap,
-    /// The measured current is not the commanded one, or is not measured at all; mA of mean error.
-    Readback,
-    /// The measured current is above the limit; mA.
-    OverCurrent,
-    /// Above 20 kOhm for 500 ms: an electrode has come off; kOhm.
-    ImpedanceHigh,
-    /// Below 0.5 kOhm for 500 ms: the electrodes are shorted; kOhm.
-    ImpedanceLow,
-    /// Changed by half within 1 s; kOhm.
-    ImpedanceJump,
-    /// The emergency stop is pressed.
-    EStop,
-    /// The DAC does not answer or does not hold what was written.
-    Dac,
-    /// The output stage was not served in time; ms.
-    Stalled,
-}
-
-impl FaultCode {
-    /// All of them, so that a test can show that each is reached.
-    pub const ALL: [Self; 18] = [
-        Self::Peak,
-        Self::NotFinite,
-        Self::Dc,
-        Self::Slew,
-        Self::NetCharge,
-        Self::TotalCharge,
-        Self::ActiveTime,
-        Self::Heartbeat,
-        Self::Underrun,
-        Self::SequenceGap,
-        Self::Readback,
-        Self::OverCurrent,
-        Self::ImpedanceHigh,
-        Self::ImpedanceLow,
-        Self::ImpedanceJump,
-        Self::EStop,
-        Self::Dac,
-        Self::Stalled,
-    ];
-
-    /// Whether the current is cut within 5 ms rather than ramped to zero in 100 ms: where the output stage
-    /// itself cannot be trusted with a ramp, or a person has hit the button.
-    pub fn cuts(self) -> bool {
-        matches!(self, Self::OverCurrent | Self::EStop | Self::Dac | Self::Stalled)
-    }
-}
-
-/// A fault as the device latched it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
-    /// Which limit or check.
-    pub code: FaultCode,
-    /// The number that broke it, in the unit that [`FaultCode`] names.
-    pub value: f32,
-    /// When, in us of the device's clock.
-    pub at_us: u64,
-}
 
 /// Current samples, `index` counting them since arming.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,7 +18,8 @@ pub struct Samples {
     pub burst: u32,
     /// The index of the first.
     pub index: u64,
-    /// In mA.
+    /// In mA; the wire carries steps of 0.1 uA: [`crate::carried_ma`].
+    #[serde(with = "crate::steps")]
     pub current_ma: heapless::Vec<f32, MAX_SAMPLES>,
 }
 

@@ -20,7 +20,7 @@ fn limits() -> impl Strategy<Value = Limits> {
 fn message() -> impl Strategy<Value = HostMessage> {
     let samples = (any::<u32>(), any::<u64>(), prop::collection::vec(-2f32..2.0, 0..=MAX_SAMPLES)).prop_map(
         |(burst, index, ma)| {
-            let current_ma = heapless::Vec::from_slice(&ma).unwrap();
+            let current_ma = ma.into_iter().map(carried_ma).collect();
             HostMessage::Samples(Samples { burst, index, current_ma })
         },
     );
@@ -64,6 +64,13 @@ proptest! {
         prop_assert_eq!(good, vec![Frame { header: Header { nonce, sequence }, message }]);
         prop_assert!(bad.is_empty());
         prop_assert_eq!(counts.frames, 1);
+    }
+
+    #[test]
+    fn what_is_carried_is_not_larger_and_less_than_a_step_smaller(ma in -3.2767f32..3.2767) {
+        let carried = carried_ma(ma);
+        prop_assert!(carried.abs() <= ma.abs() && (carried - ma).abs() < 1.001e-4, "{} became {}", ma, carried);
+        prop_assert_eq!(carried_ma(carried).to_bits(), carried.to_bits());
     }
 
     #[test]
@@ -113,9 +120,9 @@ fn the_longest_messages_fit_a_frame() {
     let samples = Samples {
         burst: u32::MAX,
         index: u64::MAX,
-        current_ma: heapless::Vec::from_slice(&[1.2345e-30; MAX_SAMPLES]).unwrap(),
+        current_ma: heapless::Vec::from_slice(&[f32::MIN; MAX_SAMPLES]).unwrap(),
     };
-    assert_eq!(frame(u32::MAX, u32::MAX, &HostMessage::Samples(samples)).len(), 289);
+    assert_eq!(frame(u32::MAX, u32::MAX, &HostMessage::Samples(samples)).len(), 224);
     let telemetry = Telemetry {
         at_us: u64::MAX,
         echo: u32::MAX,
@@ -137,6 +144,21 @@ fn the_longest_messages_fit_a_frame() {
     let mut out = [0; MAX_FRAME];
     let header = Header { nonce: u32::MAX, sequence: u32::MAX };
     assert!(encode(header, &DeviceMessage::Telemetry(telemetry), &mut out).unwrap() <= 128);
+}
+
+#[test]
+fn the_wire_never_makes_a_sample_larger_and_keeps_what_is_no_number() {
+    for (ma, carried) in [(0.5, 0.5), (-0.7, -0.7), (0.33338, 0.3333), (-1e-5, 0.0), (9.0, 3.2767)] {
+        assert_eq!(carried_ma(ma), carried);
+        assert_eq!(carried_ma(-ma), -carried);
+        assert_eq!(carried_ma(carried_ma(ma)), carried, "twice");
+    }
+    assert_eq!(carried_ma(f32::NEG_INFINITY), -3.2767);
+    assert!(carried_ma(f32::NAN).is_nan());
+    for k in 0..=20_000_i16 {
+        let ma = f32::from(k) / 10_000.0;
+        assert_eq!(carried_ma(ma).to_bits(), ma.to_bits(), "{ma}");
+    }
 }
 
 #[test]

@@ -110,26 +110,20 @@ const MOST_GUESSES: usize = 64;
 pub struct Specparam {
     settings: SpecparamSettings,
     limits: SearchLimits,
-    /// First bin of the range in the spectrum that was seen last, and that spectrum's grid.
-    grid: Option<Grid>,
+    /// Bins of the spectrum that was seen last, and where in it the range begins.
+    bins: usize,
+    start: usize,
+    /// Whether they are evenly spaced: nothing else can be fitted.
+    even: bool,
     freqs_hz: Vec<f64>,
     kept: Vec<bool>,
     log_power: Vec<f64>,
     flat: Vec<f64>,
     peak_model: Vec<f64>,
+    unit: Vec<f64>,
     guesses: Vec<Gaussian>,
     aperiodic: Aperiodic,
     joint: JointFit,
-}
-
-/// Which frequencies the buffers are made for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Grid {
-    first_hz: f64,
-    last_hz: f64,
-    bins: usize,
-    /// Where the fit range begins.
-    start: usize,
 }
 
 impl Specparam {
@@ -147,12 +141,15 @@ impl Specparam {
         };
         Ok(Self {
             limits,
-            grid: None,
+            bins: 0,
+            start: 0,
+            even: false,
             freqs_hz: Vec::new(),
             kept: Vec::new(),
             log_power: Vec::new(),
             flat: Vec::new(),
             peak_model: Vec::new(),
+            unit: Vec::new(),
             guesses: Vec::with_capacity(limits.max_n_peaks),
             aperiodic: Aperiodic::new(settings.mode),
             joint: JointFit::new(limits.sigma_limits_hz),
@@ -168,22 +165,26 @@ impl Specparam {
 
     /// Sizes everything for the bins of `freqs_hz` in the range. 0 Hz has no logarithm and is left out.
     fn prepare(&mut self, freqs_hz: &[f64]) {
-        let (Some(&first_hz), Some(&last_hz)) = (freqs_hz.first(), freqs_hz.last()) else { return };
-        let bins = freqs_hz.len();
-        if self.grid.is_some_and(|g| g.first_hz == first_hz && g.last_hz == last_hz && g.bins == bins) {
+        let same = freqs_hz.len() == self.bins
+            && freqs_hz.get(self.start..self.start + self.freqs_hz.len()) == Some(self.freqs_hz.as_slice());
+        if same && self.bins > 0 {
             return;
         }
         let (low_hz, high_hz) = self.settings.range_hz;
-        let start = freqs_hz.partition_point(|&f| f < low_hz || f <= 0.0);
-        let end = freqs_hz.partition_point(|&f| f <= high_hz).max(start);
-        self.grid = Some(Grid { first_hz, last_hz, bins, start });
+        self.bins = freqs_hz.len();
+        self.start = freqs_hz.partition_point(|&f| f < low_hz || f <= 0.0);
+        let end = freqs_hz.partition_point(|&f| f <= high_hz).max(self.start);
         self.freqs_hz.clear();
-        self.freqs_hz.extend_from_slice(freqs_hz.get(start..end).unwrap_or_default());
+        self.freqs_hz.extend_from_slice(freqs_hz.get(self.start..end).unwrap_or_default());
+        // numpy's `isclose`, as fooof asks.
+        let steps = || self.freqs_hz.iter().zip(self.freqs_hz.iter().skip(1)).map(|(a, b)| b - a);
+        let first_hz = steps().next().unwrap_or(f64::NAN);
+        self.even = first_hz > 0.0 && steps().all(|step| (step - first_hz).abs() <= 1e-8 + 1e-5 * first_hz);
         let noise = self.settings.line_noise;
         self.kept.clear();
         self.kept.extend(self.freqs_hz.iter().map(|&f| !noise.is_some_and(|n| n.covers(f))));
         let count = self.freqs_hz.len();
-        for buffer in [&mut self.log_power, &mut self.flat, &mut self.peak_model] {
+        for buffer in [&mut self.log_power, &mut self.flat, &mut self.peak_model, &mut self.unit] {
             buffer.clear();
             buffer.resize(count, 0.0);
         }
@@ -193,8 +194,9 @@ impl Specparam {
 
     /// log10 of the power in the range; `false` where a bin has none. Bins left out are interpolated.
     fn take_log(&mut self, spectrum: &Spectrum<'_>) -> bool {
-        let start = self.grid.map_or(0, |g| g.start);
-        let Some(power) = spectrum.power.get(start..start + self.freqs_hz.len()) else { return false };
+        let Some(power) = spectrum.power.get(self.start..self.start + self.freqs_hz.len()) else {
+            return false;
+        };
         for ((log, &power), &kept) in self.log_power.iter_mut().zip(power).zip(&self.kept) {
             *log = power.log10();
             if kept && !log.is_finite() {
@@ -214,7 +216,7 @@ impl Specparam {
         self.aperiodic.subtract(robust, &self.log_power, &mut self.flat);
         let flat = &mut self.peak_model; // borrowed as scratch: the search consumes what it is given
         flat.copy_from_slice(&self.flat);
-        peaks::search(&self.freqs_hz, flat, &self.kept, &self.limits, &mut self.guesses);
+        peaks::search(&self.freqs_hz, flat, &self.kept, &self.limits, &mut self.unit, &mut self.guesses);
         self.peak_model.fill(0.0);
         if !self.guesses.is_empty() {
             self.joint.fit(&self.flat, &mut self.guesses)?;
@@ -279,9 +281,13 @@ impl Method for Specparam {
         "specparam"
     }
 
+    fn warnings(&self, bin_hz: f64) -> Vec<String> {
+        self.settings.warnings(bin_hz)
+    }
+
     fn fit(&mut self, spectrum: &Spectrum<'_>, _target: usize) -> Fit {
         self.prepare(spectrum.freqs_hz);
-        if self.kept.iter().filter(|&&kept| kept).count() < 4 || !self.take_log(spectrum) {
+        if !self.even || self.kept.iter().filter(|&&kept| kept).count() < 4 || !self.take_log(spectrum) {
             return Fit::failed(Reason::BadSpectrum);
         }
         match self.run() {
@@ -330,5 +336,113 @@ fn interpolate(values: &mut [f64], kept: &[bool]) {
             *value = left + share * (right - left);
         }
         at += gap;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn freqs() -> Vec<f64> {
+        (0..=160).map(|k| f64::from(k) * 0.5).collect()
+    }
+
+    fn fit(settings: SpecparamSettings, freqs_hz: &[f64], power: &[f64]) -> Fit {
+        let spectrum = Spectrum { freqs_hz, power, segments: 7, gamma_shape: 6.0 };
+        Specparam::new(settings).unwrap().fit(&spectrum, 0)
+    }
+
+    /// 10^(1.2 - 1.4 log10 f), alpha at 10 Hz.
+    fn clean(freqs: &[f64]) -> Vec<f64> {
+        let alpha = Gaussian { centre_hz: 10.0, height_log10: 0.8, sigma_hz: 1.2 };
+        freqs.iter().map(|f| 10_f64.powf(1.2 - 1.4 * f.max(0.25).log10() + alpha.at(*f))).collect()
+    }
+
+    #[test]
+    fn a_clean_spectrum_gives_back_what_it_is_made_of() {
+        let fit = fit(SpecparamSettings::tras(), &freqs(), &clean(&freqs()));
+        assert!((fit.exponent - 1.4).abs() < 5e-3 && (fit.offset - 1.2).abs() < 5e-3, "{fit:?}");
+        let [alpha] = fit.peaks.as_slice() else { panic!("{fit:?}") };
+        assert!((alpha.centre_hz - 10.0).abs() < 0.01 && (alpha.power_log10 - 0.8).abs() < 0.01);
+        assert!((alpha.bandwidth_hz - 2.4).abs() < 0.05 && fit.r_squared > 0.999 && fit.mae < 0.002);
+    }
+
+    #[test]
+    fn mains_left_out_neither_bends_the_line_nor_is_a_peak() {
+        let settings = SpecparamSettings { range_hz: (2.0, 70.0), ..SpecparamSettings::tras() };
+        let mut power = clean(&freqs());
+        for (f, p) in freqs().iter().zip(&mut power) {
+            if (f - 50.0).abs() <= 1.0 {
+                *p *= 300.0;
+            }
+        }
+        let noise = LineNoise { mains_hz: 50.0, half_width_hz: 1.0 };
+        let with = fit(SpecparamSettings { line_noise: Some(noise), ..settings.clone() }, &freqs(), &power);
+        assert!((with.exponent - 1.4).abs() < 5e-3 && with.peaks.as_slice().len() == 1, "{with:?}");
+        assert!(fit(settings, &freqs(), &power).peaks.as_slice().len() > 1);
+    }
+
+    #[test]
+    fn what_cannot_be_fitted_is_invalid_with_its_reason() {
+        let reason = |freqs: &[f64], power: &[f64]| fit(SpecparamSettings::tras(), freqs, power).invalid;
+        let (f, good) = (freqs(), clean(&freqs()));
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let mut power = good.clone();
+            power[20] = bad;
+            assert_eq!(reason(&f, &power), Some(Reason::BadSpectrum), "{bad}");
+        }
+        assert_eq!(reason(&f, &good[..30]), Some(Reason::BadSpectrum), "shorter than its frequencies");
+        assert_eq!(reason(&[], &[]), Some(Reason::BadSpectrum));
+        assert_eq!(reason(&f[..6], &good[..6]), Some(Reason::BadSpectrum), "two bins in the range");
+        let mut uneven = f.clone();
+        uneven[30] += 0.1;
+        assert_eq!(reason(&uneven, &good), Some(Reason::BadSpectrum));
+        // A bin outside the range does not matter.
+        let mut power = good;
+        (power[0], power[150]) = (0.0, f64::NAN);
+        assert_eq!(reason(&f, &power), None);
+    }
+
+    #[test]
+    fn one_method_serves_changing_grids() {
+        let mut method = Specparam::new(SpecparamSettings::tras()).unwrap();
+        for step in [0.5, 0.25, 1.0, 0.5] {
+            let freqs_hz: Vec<f64> = (0..=(80.0 / step) as usize).map(|k| k as f64 * step).collect();
+            let power = clean(&freqs_hz);
+            let spectrum = Spectrum { freqs_hz: &freqs_hz, power: &power, segments: 1, gamma_shape: 1.0 };
+            assert!((method.fit(&spectrum, 0).exponent - 1.4).abs() < 1e-2, "{step}");
+        }
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        let refuse = |settings: SpecparamSettings| Specparam::new(settings).unwrap_err();
+        let tras = SpecparamSettings::tras;
+        assert!(refuse(SpecparamSettings { range_hz: (35.0, 2.0), ..tras() }).contains("fit range"));
+        assert!(refuse(SpecparamSettings { peak_width_hz: (8.0, 1.0), ..tras() }).contains("peak width"));
+        assert!(refuse(SpecparamSettings { min_peak_height: f64::NAN, ..tras() }).contains("height"));
+    }
+
+    proptest! {
+        /// Any spectrum ends in a finite fit or a reason, in either mode; never in a panic or a hang.
+        #[test]
+        fn any_spectrum(
+            logs in prop::collection::vec(-12.0_f64..12.0, 161),
+            knee: bool,
+            inf_peaks: bool,
+            height in 0.0_f64..2.0,
+        ) {
+            let power: Vec<f64> = logs.iter().map(|l| 10_f64.powf(*l)).collect();
+            let settings = SpecparamSettings {
+                mode: if knee { Mode::Knee } else { Mode::Fixed },
+                max_n_peaks: if inf_peaks { usize::MAX } else { 6 },
+                min_peak_height: height,
+                ..SpecparamSettings::default()
+            };
+            let fit = fit(settings, &freqs(), &power);
+            prop_assert!(fit.invalid.is_some() || (fit.exponent.is_finite() && fit.mae.is_finite()));
+        }
     }
 }

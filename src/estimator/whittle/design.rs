@@ -5,6 +5,8 @@
 //! (Percival & Walden, Spectral Analysis for Physical Applications, 1993, chapters 6 and 7), from which every
 //! bin gets its weight in the likelihood. All of it is computed once.
 
+use crate::estimator::spectrum::SpectrumSettings;
+use crate::estimator::spectrum::transform::Transform;
 use rustfft::{FftPlanner, num_complex::Complex};
 
 /// How the spectra are made.
@@ -41,10 +43,28 @@ impl Design {
         Self { sample_rate_hz, tapers: (0..tapers.max(1)).map(taper).collect(), step_samples, segments }
     }
 
+    /// As the estimator's spectra are made. What a detrended segment lost is below the model's care.
+    #[must_use]
+    pub fn of_settings(settings: &SpectrumSettings, sample_rate_hz: f64, window_s: f64) -> Self {
+        let samples = |seconds: f64| (seconds * sample_rate_hz).round().max(1.0) as usize;
+        let segment = samples(settings.segment_s);
+        let step_samples = samples(settings.segment_s * (1.0 - settings.overlap));
+        let segments = samples(window_s).saturating_sub(segment) / step_samples + 1;
+        let tapers = Transform::new(settings, segment, sample_rate_hz).tapers().to_vec();
+        Self { sample_rate_hz, tapers, step_samples, segments }
+    }
+
     /// Samples in a segment.
     #[must_use]
     pub fn segment_samples(&self) -> usize {
         self.tapers.iter().map(Vec::len).min().unwrap_or(0)
+    }
+
+    /// Half the width of the tapers' spectral window in Hz: for K tapers that fill their band it is
+    /// (K + 1) / 2 segments.
+    #[must_use]
+    pub fn half_bandwidth_hz(&self) -> f64 {
+        (self.tapers.len() as f64 + 1.0) * self.sample_rate_hz / (2.0 * self.segment_samples().max(1) as f64)
     }
 
     /// The tapers with unit energy.

@@ -1,4 +1,8 @@
 //! What the last minute has shown: the mean spectrum of the past windows, and the peaks in it.
+//!
+//! Each window comes in relative to its own level at the pivot; its exponent is left alone, so that a step of the
+//! exponent does not change the peaks. The mean is fitted with exponent and peaks of its own. What goes out is where
+//! the peaks are and how large, as priors for the next window: never an exponent.
 
 use super::model::Model;
 use super::scoring::{Data, MAX_COMPONENTS, Parameters, Prior, Scratch};
@@ -25,6 +29,10 @@ pub struct Memory {
     /// The fit of the mean, and what the next window may expect of its peaks.
     fitted: Option<Parameters>,
     learned: Option<Parameters>,
+    /// Bend of the mean's line in standard deviations, see [`Scratch::bend`].
+    bend: f64,
+    /// Windows in a row that the model did not describe.
+    poor_run: usize,
     /// Windows since the last search.
     since: usize,
 }
@@ -32,8 +40,12 @@ pub struct Memory {
 /// Between searches, which cost most, the fit of the mean only follows.
 const SEARCH_EVERY: usize = 8;
 
+/// Poor windows in a row after which they are taken for the signal.
+const POOR_RUN: usize = 4;
+
 /// What a minute is believed to hold.
-const MINUTE_BELIEF: Belief = Belief { ln_odds: 0.0, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.6 };
+const MINUTE_BELIEF: Belief =
+    Belief { ln_odds: 0.0, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.6, least_gain: 2.0 };
 
 impl Memory {
     /// An empty memory.
@@ -54,6 +66,8 @@ impl Memory {
             steps: [None; MAX_COMPONENTS + 1],
             fitted: None,
             learned: None,
+            bend: 0.0,
+            poor_run: 0,
             since: 0,
         }
     }
@@ -64,6 +78,12 @@ impl Memory {
         self.learned.as_ref()
     }
 
+    /// Bend of the mean's line in standard deviations: far from 0 the line is none.
+    #[must_use]
+    pub fn bend(&self) -> f64 {
+        self.bend
+    }
+
     /// Forgets all.
     pub fn reset(&mut self) {
         self.sum = 0.0;
@@ -71,6 +91,8 @@ impl Memory {
         self.mean.fill(0.0);
         self.fitted = None;
         self.learned = None;
+        self.bend = 0.0;
+        self.poor_run = 0;
         self.since = 0;
     }
 
@@ -85,13 +107,16 @@ impl Memory {
         atoms: &mut Atoms,
         weight: &[f64],
         covariance: &[f64],
+        poor: bool,
     ) {
-        if self.keep <= 0.0 {
+        // A window that the model does not describe is an artefact, unless several in a row say otherwise.
+        self.poor_run = if poor { self.poor_run + 1 } else { 0 };
+        let scale = (-level).exp();
+        if self.keep <= 0.0 || !(scale > 0.0 && scale.is_finite()) || (poor && self.poor_run < POOR_RUN) {
             return;
         }
         self.sum = self.keep * self.sum + 1.0;
         self.sum_squares = self.keep * self.keep * self.sum_squares + 1.0;
-        let scale = (-level).exp();
         let new = 1.0 / self.sum;
         for (mean, power) in self.mean.iter_mut().zip(power) {
             *mean += new * (power * scale - *mean);
@@ -107,10 +132,8 @@ impl Memory {
         self.covariance.extend(covariance.iter().map(|c| c / windows));
         let data = Data { power: &self.mean, weight: &self.weight, covariance: &self.covariance };
         self.since += 1;
-        match &mut self.fitted {
-            Some(fitted) if self.since < SEARCH_EVERY && windows > 2.0 * LEAST_WINDOWS => {
-                scratch.fit(model, &data, fitted, 1);
-            }
+        match &self.fitted {
+            Some(_) if self.since < SEARCH_EVERY && windows > 2.0 * LEAST_WINDOWS => {}
             _ => {
                 self.since = 0;
                 let begin = start::least_squares(model.freqs_hz(), model.pivot_hz(), &self.mean);
@@ -122,13 +145,17 @@ impl Memory {
                 self.fitted = best.map(|step| step.parameters);
             }
         }
+        if let Some(fitted) = &mut self.fitted {
+            scratch.fit(model, &data, fitted, 1);
+            self.bend = scratch.bend(&data, fitted);
+        }
         self.learned = self.fitted.map(|fitted| {
             let mut learned = fitted;
             // Positions vary a little from window to window; amplitudes a lot.
             for component in learned.components_mut() {
                 let [amplitude, centre, ln_sigma] = component.value;
                 component.prior = [
-                    Prior::new(amplitude, amplitude.max(1e-6)),
+                    Prior::new(amplitude, 0.5 * amplitude.max(1e-6)),
                     Prior::new(centre, 0.2),
                     Prior::new(ln_sigma, 0.15),
                 ];

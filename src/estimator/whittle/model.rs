@@ -30,6 +30,7 @@ pub struct Model {
     /// Smeared unit Gaussians over the offset from their centre, one row a width.
     peak: Vec<Vec<f32>>,
     ln_sigma_step: f64,
+    half_bandwidth_hz: f64,
     reach_hz: f64,
 }
 
@@ -69,9 +70,8 @@ impl Model {
                 _ => Vec::new(),
             })
             .collect();
-        // The half bandwidth, for K tapers of a segment of T seconds about (K + 1) / 2T, and a margin.
-        let segment_s = design.segment_samples() as f64 / design.sample_rate_hz;
-        let reach_hz = (design.tapers.len() as f64 + 5.0) / (2.0 * segment_s);
+        let half_bandwidth_hz = design.half_bandwidth_hz();
+        let reach_hz = 1.5 * half_bandwidth_hz;
         let ln_sigma_step = (SIGMA_RANGE_HZ.1 / SIGMA_RANGE_HZ.0).ln() / (SIGMA_STEPS - 1) as f64;
         // The Gaussian sits at a quarter of the sample rate, far from both ends of the circle.
         let centre_hz = (design.sample_rate_hz / 4.0 / spacing_hz).round() * spacing_hz;
@@ -85,7 +85,7 @@ impl Model {
                     .collect()
             })
             .collect();
-        Self { freqs_hz: freqs_hz.to_vec(), pivot_hz, line, peak, ln_sigma_step, reach_hz }
+        Self { freqs_hz: freqs_hz.to_vec(), pivot_hz, line, peak, ln_sigma_step, half_bandwidth_hz, reach_hz }
     }
 
     /// Bins.
@@ -98,6 +98,12 @@ impl Model {
     #[must_use]
     pub fn pivot_hz(&self) -> f64 {
         self.pivot_hz
+    }
+
+    /// See [`Design::half_bandwidth_hz`].
+    #[must_use]
+    pub fn half_bandwidth_hz(&self) -> f64 {
+        self.half_bandwidth_hz
     }
 
     /// Writes B and d ln B / d chi for every bin.

@@ -122,13 +122,20 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Scratch {
     bins: usize,
+    freqs: Vec<f64>,
+    kernel_variance: f64,
     line: Vec<f64>,
     slope: Vec<f64>,
     mu: Vec<f64>,
     ratio: Vec<f64>,
     peaks: Vec<[f64; 3]>,
     columns: Vec<f64>,
+    /// Bins of each column: as they were when the derivatives were taken, which may be one step ago.
     ranges: [(usize, usize); MAX_PARAMETERS],
+    /// Each peak's amplitude when the derivatives were taken.
+    amplitudes: [f64; MAX_COMPONENTS],
+    /// Bins that each peak reached when the expectation was last taken.
+    reached: [(usize, usize); MAX_COMPONENTS],
     weighted: Vec<f64>,
     information: [[f64; MAX_PARAMETERS]; MAX_PARAMETERS],
     factor: [[f64; MAX_PARAMETERS]; MAX_PARAMETERS],
@@ -136,11 +143,14 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// For so many bins.
+    /// For the model's bins.
     #[must_use]
-    pub fn new(bins: usize) -> Self {
+    pub fn new(model: &Model) -> Self {
+        let bins = model.freqs_hz().len();
         Self {
             bins,
+            freqs: model.freqs_hz().to_vec(),
+            kernel_variance: model.half_bandwidth_hz().powi(2) / 3.0,
             line: vec![0.0; bins],
             slope: vec![0.0; bins],
             mu: vec![0.0; bins],
@@ -148,6 +158,8 @@ impl Scratch {
             peaks: vec![[0.0; 3]; bins * MAX_COMPONENTS],
             columns: vec![0.0; bins * MAX_PARAMETERS],
             ranges: [(0, 0); MAX_PARAMETERS],
+            amplitudes: [0.0; MAX_COMPONENTS],
+            reached: [(0, 0); MAX_COMPONENTS],
             weighted: vec![0.0; bins],
             information: [[0.0; MAX_PARAMETERS]; MAX_PARAMETERS],
             factor: [[0.0; MAX_PARAMETERS]; MAX_PARAMETERS],
@@ -192,8 +204,8 @@ impl Scratch {
             }
             let [amplitude, centre, ln_sigma] = component.value;
             let bins = model.reach(centre, ln_sigma.exp());
-            if let Some(range) = self.ranges.get_mut(2 + 3 * m..5 + 3 * m) {
-                range.fill((bins.start, bins.end));
+            if let Some(reached) = self.reached.get_mut(m) {
+                *reached = (bins.start, bins.end);
             }
             let Some(peak) = self.peaks.get_mut(m * n + bins.start..m * n + bins.end) else { continue };
             model.peak(centre, ln_sigma, bins.clone(), peak);
@@ -232,7 +244,11 @@ impl Scratch {
         }
         for (m, component) in parameters.components().iter().enumerate() {
             let amplitude = component.value.first().copied().unwrap_or(0.0);
-            let (start, end) = self.ranges.get(2 + 3 * m).copied().unwrap_or((0, 0));
+            let (start, end) = self.reached.get(m).copied().unwrap_or((0, 0));
+            self.ranges.get_mut(2 + 3 * m..5 + 3 * m).unwrap_or_default().fill((start, end));
+            if let Some(slot) = self.amplitudes.get_mut(m) {
+                *slot = amplitude;
+            }
             let (Some(a), Some(c), Some(s)) = (columns.next(), columns.next(), columns.next()) else { break };
             let peak = self.peaks.get(m * n + start..m * n + end).unwrap_or_default();
             let mu = self.mu.get(start..end).unwrap_or_default();
@@ -385,7 +401,11 @@ impl Scratch {
 
     /// `v' H^-1 v` of the information last factorised.
     #[must_use]
-    #[allow(clippy::indexing_slicing, reason = "every index is below dimension <= MAX_PARAMETERS")]
+    #[allow(
+        clippy::indexing_slicing,
+        clippy::needless_range_loop,
+        reason = "matrices; indices < MAX_PARAMETERS"
+    )]
     pub fn inverse_quadratic(&self, v: &[f64; MAX_PARAMETERS], dimension: usize) -> f64 {
         let mut forward = [0.0; MAX_PARAMETERS];
         let mut total = 0.0;
@@ -398,6 +418,95 @@ impl Scratch {
             total += forward[i] * forward[i];
         }
         total
+    }
+
+    /// Score test of a bend in the line: of a term quadratic in ln frequency that the model lacks, in standard
+    /// deviations; a knee or a filter's corner makes it negative. Needs the parameters of the last fit.
+    pub fn bend(&mut self, data: &Data<'_>, parameters: &Parameters) -> f64 {
+        let n = self.bins;
+        let dimension = parameters.dimension();
+        let columns = self.columns.get(n..2 * n).unwrap_or_default();
+        for (((slot, g), slope), k) in self.weighted.iter_mut().zip(columns).zip(&self.slope).zip(data.weight)
+        {
+            *slot = k * g * slope;
+        }
+        let mut shared = [0.0; MAX_PARAMETERS];
+        for (d, slot) in shared.iter_mut().enumerate().take(dimension) {
+            let (start, end) = self.ranges.get(d).copied().unwrap_or((0, 0));
+            *slot = dot(
+                self.columns.get(d * n + start..d * n + end).unwrap_or_default(),
+                self.weighted.get(start..end).unwrap_or_default(),
+            );
+        }
+        solve(&self.factor, &mut shared, dimension);
+        for (d, share) in shared.iter().enumerate().take(dimension) {
+            let (start, end) = self.ranges.get(d).copied().unwrap_or((0, 0));
+            let column = self.columns.get(d * n + start..d * n + end).unwrap_or_default();
+            let weight = data.weight.get(start..end).unwrap_or_default();
+            let weighted = self.weighted.get_mut(start..end).unwrap_or_default();
+            for ((slot, g), k) in weighted.iter_mut().zip(column).zip(weight) {
+                *slot -= k * share * g;
+            }
+        }
+        let score: f64 = self.weighted.iter().zip(&self.ratio).map(|(w, x)| w * (x - 1.0)).sum();
+        score / quadratic(&self.weighted, data.covariance).sqrt()
+    }
+
+    /// Second-order bias of the parameters whose rows of the inverse information are given (Cox & Snell, J. Royal
+    /// Statistical Society B 30, 1968; for the gamma law and weights k it comes to
+    /// `H^-1 J' K xi` with `xi_j = -1/2 tr(H^-1 d2 mu_j) / mu_j`). The curvature by the widths is left out: their
+    /// priors keep it small.
+    #[allow(clippy::indexing_slicing, reason = "every index is below dimension <= MAX_PARAMETERS, or a bin")]
+    pub fn bias<const N: usize>(
+        &mut self,
+        data: &Data<'_>,
+        parameters: &Parameters,
+        rows: [&[f64; MAX_PARAMETERS]; N],
+    ) -> [f64; N] {
+        let n = self.bins;
+        let dimension = parameters.dimension();
+        let inverse_level = self.inverse_row(0, dimension);
+        let inverse_chi = self.inverse_row(1, dimension);
+        // Level with level and with all else; exponent with exponent.
+        let chi_column = &self.columns[n..2 * n];
+        for ((slot, g), slope) in self.weighted.iter_mut().zip(chi_column).zip(&self.slope) {
+            *slot = inverse_level[0] + 2.0 * inverse_level[1] * g + inverse_chi[1] * g * slope;
+        }
+        for (m, component) in parameters.components().iter().enumerate() {
+            let d = 2 + 3 * m;
+            let [_, centre_hz, ln_sigma] = component.value;
+            let amplitude = self.amplitudes[m];
+            let by_amplitude = self.inverse_row(d, dimension);
+            let by_centre = self.inverse_row(d + 1, dimension);
+            let (start, end) = self.ranges[d];
+            // Variance of the Gaussian and of the tapers' kernel, all but a box.
+            let spread = (2.0 * ln_sigma).exp() + self.kernel_variance;
+            for j in start..end {
+                let (a, c, u) =
+                    (self.columns[d * n + j], self.columns[(d + 1) * n + j], self.columns[(d + 2) * n + j]);
+                let z = self.freqs[j] - centre_hz;
+                let curvature = amplitude * a * (z * z / spread - 1.0) / spread;
+                let safe = amplitude.max(1e-12);
+                self.weighted[j] += 2.0
+                    * (inverse_level[d] * a
+                        + inverse_level[d + 1] * c
+                        + inverse_level[d + 2] * u
+                        + (by_amplitude[d + 1] * c + by_amplitude[d + 2] * u) / safe)
+                    + by_centre[d + 1] * curvature;
+            }
+        }
+        let mut bias = [0.0; N];
+        for (slot, weight) in self.weighted.iter_mut().zip(data.weight) {
+            *slot *= -0.5 * weight;
+        }
+        for d in 0..dimension {
+            let (start, end) = self.ranges[d];
+            let sum = dot(&self.columns[d * n + start..d * n + end], &self.weighted[start..end]);
+            for (bias, row) in bias.iter_mut().zip(rows) {
+                *bias += row[d] * sum;
+            }
+        }
+        bias
     }
 
     /// Variance of the linear combination of parameters that `row` of the inverse information belongs to.
@@ -470,7 +579,7 @@ fn advance(parameters: &Parameters, step: &[f64; MAX_PARAMETERS], scale: f64) ->
 
 type Matrix = [[f64; MAX_PARAMETERS]; MAX_PARAMETERS];
 
-#[allow(clippy::indexing_slicing, reason = "every index is below dimension <= MAX_PARAMETERS")]
+#[allow(clippy::indexing_slicing, clippy::needless_range_loop, reason = "matrices; indices < MAX_PARAMETERS")]
 fn cholesky(matrix: &Matrix, factor: &mut Matrix, dimension: usize) -> bool {
     let dimension = dimension.min(MAX_PARAMETERS);
     for i in 0..dimension {
@@ -492,7 +601,7 @@ fn cholesky(matrix: &Matrix, factor: &mut Matrix, dimension: usize) -> bool {
     true
 }
 
-#[allow(clippy::indexing_slicing, reason = "every index is below dimension <= MAX_PARAMETERS")]
+#[allow(clippy::indexing_slicing, clippy::needless_range_loop, reason = "matrices; indices < MAX_PARAMETERS")]
 fn solve(factor: &Matrix, right: &mut [f64; MAX_PARAMETERS], dimension: usize) {
     let dimension = dimension.min(MAX_PARAMETERS);
     for i in 0..dimension {

@@ -8,10 +8,11 @@
 use super::model::Model;
 use super::scoring::{Component, Data, MAX_PARAMETERS, Parameters, Prior, Scratch, dot};
 
+/// Where theta and alpha peaks are found, and the share of all peaks that lie there.
+const USUAL_HZ: (f64, f64) = (3.5, 14.0);
+const USUAL_SHARE: f64 = 0.6;
 /// Candidates of a scan whose overlap with what is already fitted is worked out.
 const LEADERS: usize = 6;
-/// A gain in ln likelihood below which a candidate is not worth a fit.
-const LEAST_GAIN: f64 = 2.0;
 
 /// Candidate peaks, tabulated once.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Belief {
     pub ln_sigma: f64,
     /// See `ln_sigma`.
     pub ln_sigma_sd: f64,
+    /// A candidate that promises less ln likelihood is not worth a fit.
+    pub least_gain: f64,
 }
 
 /// One fit on the way.
@@ -52,6 +55,8 @@ pub struct Belief {
 pub struct Step {
     /// Its parameters.
     pub parameters: Parameters,
+    /// Second-order bias of level and exponent.
+    pub bias: [f64; 2],
     /// ln evidence, up to a constant that all steps of a search share.
     pub ln_evidence: f64,
     /// Variance of the exponent.
@@ -176,9 +181,19 @@ impl Atoms {
 
     /// ln of what the prior of a newly found component adds to the evidence.
     fn ln_prior(&self, component: &Component, belief: &Belief) -> f64 {
-        let [amplitude, _, ln_sigma] = &component.prior;
-        // Half a normal for the amplitude; the centre is anywhere in the range.
-        let centre = (std::f64::consts::TAU.sqrt() / (self.high_hz - self.low_hz)).ln();
+        let [amplitude, centre, ln_sigma] = &component.prior;
+        // Half a normal for the amplitude. The centre: mostly where theta and alpha are, evenly within.
+        let (low, high) = (USUAL_HZ.0.max(self.low_hz), USUAL_HZ.1.min(self.high_hz));
+        let usual = (high - low).max(0.0);
+        let rest = (self.high_hz - self.low_hz - usual).max(1e-3);
+        let density = if centre.mean >= low && centre.mean <= high && usual > 1.0 {
+            USUAL_SHARE / usual
+        } else if usual > 1.0 {
+            (1.0 - USUAL_SHARE) / rest
+        } else {
+            1.0 / rest
+        };
+        let centre = (std::f64::consts::TAU.sqrt() * density).ln();
         belief.ln_odds
             + std::f64::consts::LN_2
             + 0.5 * amplitude.precision.ln()
@@ -209,7 +224,7 @@ impl Atoms {
                 let Some((component, gain)) = self.best(scratch, model, data, &parameters, belief) else {
                     break;
                 };
-                if gain < LEAST_GAIN {
+                if gain < belief.least_gain {
                     break;
                 }
                 if !parameters.push(component) {
@@ -224,7 +239,9 @@ impl Atoms {
             }
             let row = scratch.inverse_row(1, parameters.dimension());
             let chi_variance = scratch.variance(data, &parameters, &row);
-            *slot = Some(Step { parameters, ln_evidence, chi_variance, last_step: outcome.last_step });
+            let level_row = scratch.inverse_row(0, parameters.dimension());
+            let bias = scratch.bias(data, &parameters, [&level_row, &row]);
+            *slot = Some(Step { parameters, bias, ln_evidence, chi_variance, last_step: outcome.last_step });
             written += 1;
             best = best.max(ln_evidence);
             // Two peaks may be worth it where one is not, so a small loss does not end the search.

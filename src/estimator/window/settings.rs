@@ -177,7 +177,7 @@ impl Timing {
         }
         let samples = |name: &str, seconds: f64| {
             let count = (seconds * rate_hz).round();
-            if !(count >= 1.0 && count < 1e8) {
+            if !(1.0..1e8).contains(&count) {
                 return Err(format!("{name} of {seconds} s is {count} samples at {rate_hz} Hz"));
             }
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]

@@ -4,13 +4,9 @@
 use super::{Built, usage};
 use crate::{
     cli::CliError,
-    config::{self, MethodName, Mode as ConfigMode},
+    config,
     estimator::{
-        Method,
-        artefact::ArtefactSettings,
-        specparam::{Mode, Specparam, SpecparamSettings},
-        spectrum::{Average, Detrend, Kind, LineNoise, SpectrumSettings, Taper},
-        whittle::{Settings as WhittleSettings, Whittle, design::Design},
+        build,
         window::{Estimator, EstimatorSettings, RegionMean, Target},
     },
 };
@@ -22,41 +18,14 @@ impl Built {
     /// A region names a channel that is not there, or the settings do not fit the rate.
     pub fn estimator(&self, rate_hz: f64, labels: &[String]) -> Result<Estimator, CliError> {
         let e = &self.config.estimator;
-        let spectrum = spectrum_settings(e);
         let settings = EstimatorSettings {
-            window_s: e.window_s,
-            hop_s: e.hop_s,
-            spectrum,
-            targets: targets(e, labels)?,
-            min_good_fraction: e.min_segments_share,
-            artefact: Some(ArtefactSettings::default()),
-            min_r_squared: e.min_r_squared,
             max_age_s: Some(self.config.stream.max_age_s),
-            fit_range_hz: Some((e.range_hz[0], e.range_hz[1])),
-            ..EstimatorSettings::default()
+            ..build::estimator_settings(e, targets(e, labels)?)
         };
-        let method = method(e, &settings, rate_hz)?;
+        let method =
+            build::method(e, &settings, rate_hz).map_err(|what| usage(format!("[estimator] {what}")))?;
         Estimator::new(settings, rate_hz, labels.len(), method)
             .map_err(|what| usage(format!("[estimator] on this stream: {what}")))
-    }
-}
-
-fn spectrum_settings(e: &config::Estimator) -> SpectrumSettings {
-    SpectrumSettings {
-        kind: Kind::Welch { taper: Taper::Hann },
-        segment_s: e.segment_s,
-        overlap: e.overlap,
-        average: match e.average {
-            config::Average::Mean => Average::Mean,
-            config::Average::Median => Average::Median,
-        },
-        detrend: match e.detrend {
-            config::Detrend::Constant => Detrend::Constant,
-            config::Detrend::Linear => Detrend::Linear,
-            config::Detrend::None => Detrend::None,
-        },
-        // Some room above the fit range: the screen shows it.
-        max_hz: e.range_hz[1] * 1.5,
     }
 }
 
@@ -84,53 +53,4 @@ fn targets(e: &config::Estimator, labels: &[String]) -> Result<Vec<Target>, CliE
         targets.extend(EstimatorSettings::each_channel(labels.iter().cloned()));
     }
     Ok(targets)
-}
-
-fn method(
-    e: &config::Estimator,
-    settings: &EstimatorSettings,
-    rate_hz: f64,
-) -> Result<Box<dyn Method>, CliError> {
-    let range_hz = (e.range_hz[0], e.range_hz[1]);
-    match e.method {
-        MethodName::Specparam => {
-            let settings = SpecparamSettings {
-                range_hz,
-                mode: match e.mode {
-                    ConfigMode::Fixed => Mode::Fixed,
-                    ConfigMode::Knee => Mode::Knee,
-                },
-                peak_width_hz: (e.peak_width_hz[0], e.peak_width_hz[1]),
-                max_n_peaks: e.max_peaks as usize,
-                min_peak_height: e.min_peak_height,
-                peak_threshold: e.peak_threshold,
-                line_noise: (e.line_hz > 0.0)
-                    .then_some(LineNoise { mains_hz: e.line_hz, half_width_hz: 2.0 / e.segment_s }),
-            };
-            Ok(Box::new(Specparam::new(settings).map_err(|what| usage(format!("[estimator] {what}")))?))
-        }
-        MethodName::Whittle => {
-            let segment = (e.segment_s * rate_hz).round().max(1.0) as usize;
-            let step = (e.segment_step_s() * rate_hz).round().max(1.0) as usize;
-            let window = (e.window_s * rate_hz).round() as usize;
-            let design = Design {
-                sample_rate_hz: rate_hz,
-                tapers: vec![Taper::Hann.values(segment)],
-                step_samples: step,
-                segments: window.saturating_sub(segment) / step + 1,
-            };
-            let freqs_hz: Vec<f64> = (0..=segment / 2)
-                .map(|k| k as f64 * rate_hz / segment as f64)
-                .take_while(|f| *f <= settings.spectrum.max_hz + 1e-9)
-                .collect();
-            let whittle = WhittleSettings {
-                range_hz,
-                memory_s: e.memory_s,
-                hop_s: e.hop_s,
-                window_s: e.window_s,
-                ..WhittleSettings::default()
-            };
-            Ok(Box::new(Whittle::new(whittle, &design, &freqs_hz, settings.targets.len())))
-        }
-    }
 }

@@ -16,7 +16,7 @@ use crate::{
     current::{Current, Setup},
     dashboard::View,
     limits::HostLimits,
-    noise::{Parameters, Profile},
+    noise::{NoiseError, Parameters, Profile, profile::check_seed},
     recorder::SessionStreams,
     runtime::stages::{closed_loop::LoopSettings, stimulate::BurstSettings},
     session::schedule::Schedule,
@@ -30,6 +30,9 @@ use crate::{
         simulated::{Settings as SimulatedSettings, SimulatedStimulator},
     },
 };
+
+/// A seed is judged by its first ten minutes of noise, in s.
+const SEED_CHECKED_S: f64 = 600.0;
 
 /// A run as it was asked for: the configuration and what the command line says over it.
 #[derive(Clone, Debug)]
@@ -112,6 +115,16 @@ impl Built {
         }
     }
 
+    /// The least and the largest exponent that the law may give.
+    fn exponent_bounds(&self) -> (f64, f64) {
+        let c = &self.config.controller;
+        match c.law {
+            // An open loop gives what the protocol says, whatever an adaptive law would be bounded by.
+            Law::Fixed => (self.config.stimulation.exponent, self.config.stimulation.exponent),
+            Law::Adaptive => (c.exponent_min, c.exponent_max),
+        }
+    }
+
     /// The control law within its bounds.
     ///
     /// # Errors
@@ -119,11 +132,7 @@ impl Built {
     pub fn controller(&self) -> Result<Controller, CliError> {
         let c = &self.config.controller;
         let start = self.config.stimulation.exponent;
-        // An open loop gives what the protocol says, whatever an adaptive law would be bounded by.
-        let (min, max) = match c.law {
-            Law::Fixed => (start, start),
-            Law::Adaptive => (c.exponent_min, c.exponent_max),
-        };
+        let (min, max) = self.exponent_bounds();
         let settings = ControllerSettings {
             start_exponent: start.clamp(min, max),
             min_exponent: min,
@@ -156,6 +165,39 @@ impl Built {
         }
     }
 
+    /// From where a mean current over 10 s deserves a warning, in mA.
+    #[must_use]
+    pub fn dc_warn_ma(&self) -> f64 {
+        self.config.limits.dc_warn_ua * 1e-3
+    }
+
+    /// The noise of a burst, at the exponent that the session begins with.
+    fn noise(&self) -> Parameters {
+        let s = &self.config.stimulation;
+        Parameters { exponent: s.exponent, band_hz: (s.band_hz[0], s.band_hz[1]), peak_ma: s.peak_ma }
+    }
+
+    /// Refuses a seed whose noise would be clipped too often over a session; one that nobody asked for is
+    /// replaced by the next that will do.
+    ///
+    /// # Errors
+    /// The seed, if it was asked for, and which one would pass.
+    pub fn check_seed(&mut self, asked_for: bool) -> Result<(), CliError> {
+        if !self.stimulates() {
+            return Ok(());
+        }
+        let rate_hz = self.config.stimulator.rate_hz;
+        let samples = (SEED_CHECKED_S * rate_hz) as u64;
+        match check_seed(&self.noise(), rate_hz, self.seed, samples) {
+            Ok(_) => Ok(()),
+            Err(NoiseError::Seed { better: Some(better), .. }) if !asked_for => {
+                self.seed = better;
+                Ok(())
+            }
+            Err(error) => Err(usage(error)),
+        }
+    }
+
     /// What every burst has in common.
     #[must_use]
     pub fn burst(&self) -> BurstSettings {
@@ -165,15 +207,14 @@ impl Built {
             ProfileName::Flat => Profile::Flat,
             ProfileName::Sham => Profile::Sham,
         };
-        let parameters =
-            Parameters { exponent: s.exponent, band_hz: (s.band_hz[0], s.band_hz[1]), peak_ma: s.peak_ma };
-        BurstSettings { profile, peak_ma: s.peak_ma, rms_ma: parameters.rms_ma() }
+        BurstSettings { profile, peak_ma: s.peak_ma, rms_ma: self.noise().rms_ma() }
     }
 
     /// The host's current, disarmed.
     ///
     /// # Errors
-    /// A limit beyond its hard limit, or a noise that cannot be made at the device's rate.
+    /// A limit beyond its hard limit, a noise that cannot be made at the device's rate, or a law whose bounds hold
+    /// an exponent that a burst would be refused for: better told now than at the third block.
     pub fn current(&self, rate_hz: f64) -> Result<Current, CliError> {
         let s = &self.config.stimulation;
         let setup = Setup {
@@ -184,7 +225,12 @@ impl Built {
             arm_expires_s: s.gap_s + s.baseline_s + 60.0,
             ..Setup::new(self.limits(), self.seed)
         };
-        Current::new(&setup).map_err(usage)
+        let current = Current::new(&setup).map_err(usage)?;
+        let (min, max) = self.exponent_bounds();
+        for exponent in [s.exponent, min, max] {
+            current.check(exponent, s.peak_ma).map_err(|e| usage(format!("[stimulation] {e}")))?;
+        }
+        Ok(current)
     }
 
     /// The device, connected: its echo of the limits is matched.

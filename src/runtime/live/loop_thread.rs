@@ -13,9 +13,11 @@ use crate::{
     },
 };
 
-/// Between two looks at an empty ring. It bounds the wait of a finished window from below, and costs a few
-/// percent of a core.
-const NAP: Duration = Duration::from_micros(50);
+/// Between two looks at an empty ring when the frame that completes a window is next: what a finished window
+/// waits at most, beside the scheduler's delay.
+const SHORT_NAP: Duration = Duration::from_micros(50);
+/// The same when a window is far: polling at the short nap all the time costs a quarter of a core.
+const LONG_NAP: Duration = Duration::from_millis(1);
 
 /// Everything that the thread owns.
 pub struct LoopThread {
@@ -31,6 +33,10 @@ pub struct LoopThread {
     pub hop_frames: usize,
     /// Commands that found no room.
     pub commands_dropped: u64,
+    /// Frames since the last hop, and the most that came at once since the one before.
+    pub since_hop: usize,
+    /// See `since_hop`.
+    pub burst: usize,
 }
 
 impl LoopThread {
@@ -42,26 +48,31 @@ impl LoopThread {
             if self.control.ending() || self.control.stopped() {
                 self.stage.end(Halt::Operator, now_s);
             }
-            let took_frames = self.take_frames(values);
+            let taken = self.take_frames(values);
             if let Some(command) = self.stage.plan(self.control.stream(), now_s) {
                 self.command(command);
             }
             if self.stage.done() {
                 self.control.report_done();
             }
-            if !took_frames {
-                std::thread::sleep(NAP);
+            if taken == 0 {
+                // Two of the sender's bursts before the window is complete, be on the watch.
+                let near = self.since_hop + 2 * self.burst.max(1) >= self.hop_frames;
+                std::thread::sleep(if near { SHORT_NAP } else { LONG_NAP });
             }
         }
     }
 
     /// Takes frames up to the next hop, or all that wait.
-    fn take_frames(&mut self, values: &mut [f32]) -> bool {
-        let mut took = false;
+    fn take_frames(&mut self, values: &mut [f32]) -> usize {
+        let mut taken = 0;
         while let Some(header) = self.ring.pop(values) {
-            took = true;
+            taken += 1;
+            self.since_hop += 1;
             let now_s = lsl::local_clock();
             if self.stage.frame(&header, values, now_s) {
+                self.since_hop = 0;
+                self.burst = taken;
                 if self.ring.len() >= self.hop_frames {
                     self.stage.skip();
                     continue;
@@ -76,7 +87,8 @@ impl LoopThread {
                 break;
             }
         }
-        took
+        self.burst = self.burst.max(taken);
+        taken
     }
 
     fn command(&mut self, command: Command) {

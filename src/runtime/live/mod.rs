@@ -29,6 +29,7 @@ mod watch_over;
 use std::{
     sync::{Arc, Mutex},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use crossbeam_channel::bounded;
@@ -67,6 +68,8 @@ const RING_S: f64 = 10.0;
 const NOTES: usize = 8_192;
 const COMMANDS: usize = 256;
 const ENTRIES: usize = 4_096;
+/// A thread that has started says within this what priority it got.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// How a run is watched.
 #[derive(Clone, Debug)]
@@ -129,7 +132,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
             let session = built.session_streams(&description, conditioner.channels(), targets, rate_hz);
             let recorder = Recorder::create(folder, "session", &session, began_s)
                 .map_err(|e| CliError::Usage(e.to_string()))?;
-            Some(Keeper::new(recorder, rate_hz))
+            Some(Keeper::new(recorder, rate_hz, built.config.record.eeg))
         }
     };
     let view = Arc::new(Mutex::new(built.view(&description, &labels, device.as_deref())));
@@ -170,6 +173,8 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         control: Arc::clone(&control),
         hop_frames,
         commands_dropped: 0,
+        since_hop: 0,
+        burst: 1,
     };
     let (granted, width) = (granted_in.clone(), labels.len());
     let looping: JoinHandle<()> = spawn("tras-loop", move || {
@@ -202,7 +207,9 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         }
     };
     drop(granted_in);
-    warnings.extend(refusals(granted_out.iter()));
+    let threads = 2 + usize::from(stimulate.is_some());
+    let answers = (0..threads).filter_map(|_| granted_out.recv_timeout(ANSWER_WITHIN).ok());
+    warnings.extend(refusals(answers));
     if !realtime::lock_memory() {
         warnings
             .push("memory is not locked (RLIMIT_MEMLOCK): a page fault may delay a real-time thread".into());
@@ -221,7 +228,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         screen: Screen::new(Arc::clone(&view), rate_hz, began_s),
         outlets: None,
         record: recording.is_some().then_some(entries_in),
-        digest: Digest::new(built.loop_settings().steer),
+        digest: Digest::new(built.loop_settings().steer, rate_hz, built.dc_warn_ma()),
         control: Arc::clone(&control),
         dropped: 0,
     };
@@ -253,6 +260,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         let skipped = digest.skipped();
         warnings.push(format!("{skipped} windows were passed over because a newer one was there"));
     }
+    warnings.append(&mut summary.warnings);
     summary.warnings = warnings;
     Ok(summary)
 }

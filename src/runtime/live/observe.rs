@@ -64,6 +64,9 @@ impl Observer {
                 self.keep(Entry::Marker(stamp_s, text));
             }
             if last {
+                if let Some(outlets) = &mut self.outlets {
+                    self.dropped += u64::from(outlets.flush_estimates().is_err());
+                }
                 return (self.digest, self.dropped);
             }
             std::thread::sleep(NAP);
@@ -121,9 +124,6 @@ impl Observer {
             if event.is_some() || matches!(stamped.note, Note::Estimate(_)) {
                 self.keep(Entry::Note(Box::new(stamped)));
             }
-        }
-        if let Some(outlets) = &mut self.outlets {
-            self.dropped += u64::from(outlets.flush_estimates().is_err());
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::{Watching, control::Control};
 use crate::{
@@ -39,7 +39,7 @@ pub fn watch_over(
     began_s: f64,
 ) -> Vec<String> {
     let mut faults = Vec::new();
-    let (keys, actions) = bounded(64);
+    let (keys, actions) = unbounded();
     let screen = match watching {
         Watching::Dashboard(options) => match Dashboard::start(Arc::clone(view), keys, options.clone()) {
             Ok(screen) => Some(screen),
@@ -50,7 +50,7 @@ pub fn watch_over(
         },
         Watching::Lines => None,
     };
-    let mut lines = Lines { next_s: 1.0, quiet: screen.is_some() };
+    let mut lines = if screen.is_some() { None } else { Lines::start().ok() };
     let mut ledger_written = Instant::now();
     let mut ending: Option<Instant> = None;
     loop {
@@ -73,7 +73,8 @@ pub fn watch_over(
             ledger_written = Instant::now();
             let active_s = control.active_s();
             if active_s > ledger.left_s() && !control.ending() {
-                faults.push(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"));
+                faults
+                    .push(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"));
                 control.stop_stimulation();
             }
             if let Err(error) = ledger.record(active_s, unix_s()) {
@@ -81,14 +82,18 @@ pub fn watch_over(
                 control.stop_stimulation();
             }
         }
-        lines.tell(elapsed_s, view);
+        if let Some(lines) = &mut lines {
+            lines.tell(elapsed_s, view);
+        }
         if control.ending() {
             let since = ending.get_or_insert_with(Instant::now);
             if control.is_safe() {
                 break;
             }
             if since.elapsed() > SAFE_WITHIN {
-                faults.push("the stimulator did not report zero current within 5 s of the end: check it".into());
+                faults.push(
+                    "the stimulator did not report zero current within 5 s of the end: check it".into(),
+                );
                 control.cut_current();
                 std::thread::sleep(Duration::from_millis(50));
                 break;
@@ -101,24 +106,47 @@ pub fn watch_over(
         faults.extend(ledger.record(active_s, unix_s()).err().map(|e| e.to_string()));
     }
     drop(screen);
+    if let Some(lines) = lines {
+        lines.finish();
+    }
     faults
 }
 
-/// One line a second, where there is no screen.
+/// One line a second, where there is no screen. Written by a thread of its own: a pipe that nobody reads must
+/// not keep this one from signals, nor from the end.
 struct Lines {
     next_s: f64,
-    quiet: bool,
+    lines: Sender<String>,
+    done: Receiver<()>,
 }
 
 impl Lines {
+    fn start() -> std::io::Result<Self> {
+        let (lines, to_write) = bounded::<String>(8);
+        let (all_written, done) = bounded(1);
+        std::thread::Builder::new().name("tras-lines".to_owned()).spawn(move || {
+            for line in to_write {
+                // A reader that has gone is no fault of the run.
+                let _ = writeln!(std::io::stdout(), "{line}");
+            }
+            let _ = all_written.send(());
+        })?;
+        Ok(Self { next_s: 1.0, lines, done })
+    }
+
     fn tell(&mut self, elapsed_s: f64, view: &Mutex<View>) {
-        if self.quiet || elapsed_s < self.next_s {
+        if elapsed_s < self.next_s {
             return;
         }
         self.next_s = elapsed_s.floor() + 1.0;
-        let line = view.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let line = screen::line(&line);
-        // A reader that has gone is no fault of the run.
-        let _ = writeln!(std::io::stdout(), "{line}");
+        let view = view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Without room the reader is slow: a line less.
+        let _ = self.lines.try_send(screen::line(&view));
+    }
+
+    /// Waits a moment for what is still to be written, so that the summary comes last.
+    fn finish(self) {
+        drop(self.lines);
+        let _ = self.done.recv_timeout(Duration::from_millis(300));
     }
 }

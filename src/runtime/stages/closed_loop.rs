@@ -60,6 +60,8 @@ pub struct LoopStage {
     block_given_up: bool,
     newest: FrameHeader,
     flowing: bool,
+    /// Regions and channels that are estimated.
+    targets: usize,
     /// Hops whose window was not fitted because a newer one was there.
     skipped: u64,
 }
@@ -75,6 +77,7 @@ impl LoopStage {
         notes: Notes,
     ) -> Self {
         Self {
+            targets: estimator.settings().targets.len(),
             settings,
             estimator,
             controller,
@@ -126,16 +129,8 @@ impl LoopStage {
     /// Fits the newest window of every target and lets the steering one decide. `queued` is called with the
     /// decision, and gives the time at which it had it.
     pub fn hop(&mut self, now_s: f64, queued: &mut dyn FnMut(Decision) -> f64) {
-        let mut steering = None;
-        for &estimate in self.estimator.estimates(now_s) {
-            if estimate.target == self.settings.steer {
-                steering = Some(estimate);
-            } else {
-                self.notes.tell(now_s, Note::Estimate(estimate));
-            }
-        }
-        // The steering region first has its decision queued; telling comes after.
-        let Some(estimate) = steering else { return };
+        // The steering region first: its decision is queued before any other region is fitted.
+        let estimate = self.estimator.estimate(self.settings.steer, now_s);
         let decision = self.controller.observe(&estimate, now_s);
         let queued_s = queued(self.controller.decision());
         self.notes.tell(now_s, Note::Estimate(estimate));
@@ -145,6 +140,10 @@ impl LoopStage {
             self.notes.tell(now_s, Note::Decision(decision));
         }
         self.tell_spectrum(&estimate, now_s);
+        for target in (0..self.targets).filter(|&target| target != self.settings.steer) {
+            let estimate = self.estimator.estimate(target, now_s);
+            self.notes.tell(now_s, Note::Estimate(estimate));
+        }
     }
 
     /// Follows the plan. Gives the command that this moment asks for.

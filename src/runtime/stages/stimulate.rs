@@ -58,6 +58,8 @@ pub struct StimulateStage {
     stopping: bool,
     /// Zeros still to be queued behind the ramp down: the device takes them for the end of the burst.
     tail: usize,
+    /// Why the device did not take the newest samples.
+    refused: Option<&'static str>,
 }
 
 impl StimulateStage {
@@ -89,6 +91,7 @@ impl StimulateStage {
             loss_told: false,
             stopping: false,
             tail: 0,
+            refused: None,
         }
     }
 
@@ -141,6 +144,7 @@ impl StimulateStage {
         self.feed(now_s);
         self.status = self.device.poll(now_s, delivered);
         self.heed_device(now_s);
+        self.heed_refusal(now_s);
         self.tell_events(now_s);
         if now_s - self.told_status_s >= STATUS_EVERY_S {
             self.told_status_s = now_s;
@@ -168,9 +172,9 @@ impl StimulateStage {
         };
         // The watch first: from here on no frame counts as clean.
         self.watch.begin();
-        if self.current.start(&start).is_err() {
+        if let Err(refusal) = self.current.start(&start) {
             self.watch.end(now_s);
-            return self.link_failed("the burst is refused: a limit of the session would be reached", now_s);
+            return self.link_failed(refusal.in_short(), now_s);
         }
         self.exponent = self.decision.exponent;
         self.stopping = false;
@@ -179,8 +183,12 @@ impl StimulateStage {
 
     fn stop(&mut self, how: Stop, now_s: f64) {
         self.current.stop(how);
-        self.device.stop(how, now_s);
-        (self.tail, self.stopping) = (0, true);
+        // A soft stop is the host's own ramp of 1 s, played to its end. Ramped by the device as well, it would
+        // run its queue dry; and if the host dies on the way, the device's heartbeat ends it.
+        if how != Stop::Soft {
+            self.device.stop(how, now_s);
+            (self.tail, self.stopping) = (0, true);
+        }
     }
 
     /// Keeps the device's queue full while a burst runs, then adds its last zeros.
@@ -197,13 +205,17 @@ impl StimulateStage {
         }
         let Some(block) = self.samples_ma.get_mut(..room).filter(|block| !block.is_empty()) else { return };
         self.current.fill(block);
-        // While the device ramps down by itself after a stop it refuses samples: that is not a lost link.
-        let stopping = self.stopping || self.status.state == State::RampDown;
-        if let Err(error) = self.device.queue(block, now_s)
+        self.refused = self.device.queue(block, now_s).err().map(|error| error.in_short());
+    }
+
+    /// A refusal that neither a fault of the device nor a stop explains is a failed link.
+    fn heed_refusal(&mut self, now_s: f64) {
+        let stopping = self.stopping || matches!(self.status.state, State::RampDown | State::Fault);
+        if let Some(what) = self.refused.take()
             && !stopping
             && self.current.state() != State::Armed
         {
-            self.link_failed(error.in_short(), now_s);
+            self.link_failed(what, now_s);
         }
     }
 

@@ -240,6 +240,7 @@ impl<L: Line> Linked<L> {
                         self.heed(&frame, now_s);
                         return Some(frame.message);
                     }
+                    // Of another session, or older than what is known.
                     Some(Ok(_)) => {}
                 }
             }

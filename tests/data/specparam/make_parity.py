@@ -1,13 +1,14 @@
 """Fits 600 spectra with fooof 1.1.1 and writes what it found, for tests/estimator_parity.rs.
 
-    pip install fooof==1.1.1 numpy scipy && python make_parity.py
+    pip install fooof==1.1.1 numpy scipy && python make_parity.py [FILE SEED SPECTRA_A_STUDY]
 
-Writes `spectra.csv` beside itself: for each spectrum one line of settings and results, one of log10 power. Spectra are
+Writes `spectra.csv` beside itself (or FILE): for each spectrum one line of settings and results, one of log10 power. Spectra are
 Welch estimates of simulated Gaussian signals (so that their scatter is a real spectrum's) and, for a third, noisy
 models as fooof simulates them. Studies and their settings: facts in the comments of STUDIES. Seeded.
 """
 
 import pathlib
+import sys
 
 import numpy as np
 from fooof import FOOOF
@@ -24,7 +25,7 @@ STUDIES = {
     "default": ((1, 40), 0.5, np.inf, (0.5, 12), 0.0, 2.0),  # fooof's own settings
 }
 KNEE_RANGE = (1, 80)  # a knee needs range
-PER_STUDY = 100  # 70 fixed, 30 knee
+PER_STUDY = 100  # 70 % fixed, 30 % knee
 RATE_HZ = 250
 
 
@@ -64,12 +65,13 @@ def welch_of_a_signal(rng, aperiodic, peaks, resolution_hz):
     return welch(signal, RATE_HZ, "hann", segment, segment // 2)
 
 
-def main():
-    rng = np.random.default_rng(20261120)
+def main(path=pathlib.Path(__file__).parent / "spectra.csv", seed=20261120, per_study=PER_STUDY):
+    rng = np.random.default_rng(int(seed))
+    per_study = int(per_study)
     lines = []
     for study, (range_hz, resolution_hz, max_peaks, widths, min_height, threshold) in STUDIES.items():
-        for index in range(PER_STUDY):
-            knee = index >= 70
+        for index in range(per_study):
+            knee = index >= 0.7 * per_study
             low, high = KNEE_RANGE if knee else range_hz
             aperiodic, peaks = truth(rng, knee, low, high)
             if index % 3 == 0:
@@ -92,9 +94,9 @@ def main():
             lines.append(",".join(map(str, cells)))
             lines.append(",".join(f"{v:.6f}" for v in log_power))
     text = "\n".join(lines) + "\n"
-    (pathlib.Path(__file__).parent / "spectra.csv").write_text(text)
+    pathlib.Path(path).write_text(text)
     print(f"{len(lines) // 2} spectra, {len(text) / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

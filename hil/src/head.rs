@@ -1,0 +1,164 @@
+//! A virtual head on the other side of the firmware's analogue port: takes codes, gives back what a shunt
+//! and a voltmeter would read, and keeps everything that came.
+//!
+//! The frames are those of `firmware/stm32f405/src/emulated.rs`; the scales here are written anew, so that a
+//! mistake there does not cancel out.
+
+use std::io::{Read, Result, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// Full scale of DAC and ADC, in mA.
+const FULL_MA: f64 = 2.5;
+/// Full scale of the voltage's ADC, in V.
+const FULL_V: f64 = 30.0;
+/// The stage cannot push more than this through an open electrode, in V.
+const COMPLIANCE_V: f64 = 28.0;
+/// The clamp behind the DAC, in mA.
+const CLAMP_MA: f64 = 2.2;
+
+/// What is wrong with the output or the head, as long as it is set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Head {
+    /// Of both electrodes and what lies between, in kOhm.
+    pub kohm: f64,
+    /// The measured current over the real one.
+    pub gain: f64,
+    /// The DAC stands at this code whatever is written.
+    pub stuck_code: Option<u16>,
+    /// The button.
+    pub e_stop: bool,
+    /// Nothing is measured.
+    pub blind: bool,
+    /// Every how many ticks a reading is sent, of 128.
+    pub every: u32,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self { kohm: 5.0, gain: 1.0, stuck_code: None, e_stop: false, blind: false, every: 16 }
+    }
+}
+
+/// One tick of the board.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    /// When it came, on this machine's clock.
+    pub at: Instant,
+    /// Through the head, in mA: zero with the relay open.
+    pub current_ma: f32,
+    /// Whether the relay is closed.
+    pub relay_closed: bool,
+}
+
+/// Everything that came.
+#[derive(Default)]
+pub struct Seen {
+    /// Tick by tick.
+    pub ticks: Vec<Tick>,
+    /// The deepest stack that the firmware reported, in bytes.
+    pub stack_bytes: u32,
+    /// Frames that were none.
+    pub garbage: u64,
+}
+
+/// The head and its thread.
+pub struct VirtualHead {
+    head: Arc<Mutex<Head>>,
+    seen: Arc<Mutex<Seen>>,
+    _thread: JoinHandle<Result<()>>,
+}
+
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl VirtualHead {
+    /// Listens until the line closes.
+    pub fn start(line: UnixStream) -> Self {
+        let head = Arc::new(Mutex::new(Head::default()));
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (h, s) = (head.clone(), seen.clone());
+        Self { head, seen, _thread: std::thread::spawn(move || serve(line, &h, &s)) }
+    }
+
+    /// Changes what is wrong.
+    pub fn set(&self, change: impl FnOnce(&mut Head)) {
+        change(&mut lock(&self.head));
+    }
+
+    /// Looks at what came.
+    pub fn look<T>(&self, at: impl FnOnce(&Seen) -> T) -> T {
+        at(&lock(&self.seen))
+    }
+
+    /// The newest tick.
+    pub fn now(&self) -> Option<Tick> {
+        self.look(|s| s.ticks.last().copied())
+    }
+}
+
+fn serve(mut line: UnixStream, head: &Mutex<Head>, seen: &Mutex<Seen>) -> Result<()> {
+    let mut back = line.try_clone()?;
+    let (unsent, to_send) = std::sync::mpsc::sync_channel::<Vec<u8>>(64);
+    std::thread::spawn(move || to_send.iter().try_for_each(|bytes| back.write_all(&bytes)));
+    let (mut chunk, mut frame) = ([0; 4_096], Vec::with_capacity(8));
+    let (mut number, mut answers) = (0_u8, Vec::new());
+    loop {
+        let n = line.read(&mut chunk)?;
+        if n == 0 {
+            return Ok(());
+        }
+        let at = Instant::now();
+        for &byte in chunk.get(..n).unwrap_or_default() {
+            if byte & 0x80 != 0 {
+                if !frame.is_empty() {
+                    lock(seen).garbage += 1;
+                }
+                frame.clear();
+            }
+            frame.push(byte);
+            match *frame.as_slice() {
+                [first, low] if first & 0x40 == 0 => {
+                    let head = *lock(head);
+                    let (code, closed) = (u16::from(first & 0x1F) << 7 | u16::from(low), first & 0x20 != 0);
+                    let (current_ma, voltage_v) = flow(&head, head.stuck_code.unwrap_or(code), closed);
+                    let tick = Tick { at, current_ma: current_ma as f32, relay_closed: closed };
+                    lock(seen).ticks.push(tick);
+                    if !head.blind && u32::from(number).is_multiple_of(head.every.max(1)) {
+                        let [ih, il] = septets(current_ma * head.gain / FULL_MA);
+                        let [vh, vl] = septets(voltage_v / FULL_V);
+                        answers.extend([0x80 | u8::from(head.e_stop), number, ih, il, vh, vl]);
+                    }
+                    number = (number + 1) % 128;
+                }
+                [_, tick, high, middle, low] => {
+                    number = (tick + 1) % 128;
+                    lock(seen).stack_bytes = u32::from(high) << 14 | u32::from(middle) << 7 | u32::from(low);
+                }
+                _ => continue,
+            }
+            frame.clear();
+        }
+        // Never waiting: an emulator that waits for us to read, while we wait for it, would stand still. A
+        // reading that finds no room is one that was not measured.
+        let _ = unsent.try_send(std::mem::take(&mut answers));
+    }
+}
+
+/// What a current source with a limited voltage drives through the head.
+fn flow(head: &Head, code: u16, relay_closed: bool) -> (f64, f64) {
+    if !relay_closed {
+        return (0.0, 0.0);
+    }
+    let wanted_ma = ((f64::from(code) - 2_048.0) / 2_048.0 * FULL_MA).clamp(-CLAMP_MA, CLAMP_MA);
+    let voltage_v = (wanted_ma * head.kohm).clamp(-COMPLIANCE_V, COMPLIANCE_V);
+    (voltage_v / head.kohm.max(1e-3), voltage_v)
+}
+
+fn septets(share: f64) -> [u8; 2] {
+    let code = (2_048.0 + share * 2_048.0).round().clamp(0.0, 4_095.0) as u16;
+    [(code >> 7) as u8, (code & 0x7F) as u8]
+}

@@ -1,0 +1,18 @@
+//! The bench: the very image that a board is flashed with runs in an emulator; a virtual head stands behind
+//! its analogue side, and a line that can be spoilt between it and the host.
+//!
+//! ```text
+//! host (tras, or bench::Host) ── pty or socket ── [line: faults] ── USART1 ┐ firmware in QEMU
+//!                                               [head: impedance] ── USART2 ┘
+//! ```
+//!
+//! What the head sees is what would leave the board: every DAC code with its time. The bench judges by that
+//! alone, never by what the device or the host says of itself.
+
+pub mod alive;
+pub mod emulator;
+pub mod faults;
+pub mod head;
+pub mod host;
+pub mod line;
+pub mod serve;

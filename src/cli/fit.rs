@@ -1,0 +1,257 @@
+//! `tras fit SPECTRA.csv`: fits spectra that were made elsewhere.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::CliError;
+use super::options::{pair, positive};
+use crate::config::MethodName;
+use crate::estimator::build;
+use crate::estimator::specparam::{Mode, SpecparamSettings};
+use crate::offline::fit::{FitRecord, FitSettings, Making, TaperChoice, fit_all};
+use crate::offline::preset::Preset;
+use crate::offline::settings::{Overrides, complaint};
+use crate::offline::spectra::Spectra;
+
+const AFTER_HELP: &str = "\
+Input: CSV with the header freq,<name>,<name>,...; frequencies in Hz, evenly spaced; linear powers.
+Output, jsonl: one JSON object a spectrum: name, exponent, offset, knee (knee mode), exponent_se, r_squared, mae,
+  peaks [{cf, pw, bw}], valid, reason; null where a number is not known. csv: the same, peaks as cf:pw:bw;...
+  With several files each record begins with its file.
+Exit codes: 0 done; 2 bad arguments; 3 a file is missing (nothing is fitted); 4 a file is broken: it is named on
+  standard error and left out, the others are fitted. A spectrum that cannot be fitted is no error: valid is false.";
+
+/// Fit spectra made elsewhere: CSV in, one record a spectrum out. Without options: the tRAS study's settings.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub struct FitArgs {
+    /// CSV files of spectra
+    #[arg(required = true, value_name = "SPECTRA.csv")]
+    pub files: Vec<PathBuf>,
+    /// Start from a study's settings: trasrest, trastask, rett, sertraline, sprint
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// How to fit [default: specparam]
+    #[arg(long)]
+    pub method: Option<MethodArg>,
+    /// Whether the aperiodic line bends (specparam) [default: fixed]
+    #[arg(long)]
+    pub mode: Option<ModeArg>,
+    /// Fit range in Hz [default: 2,35]
+    #[arg(long, value_name = "LO,HI", value_parser = pair)]
+    pub range: Option<[f64; 2]>,
+    /// Narrowest and widest peak in Hz, two standard deviations [default: 1,8]
+    #[arg(long, value_name = "LO,HI", value_parser = pair)]
+    pub peak_width: Option<[f64; 2]>,
+    /// Most peaks [default: 12]
+    #[arg(long, value_name = "N")]
+    pub max_peaks: Option<usize>,
+    /// Least height of a peak in log10 power [default: 0.05]
+    #[arg(long, value_name = "H")]
+    pub min_peak_height: Option<f64>,
+    /// Least height of a peak in standard deviations of the flattened spectrum [default: 2.0]
+    #[arg(long, value_name = "SD")]
+    pub peak_threshold: Option<f64>,
+    /// How records are written
+    #[arg(long, default_value = "jsonl")]
+    pub format: Format,
+    /// Write here instead of to standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// whittle: how many segments are averaged in each spectrum; a segment is taken to last 1 / (frequency step)
+    #[arg(long, value_name = "N", conflicts_with = "window")]
+    pub segments: Option<usize>,
+    /// whittle, instead of --segments: seconds of signal in each spectrum
+    #[arg(long, value_name = "S", value_parser = positive)]
+    pub window: Option<f64>,
+    /// whittle: share of a segment that the next one repeats
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    pub overlap: f64,
+    /// whittle: taper of a segment: hann, hamming, blackman, boxcar, or sine:K
+    #[arg(long, value_name = "NAME", default_value = "hann", value_parser = TaperChoice::parse)]
+    pub taper: TaperChoice,
+}
+
+/// `--method`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MethodArg {
+    /// The algorithm of fooof 1.1.1
+    Specparam,
+    /// Maximum likelihood
+    Whittle,
+}
+
+impl MethodArg {
+    /// As a configuration names it.
+    #[must_use]
+    pub fn name(self) -> MethodName {
+        match self {
+            Self::Specparam => MethodName::Specparam,
+            Self::Whittle => MethodName::Whittle,
+        }
+    }
+}
+
+/// `--mode`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// A straight line in log-log
+    Fixed,
+    /// A line that bends at a knee
+    Knee,
+}
+
+/// `--format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON object a line
+    Jsonl,
+    /// A table
+    Csv,
+}
+
+impl FitArgs {
+    /// The settings: options over the preset's over the tRAS study's.
+    ///
+    /// # Errors
+    /// Names the option that is wrong.
+    pub fn settings(&self, step_hz: f64) -> Result<FitSettings, String> {
+        let base = match &self.preset {
+            Some(name) => Preset::named(name)?.estimator,
+            None => Overrides::default(),
+        };
+        let e = base.resolve().map_err(|error| complaint(&error))?.estimator;
+        let mut specparam = SpecparamSettings { line_noise: None, ..build::specparam_settings(&e) };
+        if let Some([low, high]) = self.range {
+            specparam.range_hz = (low, high);
+        }
+        if let Some([narrow, wide]) = self.peak_width {
+            specparam.peak_width_hz = (narrow, wide);
+        }
+        if let Some(mode) = self.mode {
+            specparam.mode = if mode == ModeArg::Knee { Mode::Knee } else { Mode::Fixed };
+        }
+        specparam.max_n_peaks = self.max_peaks.unwrap_or(specparam.max_n_peaks);
+        specparam.min_peak_height = self.min_peak_height.unwrap_or(specparam.min_peak_height);
+        specparam.peak_threshold = self.peak_threshold.unwrap_or(specparam.peak_threshold);
+        specparam.check()?;
+        if !(0.0..=0.95).contains(&self.overlap) {
+            return Err(format!("--overlap {}: must be 0 to 0.95", self.overlap));
+        }
+        let making = self.segments(step_hz)?.map(|segments| Making {
+            segments,
+            overlap: self.overlap,
+            taper: self.taper,
+        });
+        let method = self.method.map_or(e.method, MethodArg::name);
+        if method == MethodName::Whittle && specparam.mode == Mode::Knee {
+            return Err("--mode knee: whittle fits a straight line; use --method specparam".into());
+        }
+        Ok(FitSettings { method, specparam, making })
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
+    fn segments(&self, step_hz: f64) -> Result<Option<usize>, String> {
+        if let Some(segments) = self.segments {
+            return match segments {
+                1..=100_000 => Ok(Some(segments)),
+                _ => Err(format!("--segments {segments}: must be 1 to 100000")),
+            };
+        }
+        let Some(window_s) = self.window else { return Ok(None) };
+        let segment_s = 1.0 / step_hz;
+        let steps = (window_s - segment_s) / (segment_s * (1.0 - self.overlap));
+        if !(-1e-6..=1e5).contains(&steps) {
+            return Err(format!(
+                "--window {window_s}: a segment lasts {segment_s:.3} s by the frequency step of {step_hz} Hz"
+            ));
+        }
+        Ok(Some((steps + 1e-6).max(0.0) as usize + 1))
+    }
+}
+
+/// Fits every file.
+///
+/// # Errors
+/// [`CliError`] by exit code, as `--help` lists them.
+pub fn run(args: &FitArgs) -> Result<(), CliError> {
+    // Wrong options are found before any file is.
+    if args.window.is_none() {
+        args.settings(1.0).map_err(CliError::Usage)?;
+    }
+    super::files_exist(&args.files)?;
+    let mut out: Box<dyn Write> = match &args.out {
+        Some(path) => Box::new(std::io::BufWriter::new(
+            std::fs::File::create(path)
+                .map_err(|e| CliError::Usage(format!("--out {}: cannot be written: {e}", path.display())))?,
+        )),
+        None => Box::new(std::io::BufWriter::new(std::io::stdout().lock())),
+    };
+    let several = args.files.len() > 1;
+    let mut broken = 0;
+    let mut first = true;
+    for file in &args.files {
+        let spectra = match Spectra::read(file) {
+            Ok(spectra) => spectra,
+            Err(what) => {
+                eprintln!("tras: {what}");
+                broken += 1;
+                continue;
+            }
+        };
+        let settings = args.settings(spectra.step_hz()).map_err(CliError::Usage)?;
+        for warning in settings.specparam.warnings(spectra.step_hz()) {
+            eprintln!("{}: {warning}", file.display());
+        }
+        fit_all(&spectra, &settings, |mut record| {
+            record.file = several.then(|| file.display().to_string());
+            let written = match args.format {
+                Format::Jsonl => json_line(&mut out, &record),
+                Format::Csv => csv_line(&mut out, &record, std::mem::take(&mut first)),
+            };
+            written.map_err(|e| format!("cannot write: {e}"))
+        })
+        .map_err(CliError::Fault)?;
+    }
+    out.flush().map_err(|e| CliError::Fault(format!("cannot write: {e}")))?;
+    match broken {
+        0 => Ok(()),
+        count => Err(CliError::Fault(format!("{count} of {} files could not be read", args.files.len()))),
+    }
+}
+
+fn json_line(out: &mut dyn Write, record: &FitRecord) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *out, record)?;
+    out.write_all(b"\n")
+}
+
+fn csv_line(out: &mut dyn Write, record: &FitRecord, with_header: bool) -> std::io::Result<()> {
+    let number = |value: f64| if value.is_finite() { value.to_string() } else { String::new() };
+    let peaks: Vec<String> = record.peaks.iter().map(|p| format!("{}:{}:{}", p.cf, p.pw, p.bw)).collect();
+    let mut cells = vec![
+        ("name", record.name.clone()),
+        ("exponent", number(record.exponent)),
+        ("offset", number(record.offset)),
+        ("exponent_se", number(record.exponent_se)),
+        ("r_squared", number(record.r_squared)),
+        ("mae", number(record.mae)),
+        ("n_peaks", record.peaks.len().to_string()),
+        ("peaks", peaks.join(";")),
+        ("valid", record.valid.to_string()),
+        ("reason", record.reason.clone().unwrap_or_default()),
+    ];
+    if let Some(knee) = record.knee {
+        cells.insert(3, ("knee", number(knee)));
+    }
+    if let Some(file) = &record.file {
+        cells.insert(0, ("file", file.clone()));
+    }
+    let mut table = csv::Writer::from_writer(out);
+    if with_header {
+        table.write_record(cells.iter().map(|(name, _)| *name))?;
+    }
+    table.write_record(cells.iter().map(|(_, value)| value))?;
+    table.flush()
+}

@@ -1,0 +1,216 @@
+//! One thread's share of a recording: an estimator for some of the channels and regions, and their read-outs.
+
+use crate::acquisition::frame::{ChannelSet, FrameHeader};
+use crate::config;
+use crate::estimator::bands::Band;
+use crate::estimator::timescale::Timescale;
+use crate::estimator::tracking::{TrackSettings, Tracker, assumed_se};
+use crate::estimator::window::{Estimator, Target};
+use crate::estimator::{Contamination, Estimate, Reason, build};
+use crate::offline::table::{Row, Z_95};
+
+/// What is read out beside the fit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Readouts {
+    /// Aperiodic-adjusted power of these bands.
+    pub bands: Vec<Band>,
+    /// The ACF-50 timescale.
+    pub timescale: bool,
+    /// The exponent followed by a Kalman filter that believes in this drift, in exponent per sqrt(s).
+    pub track_drift: Option<f64>,
+}
+
+impl Readouts {
+    /// Names of their columns.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.bands.iter().map(|band| format!("{}_power", band.name)).collect();
+        if self.timescale {
+            names.push("timescale_s".into());
+        }
+        if self.track_drift.is_some() {
+            names.extend(["tracked".into(), "tracked_low".into(), "tracked_high".into()]);
+        }
+        names
+    }
+}
+
+/// The windows of some targets.
+pub struct Lane {
+    estimator: Estimator,
+    readouts: Readouts,
+    first_target: usize,
+    /// For each channel of the lane its index in a frame.
+    take: Vec<usize>,
+    samples_uv: Vec<f32>,
+    recent: Option<Recent>,
+    trackers: Vec<Tracker>,
+    found: Vec<Estimate>,
+}
+
+/// The window's samples, for the timescale.
+struct Recent {
+    len: usize,
+    /// [channel][sample], written in a circle.
+    rings: Vec<f32>,
+    /// Frames since a channel was last spoilt.
+    clean: Vec<usize>,
+    next: usize,
+    timescale: Timescale,
+}
+
+impl Lane {
+    /// For `targets`, whose channels are indices into frames at `rate_hz`; the first of them is number `first_target`
+    /// of the recording's.
+    ///
+    /// # Errors
+    /// Names the setting that does not fit the recording.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "windows are of seconds")]
+    pub fn new(
+        e: &config::Estimator,
+        readouts: &Readouts,
+        targets: &[Target],
+        first_target: usize,
+        rate_hz: f64,
+    ) -> Result<Self, String> {
+        let mut take: Vec<usize> =
+            targets.iter().flat_map(|target| target.channels.iter().copied()).collect();
+        take.sort_unstable();
+        take.dedup();
+        let own = |channel: &usize| take.binary_search(channel).unwrap_or(0);
+        let targets: Vec<Target> = targets
+            .iter()
+            .map(|target| Target { channels: target.channels.iter().map(own).collect(), ..target.clone() })
+            .collect();
+        let count = targets.len();
+        let settings = build::estimator_settings(e, targets);
+        let method = build::method(e, &settings, rate_hz)?;
+        let estimator = Estimator::new(settings, rate_hz, take.len(), method)?;
+        let window = (e.window_s * rate_hz).round().max(1.0) as usize;
+        let fit_range_hz = (e.range_hz[0], e.range_hz[1]);
+        let track = readouts.track_drift.map(|drift_per_sqrt_s| TrackSettings {
+            drift_per_sqrt_s,
+            new_share: (e.hop_s / e.window_s).min(1.0),
+            default_se: assumed_se(e.window_s, fit_range_hz),
+        });
+        Ok(Self {
+            readouts: Readouts {
+                bands: readouts.bands.iter().map(|band| band.within(fit_range_hz)).collect(),
+                ..*readouts
+            },
+            first_target,
+            samples_uv: vec![0.0; take.len()],
+            recent: readouts.timescale.then(|| Recent {
+                len: window,
+                rings: vec![0.0; window * take.len()],
+                clean: vec![0; take.len()],
+                next: 0,
+                timescale: Timescale::new(window, rate_hz),
+            }),
+            trackers: track.map(|settings| vec![Tracker::new(settings); count]).unwrap_or_default(),
+            found: Vec::with_capacity(count),
+            estimator,
+            take,
+        })
+    }
+
+    /// What a user should know about the settings.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        self.estimator.warnings()
+    }
+
+    /// Takes a frame of the recording and adds a row for each target where a whole window ends with it.
+    pub fn push(&mut self, frame: &FrameHeader, frame_uv: &[f32], rows: &mut Vec<Row>) {
+        let mut header = FrameHeader { spoilt: ChannelSet::EMPTY, ..*frame };
+        for (own, (slot, &channel)) in self.samples_uv.iter_mut().zip(&self.take).enumerate() {
+            *slot = frame_uv.get(channel).copied().unwrap_or(f32::NAN);
+            if frame.spoilt.contains(channel) {
+                header.spoilt.insert(own);
+            }
+        }
+        if let Some(recent) = &mut self.recent {
+            recent.push(&header, &self.samples_uv);
+        }
+        if !self.estimator.push(&header, &self.samples_uv, Contamination::Clean) {
+            return;
+        }
+        self.found.clear();
+        self.found.extend_from_slice(self.estimator.estimates(header.stamp_s));
+        for at in 0..self.found.len() {
+            if let Some(row) = self.row(at) {
+                rows.push(row);
+            }
+        }
+    }
+
+    fn row(&mut self, at: usize) -> Option<Row> {
+        let Estimate { target, stamp_s, fit, .. } = self.found.get(at)?;
+        // Less than a window since the start or a gap: there is nothing to report yet.
+        if fit.invalid == Some(Reason::Filling) {
+            return None;
+        }
+        let mut extras = Vec::with_capacity(self.readouts.bands.len() + 4);
+        for band in &self.readouts.bands {
+            let spectrum = self.estimator.spectrum(*target);
+            extras.push(spectrum.map_or(f64::NAN, |s| band.adjusted_power_log10(&s, fit)));
+        }
+        if let Some(recent) = &mut self.recent {
+            let channels = self.estimator.settings().targets.get(*target).map(|t| t.channels.as_slice());
+            extras.push(recent.timescale_s(channels.unwrap_or_default()));
+        }
+        if let Some(tracker) = self.trackers.get_mut(*target) {
+            let measured = fit.invalid.is_none().then_some((fit.exponent, fit.exponent_se));
+            let tracked = tracker
+                .step(*stamp_s, measured)
+                .map(|t| [t.exponent, t.exponent - Z_95 * t.sd, t.exponent + Z_95 * t.sd]);
+            extras.extend(tracked.unwrap_or([f64::NAN; 3]));
+        }
+        Some(Row {
+            time_s: *stamp_s,
+            target: self.first_target + target,
+            exponent: fit.exponent,
+            exponent_se: fit.exponent_se,
+            offset: fit.offset,
+            r_squared: fit.r_squared,
+            mae: fit.mae,
+            n_peaks: fit.peaks.as_slice().len(),
+            invalid: fit.invalid,
+            extras,
+        })
+    }
+}
+
+impl Recent {
+    fn push(&mut self, header: &FrameHeader, samples_uv: &[f32]) {
+        let all = header.facts.intersects(crate::acquisition::frame::Facts::BREAKS)
+            || header.facts.intersects(crate::acquisition::frame::Facts::REPEATED);
+        for (channel, (&sample, clean)) in samples_uv.iter().zip(&mut self.clean).enumerate() {
+            if let Some(slot) = self.rings.get_mut(channel * self.len + self.next) {
+                *slot = sample;
+            }
+            // A frame after a break begins a new run, and is itself good.
+            *clean = if header.spoilt.contains(channel) {
+                0
+            } else if all {
+                1
+            } else {
+                *clean + 1
+            };
+        }
+        self.next = (self.next + 1) % self.len.max(1);
+    }
+
+    /// Of the mean autocorrelation of those of `channels` whose whole window is unspoilt.
+    fn timescale_s(&mut self, channels: &[usize]) -> f64 {
+        self.timescale.clear();
+        for &channel in channels {
+            let ring = self.rings.get(channel * self.len..(channel + 1) * self.len).unwrap_or_default();
+            if self.clean.get(channel).is_some_and(|&clean| clean >= self.len) {
+                let (newer, older) = ring.split_at_checked(self.next).unwrap_or_default();
+                self.timescale.add(older.iter().chain(newer).map(|&x| f64::from(x)));
+            }
+        }
+        self.timescale.acf50_s()
+    }
+}

@@ -1,0 +1,18 @@
+//! Recordings and spectra in, tables of exponents out: no thread has a deadline here, memory has a bound.
+//!
+//! * [`preset`] holds the settings of published studies, [`settings`] joins them with what a user asked for.
+//! * [`spectra`] reads spectra made elsewhere, [`fit`] fits them: `tras fit`.
+//! * [`recording`] takes one recording through the same conditioner and estimator as the live loop, on as many
+//!   threads as it is given ([`lane`]); [`deletion`] drops poor fits afterwards; [`table`] writes the rows;
+//!   [`batch`] does many recordings at once and remembers which are done ([`ledger`]): `tras estimate`.
+
+pub mod batch;
+pub mod deletion;
+pub mod fit;
+pub mod lane;
+pub mod ledger;
+pub mod preset;
+pub mod recording;
+pub mod settings;
+pub mod spectra;
+pub mod table;

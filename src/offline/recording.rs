@@ -1,0 +1,257 @@
+//! One recording to rows: read and conditioned by one thread in blocks, estimated by one thread for each share of the
+//! channels, written by one.
+//!
+//! ```text
+//!  file -> Recording -> Conditioner -blocks-> Lane, Lane, ... -rows-> written in order of time and target
+//! ```
+//! Channels between them hold a few blocks each, so memory does not grow with the file, and the rows are the same
+//! for any number of threads.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::lane::{Lane, Readouts};
+use super::table::Row;
+use crate::acquisition::conditioner::Conditioner;
+use crate::acquisition::frame::FrameHeader;
+use crate::acquisition::recording::{OpenOptions, Recording};
+use crate::acquisition::settings::AcquisitionSettings;
+use crate::config::Config;
+use crate::estimator::window::{EstimatorSettings, RegionMean, Target};
+
+/// Samples that are handed on together: 4 s at 250 Hz.
+const BLOCK: usize = 1024;
+/// Blocks that may wait between two threads.
+const WAITING: usize = 4;
+
+/// What is asked of every recording.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Holds the estimator's settings.
+    pub config: Config,
+    /// What to make of a file that does not say everything itself.
+    pub open: OpenOptions,
+    /// Channels, reference, unit.
+    pub acquisition: AcquisitionSettings,
+    /// Regions by name and channels, beside (or instead of) the channels.
+    pub regions: Vec<(String, Vec<String>)>,
+    /// How a region's channels become one number.
+    pub region_mean: RegionMean,
+    /// Whether each channel has its rows.
+    pub each_channel: bool,
+    /// Beside the fit.
+    pub readouts: Readouts,
+    /// A fit is deleted where its R² is below the mean minus so many standard deviations of its channel's fits.
+    pub delete_below_sd: Option<f64>,
+}
+
+/// Why a recording has no rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It is broken, or does not fit what is asked.
+    Broken(String),
+    /// The user has ended the run.
+    Interrupted,
+}
+
+/// What a recording came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Names of the targets, in order.
+    pub targets: Vec<String>,
+    /// Rows written.
+    pub rows: u64,
+    /// Rows that are valid.
+    pub valid: u64,
+    /// What a user should know, each once.
+    pub notes: Vec<String>,
+}
+
+/// Frames on their way to the lanes.
+#[derive(Default)]
+struct Block {
+    headers: Vec<FrameHeader>,
+    /// [frame][channel]
+    samples_uv: Vec<f32>,
+}
+
+/// Takes `path` through `lanes` estimators. `write` gets each row with its target's name; `progress` the samples read.
+///
+/// # Errors
+/// A file that cannot be read or does not fit the settings, with its name; or `stop` was set.
+pub fn estimate(
+    job: &Job,
+    path: &Path,
+    lanes: usize,
+    stop: &AtomicBool,
+    progress: &(dyn Fn(u64, Option<u64>) + Sync),
+    mut write: impl FnMut(&str, &Row) -> Result<(), String> + Send,
+) -> Result<Summary, Failure> {
+    let broken = |what: String| Failure::Broken(format!("{}: {what}", path.display()));
+    let mut recording = Recording::open(path, &job.open).map_err(|e| Failure::Broken(e.to_string()))?;
+    let mut conditioner =
+        Conditioner::new(recording.description(), &job.acquisition).map_err(|e| broken(e.to_string()))?;
+    let rate_hz = recording.description().rate_hz;
+    job.config.check_against_rate(rate_hz).map_err(|e| broken(super::settings::complaint(&e)))?;
+    let labels: Vec<String> = conditioner.channels().iter().map(|channel| channel.label.clone()).collect();
+    let targets = targets(job, &labels).map_err(broken)?;
+    let mut summary = Summary {
+        targets: targets.iter().map(|target| target.name.clone()).collect(),
+        notes: recording.notes().to_vec(),
+        ..Summary::default()
+    };
+    let share = targets.len().div_ceil(lanes.clamp(1, targets.len().max(1)));
+    let mut workers = Vec::new();
+    for (nth, part) in targets.chunks(share.max(1)).enumerate() {
+        let lane =
+            Lane::new(&job.config.estimator, &job.readouts, part, nth * share, rate_hz).map_err(broken)?;
+        if nth == 0 {
+            summary.notes.extend(lane.warnings().iter().cloned());
+        }
+        workers.push(lane);
+    }
+    let names = summary.targets.clone();
+    let (rows, valid) = std::thread::scope(|scope| {
+        let mut inputs: Vec<Sender<Arc<Block>>> = Vec::new();
+        let mut outputs: Vec<Receiver<Vec<Row>>> = Vec::new();
+        for lane in workers {
+            let (to_lane, blocks) = bounded::<Arc<Block>>(WAITING);
+            let (to_writer, rows) = bounded::<Vec<Row>>(WAITING);
+            scope.spawn(move || run_lane(lane, &blocks, &to_writer));
+            inputs.push(to_lane);
+            outputs.push(rows);
+        }
+        let writer = scope.spawn(move || write_rows(&outputs, &names, &mut write));
+        let read = read_blocks(&mut recording, &mut conditioner, &inputs, stop, progress);
+        drop(inputs);
+        let written = match writer.join() {
+            Ok(written) => written.map_err(Failure::Broken),
+            Err(_) => Err(broken("the writing thread failed".into())),
+        };
+        // A writer that has failed ends the reading early: its reason is the one that counts.
+        let counts = written?;
+        read.map(|()| counts)
+    })?;
+    summary.rows = rows;
+    summary.valid = valid;
+    let counts = conditioner.counts();
+    if counts.gaps > 0 {
+        summary
+            .notes
+            .push(format!("{} gaps, {} samples missing: no window spans one", counts.gaps, counts.lost));
+    }
+    if rows == 0 {
+        let (samples, window_s) = (counts.received, job.config.estimator.window_s);
+        summary.notes.push(format!("no window of {window_s} s fits its {samples} samples at {rate_hz} Hz"));
+    }
+    Ok(summary)
+}
+
+/// Channels first, then regions.
+fn targets(job: &Job, labels: &[String]) -> Result<Vec<Target>, String> {
+    let mut targets = Vec::new();
+    if job.each_channel {
+        targets.extend(EstimatorSettings::each_channel(labels.iter().cloned()));
+    }
+    for (name, wanted) in &job.regions {
+        let find = |label: &String| {
+            let found = labels.iter().position(|known| known.eq_ignore_ascii_case(label));
+            found.ok_or_else(|| {
+                format!("region {name:?} wants channel {label:?}; there are {}", labels.join(", "))
+            })
+        };
+        let channels = wanted.iter().map(find).collect::<Result<Vec<usize>, String>>()?;
+        targets.push(Target { name: name.clone(), channels, mean: job.region_mean });
+    }
+    Ok(targets)
+}
+
+fn read_blocks(
+    recording: &mut Recording,
+    conditioner: &mut Conditioner,
+    lanes: &[Sender<Arc<Block>>],
+    stop: &AtomicBool,
+    progress: &(dyn Fn(u64, Option<u64>) + Sync),
+) -> Result<(), Failure> {
+    let width = recording.description().channels.len();
+    let (mut values, mut stamps_s) = (vec![0.0; width * BLOCK], vec![0.0; BLOCK]);
+    let (mut done, total) = (0, recording.samples());
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Failure::Interrupted);
+        }
+        let count = recording
+            .read_block(&mut values, &mut stamps_s)
+            .map_err(|error| Failure::Broken(error.to_string()))?;
+        if count == 0 {
+            return Ok(());
+        }
+        let mut block = Block { headers: Vec::with_capacity(count), samples_uv: Vec::new() };
+        block.samples_uv.reserve(count * conditioner.channels().len());
+        let (values, stamps_s) = (values.get(..count * width), stamps_s.get(..count));
+        // A file has no arrival times, and its clock is the one that counts.
+        conditioner.push(
+            values.unwrap_or_default(),
+            stamps_s.unwrap_or_default(),
+            0.0,
+            f64::NAN,
+            |header, samples_uv| {
+                block.headers.push(*header);
+                block.samples_uv.extend_from_slice(samples_uv);
+            },
+        );
+        let block = Arc::new(block);
+        for lane in lanes {
+            // A lane that is gone was told so by the writer, whose reason is reported.
+            if lane.send(Arc::clone(&block)).is_err() {
+                return Ok(());
+            }
+        }
+        done += count as u64;
+        progress(done, total);
+    }
+}
+
+fn run_lane(mut lane: Lane, blocks: &Receiver<Arc<Block>>, writer: &Sender<Vec<Row>>) {
+    for block in blocks {
+        let mut rows = Vec::new();
+        let width = block.samples_uv.len() / block.headers.len().max(1);
+        for (header, samples_uv) in block.headers.iter().zip(block.samples_uv.chunks_exact(width.max(1))) {
+            lane.push(header, samples_uv, &mut rows);
+        }
+        if writer.send(rows).is_err() {
+            return;
+        }
+    }
+}
+
+/// Each lane sends one list a block; a window's rows come out in the order of their targets. Returns how many rows, and
+/// how many of them are valid.
+fn write_rows(
+    lanes: &[Receiver<Vec<Row>>],
+    names: &[String],
+    write: &mut impl FnMut(&str, &Row) -> Result<(), String>,
+) -> Result<(u64, u64), String> {
+    let (mut count, mut valid) = (0, 0);
+    loop {
+        let mut parts = Vec::with_capacity(lanes.len());
+        for lane in lanes {
+            match lane.recv() {
+                Ok(rows) => parts.push(rows.into_iter().peekable()),
+                Err(_) => return Ok((count, valid)),
+            }
+        }
+        while let Some(time_s) = parts.first_mut().and_then(|rows| rows.peek()).map(|row| row.time_s) {
+            for rows in &mut parts {
+                while let Some(row) = rows.next_if(|row| row.time_s.total_cmp(&time_s).is_eq()) {
+                    write(names.get(row.target).map_or("", String::as_str), &row)?;
+                    count += 1;
+                    valid += u64::from(row.invalid.is_none());
+                }
+            }
+        }
+    }
+}
