@@ -110,7 +110,8 @@ impl SimulatedStimulator {
 }
 
 impl DirectLine {
-    fn new(settings: Settings) -> Self {
+    /// A device that has just been switched on.
+    pub(super) fn new(settings: Settings) -> Self {
         let updates = (settings.dac_rate_hz / RATE_HZ).clamp(1, 25);
         let tick_us = u64::from(tras_device::hard::SAMPLE_US / updates);
         let identity = Identity {
@@ -171,6 +172,12 @@ impl DirectLine {
         if !self.injected.link_lost && self.answers.len() + bytes.len() <= ANSWERS {
             self.answers.extend(bytes);
         }
+    }
+
+    /// Bytes that nobody has sent arrive at the host.
+    #[cfg(test)]
+    pub(super) fn inject(&mut self, bytes: &[u8]) {
+        self.answer(bytes);
     }
 
     /// Whether a fault that is injected takes this frame away.

@@ -642,3 +642,6 @@ impl<L: Line> Stimulator for Linked<L> {
         self.urge(StopWord::Disarm, now_s);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! Any line, however bad: what the device plays is what was queued, sample by sample, or nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::stimulator::simulated::{DirectLine, Settings};
+
+const LIMITS: Limits = Limits {
+    peak_ma: 0.5,
+    dc_ma: 0.020,
+    slew_ma_per_ms: 0.5,
+    net_charge_mc: 0.6,
+    total_charge_mc: 2_400.0,
+    active_s: 2_400.0,
+    heartbeat_ms: 250,
+};
+
+/// The simulated device behind a line that loses, repeats and changes bytes and holds them back.
+struct BadLine {
+    inner: DirectLine,
+    dice: u32,
+    /// One in so many, each; 0: never.
+    lose: u32,
+    repeat: u32,
+    flip: u32,
+    late: Vec<u8>,
+    quiet: bool,
+}
+
+impl BadLine {
+    fn one_in(&mut self, n: u32) -> bool {
+        self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        !self.quiet && n > 0 && (self.dice >> 8).is_multiple_of(n)
+    }
+
+    fn spoil(&mut self, bytes: &[u8]) -> Vec<u8> {
+        if self.one_in(self.lose) {
+            return Vec::new();
+        }
+        let mut spoiled = bytes.to_vec();
+        if self.one_in(self.repeat) {
+            spoiled.extend_from_slice(bytes);
+        }
+        if self.one_in(self.flip) && !spoiled.is_empty() {
+            let at = self.dice as usize % spoiled.len();
+            spoiled[at] ^= 1 << (self.dice >> 20 & 7);
+        }
+        spoiled
+    }
+}
+
+impl Line for BadLine {
+    fn name(&self) -> &Arc<str> {
+        self.inner.name()
+    }
+
+    fn open(&mut self) -> Result<(), StimulatorError> {
+        self.inner.open()
+    }
+
+    fn wait(&mut self) -> f64 {
+        self.inner.wait()
+    }
+
+    fn advance(&mut self, now_s: f64) {
+        self.inner.advance(now_s);
+        // What was held back arrives with the next step of time.
+        let late = std::mem::take(&mut self.late);
+        self.inner.send(&late);
+    }
+
+    fn send(&mut self, frame: &[u8]) -> bool {
+        let spoiled = self.spoil(frame);
+        if self.quiet {
+            self.inner.send(&spoiled);
+        } else {
+            self.late.extend(spoiled);
+        }
+        true
+    }
+
+    fn receive(&mut self, into: &mut [u8]) -> usize {
+        let mut bytes = vec![0; into.len() / 2];
+        let count = self.inner.receive(&mut bytes);
+        let spoiled = self.spoil(&bytes[..count]);
+        into[..spoiled.len()].copy_from_slice(&spoiled);
+        if spoiled.is_empty() && count > 0 { self.receive(into) } else { spoiled.len() }
+    }
+
+    fn lost(&self) -> Option<&'static str> {
+        self.inner.lost()
+    }
+
+    fn delivered(&mut self, each: &mut dyn FnMut(Delivered)) -> bool {
+        self.inner.delivered(each)
+    }
+
+    fn host_s(&self, device_us: u64) -> Option<f64> {
+        self.inner.host_s(device_us)
+    }
+}
+
+fn wave(k: u64) -> f32 {
+    0.45 * (std::f64::consts::TAU * 10.0 * k as f64 / 2_000.0).sin() as f32
+}
+
+fn linked(dice: u32, [lose, repeat, flip]: [u32; 3]) -> Linked<BadLine> {
+    let inner = DirectLine::new(Settings { queue_capacity: 400, ..Settings::default() });
+    let line = BadLine { inner, dice, lose, repeat, flip, late: Vec::new(), quiet: true };
+    let mut s = Linked::new(line, LinkSettings { queue_s: 0.1, batch: 8, silent_after_s: 0.3 });
+    assert_eq!(s.connect(&LIMITS, 100.0).unwrap(), LIMITS);
+    s.arm(100.0).unwrap();
+    s.line_mut().quiet = false;
+    s
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn what_is_played_is_what_was_queued_or_nothing(
+        dice: u32,
+        chances in [0_u32..40, 0_u32..40, 0_u32..40],
+        stops in proptest::collection::vec((1.0..12.0_f64, 0_u8..3), 0..3),
+    ) {
+        let mut s = linked(dice, chances);
+        let (mut now_s, mut next) = (100.0, 0_u64);
+        let mut queued: Vec<f32> = Vec::new();
+        let mut faulted = false;
+        while now_s < 112.0 {
+            now_s += 0.001;
+            for (at_s, how) in &stops {
+                if (now_s - 100.0 - at_s).abs() < 0.000_5 {
+                    s.stop([Stop::Soft, Stop::Fast, Stop::Cut][usize::from(*how)], now_s);
+                }
+            }
+            let block: Vec<f32> = (next..next + s.room() as u64).map(wave).collect();
+            if s.queue(&block, now_s).is_ok() {
+                next += block.len() as u64;
+                queued.extend(&block);
+            }
+            let mut wrong = None;
+            let status = s.poll(now_s, &mut |d| {
+                // Never more than was queued for this very sample.
+                let asked = queued.get(d.index as usize).copied();
+                if asked.is_none_or(|asked| d.current_ma.abs() > asked.abs() + 1e-6 || d.current_ma * asked < 0.0) {
+                    wrong = Some((d, asked));
+                }
+            });
+            prop_assert!(wrong.is_none(), "played {wrong:?}");
+            faulted |= status.fault.is_some();
+            if let Some(fault) = status.fault {
+                use crate::stimulator::FaultCode::{Heartbeat, SequenceGap, Underrun};
+                prop_assert!(matches!(fault.code, Underrun | SequenceGap | Heartbeat), "{fault:?}");
+                // 100 ms for the ramp, and nothing after.
+                prop_assert!(now_s - fault.at_s < 0.12 || status.lost.is_some() || status.current_ma == 0.0);
+            }
+        }
+        // A line that only loses a frame now and then loses no sample at all.
+        let mild = chances.iter().all(|&one_in| one_in == 0 || one_in > 30);
+        prop_assert!(!(mild && faulted), "a mild line faults");
+        // A stop is heard over any of these lines.
+        s.stop(Stop::Cut, now_s);
+        for _ in 0..1_000 {
+            now_s += 0.001;
+            s.poll(now_s, &mut |_| {});
+        }
+        s.line_mut().quiet = true;
+        let status = s.poll(now_s + 0.001, &mut |_| {});
+        prop_assert_eq!(status.current_ma, 0.0);
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
+        let mut s = linked(1, [0, 0, 0]);
+        s.line_mut().quiet = true;
+        for (k, chunk) in bytes.chunks(64).enumerate() {
+            s.line_mut().inner.inject(chunk);
+            let _ = s.poll(100.0 + k as f64 * 0.01, &mut |_| {});
+        }
+        let status = s.poll(100.0 + bytes.len() as f64 * 0.01, &mut |_| {});
+        prop_assert_eq!(status.current_ma, 0.0);
+    }
+}

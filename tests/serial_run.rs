@@ -1,0 +1,114 @@
+//! `tras run` over a pseudo terminal into the firmware's own code: a whole session, an operator's Ctrl-C, and a
+//! process that is stopped as by a debugger and goes on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod common_lsl;
+mod serial_support;
+
+use std::{
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serial_support::{Bench, Wrong};
+use tras_device::State;
+
+/// A participant's EEG, for as long as it lives.
+struct Eeg(Child);
+
+impl Eeg {
+    fn start(name: &str) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_tras"))
+            .args(["simulate", "--name", name, "--rate", "250"])
+            .env("LSLAPICFG", common_lsl::session())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Eeg {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn run(folder: &Path, stream: &str, port: &str) -> Child {
+    let file = folder.join("session.toml");
+    let text = format!(
+        "[stream]\nname = \"{stream}\"\n[stimulation]\nenabled = true\nexponent = 1.0\nramp_up_s = 5\n\
+         ramp_down_s = 5\nblock_s = 14\nblocks = 1\nbaseline_s = 2\nelectrode_area_cm2 = 35\n\
+         [stimulator]\nkind = \"serial\"\nport = \"{port}\"\n[record]\ndir = \"{}\"\n",
+        folder.join("recordings").display()
+    );
+    std::fs::write(&file, text).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_tras"))
+        .args(["run", "--headless", "--json", "--no-record", "-c", file.to_str().unwrap()])
+        .env("LSLAPICFG", common_lsl::session())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn wait_for(bench: &Bench, state: State) {
+    let began = Instant::now();
+    while bench.flow.lock().unwrap().last().is_none_or(|flow| flow.state != state) {
+        assert!(began.elapsed() < Duration::from_secs(40), "the device never came to {state:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_session_a_ctrl_c_and_a_frozen_process() {
+    let _eeg = Eeg::start("serial-run");
+    let folder = tempfile::tempdir().unwrap();
+
+    let bench = Bench::start(Wrong::default());
+    let output = run(folder.path(), "serial-run", &bench.path).wait_with_output().unwrap();
+    let (largest_ma, _) = bench.after(0.0);
+    assert!(output.status.success(), "{}", told(&output));
+    assert!((0.2..=0.5).contains(&largest_ma), "{largest_ma}\n{}", told(&output));
+    let end = bench.newest();
+    assert_eq!((end.state, end.current_ma, end.underruns), (State::Disarmed, 0.0, 0), "{}", told(&output));
+
+    let bench = Bench::start(Wrong::default());
+    let child = run(folder.path(), "serial-run", &bench.path);
+    wait_for(&bench, State::Stimulating);
+    let stopped_s = bench.now_s();
+    // SAFETY: a signal to a child of this test.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    let output = child.wait_with_output().unwrap();
+    let zero_s = bench.after(stopped_s).1 - stopped_s;
+    println!("Ctrl-C: zero after {:.0} ms", zero_s * 1e3);
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(zero_s < 1.5 && bench.newest().state == State::Disarmed, "{zero_s} s\n{}", told(&output));
+
+    let bench = Bench::start(Wrong::default());
+    let child = run(folder.path(), "serial-run", &bench.path);
+    wait_for(&bench, State::Stimulating);
+    let frozen_s = bench.now_s();
+    // SAFETY: as above.
+    unsafe { libc::kill(child.id() as i32, libc::SIGSTOP) };
+    std::thread::sleep(Duration::from_secs(1));
+    let zero_s = bench.after(frozen_s).1 - frozen_s;
+    println!("process stopped: zero after {:.0} ms", zero_s * 1e3);
+    assert!(zero_s < 0.6 && bench.newest().state == State::Fault, "{zero_s} s");
+    // SAFETY: as above.
+    unsafe { libc::kill(child.id() as i32, libc::SIGCONT) };
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!((bench.newest().state, bench.newest().current_ma), (State::Fault, 0.0));
+    // SAFETY: as above.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", told(&output));
+    assert!(bench.after(frozen_s + 1.0).0 == 0.0, "current after the fault");
+}
