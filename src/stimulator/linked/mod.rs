@@ -99,6 +99,8 @@ pub struct Linked<L> {
     arming: Option<Arming>,
     refusal: Option<(&'static str, State)>,
     heartbeat_s: f64,
+    /// The echo of the newest heartbeat.
+    beaten: u32,
     polled_s: Option<f64>,
     silence_s: f64,
     lost: Option<&'static str>,
@@ -131,6 +133,7 @@ impl<L: Line> Linked<L> {
             arming: None,
             refusal: None,
             heartbeat_s: f64::NEG_INFINITY,
+            beaten: 0,
             polled_s: None,
             silence_s: 0.0,
             lost: None,
@@ -197,9 +200,11 @@ impl<L: Line> Linked<L> {
         usize::try_from(self.target().saturating_sub(used)).unwrap_or(usize::MAX)
     }
 
+    /// A heartbeat's answer brings credit: with a short queue it must come often, and where it does not come it
+    /// is asked for again, long before the queue has run dry.
     fn heartbeat_every_s(&self) -> f64 {
-        // Its answer brings credit: with a short queue it must come often.
-        HEARTBEAT_S.min(self.settings.queue_s / 4.0)
+        let share = if self.clock.is_answered(self.beaten) { 4.0 } else { 10.0 };
+        HEARTBEAT_S.min(self.settings.queue_s / share)
     }
 
     /// Sends one frame; gives its number if the line took it.
@@ -444,7 +449,7 @@ impl<L: Line> Linked<L> {
     fn beat(&mut self, now_s: f64) {
         let echo = self.header.sequence;
         if self.say(&HostMessage::Heartbeat { echo }).is_some() {
-            self.heartbeat_s = now_s;
+            (self.heartbeat_s, self.beaten) = (now_s, echo);
             self.clock.ask(echo, now_s);
         }
     }
