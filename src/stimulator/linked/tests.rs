@@ -6,8 +6,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use tras_wire::carried_ma;
 use crate::stimulator::simulated::{DirectLine, Settings};
+use tras_wire::carried_ma;
 
 const LIMITS: Limits = Limits {
     peak_ma: 0.5,
