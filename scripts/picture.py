@@ -11,6 +11,8 @@ import sys
 import time
 
 COLUMNS, ROWS, CELL, LINE = 120, 40, 7.8, 16
+# Places of the bits of a braille character: column and row.
+DOTS = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)]
 BASE = ["#2e3436", "#cc5555", "#5faf5f", "#c4a000", "#5f87d7", "#af5faf", "#3fa7a7", "#d3d7cf"]
 BRIGHT = ["#7f8386", "#ff7070", "#8ae234", "#fce94f", "#87afff", "#d78fd7", "#34e2e2", "#ffffff"]
 
@@ -86,9 +88,22 @@ def main():
                     more = (' font-weight="bold"' if now.get("bold") else "") + (
                         ' opacity="0.6"' if now.get("dim") else ""
                     )
-                    # Every character gets its place: fonts differ in how wide they draw braille.
-                    places = " ".join(f"{x + n * CELL:.1f}" for n in range(len(part)))
-                    svg.append(f'<text x="{places}" y="{y + 12.5}" fill="{fg}"{more}>{html.escape(part)}</text>')
+                    # Braille is drawn as dots: fonts differ in how wide they make it.
+                    dots = "".join(
+                        f"M{x + (n + 0.15 + 0.5 * across) * CELL:.1f} {y + (0.06 + 0.25 * down) * LINE:.1f}h2v2h-2z"
+                        for n, c in enumerate(part)
+                        if 0x2800 <= ord(c) <= 0x28FF
+                        for bit, (across, down) in enumerate(DOTS)
+                        if (ord(c) - 0x2800) >> bit & 1
+                    )
+                    if dots:
+                        svg.append(f'<path d="{dots}" fill="{fg}"{more}/>')
+                    for word in re.finditer(r"[^\s\u2800-\u28ff]+", part):
+                        at = x + word.start() * CELL
+                        svg.append(
+                            f'<text x="{at:.1f}" y="{y + 12.5}" textLength="{len(word.group()) * CELL:.1f}" '
+                            f'fill="{fg}"{more}>{html.escape(word.group())}</text>'
+                        )
                 column += len(part)
     svg.append("</svg>\n")
     with open(out, "w") as file:

@@ -304,8 +304,11 @@ fn spoilt_samples_show_in_the_rows_that_they_touch() {
         })
         .collect();
     std::fs::write(&path, mended.join("\n")).unwrap();
-    let output =
-        tras(folder.path(), &["estimate", "rec.csv", "--rate", "250", "--out", "est.csv", "--timescale"]);
+    let half = ["--min-segments", "0.5", "--timescale"];
+    let output = tras(
+        folder.path(),
+        &[&["estimate", "rec.csv", "--rate", "250", "--out", "est.csv"][..], &half].concat(),
+    );
     assert!(output.status.success(), "{}", stderr(&output));
     let (_, rows) = table(&folder.path().join("est.csv"));
     let invalid: Vec<(&str, &str, &str)> = rows

@@ -290,7 +290,7 @@ mod tests {
 
     /// Readings in mA of a source that delivers 5 % more than the configuration says.
     fn levels() -> String {
-        LEVELS.iter().map(|share| format!("{:.5}\n", share * 0.5 / 2_f64.sqrt() * 1.05)).collect()
+        LEVELS.iter().map(|share| format!("{:.9}\n", share * 0.5 / 2_f64.sqrt() * 1.05)).collect()
     }
 
     #[test]

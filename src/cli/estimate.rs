@@ -39,10 +39,9 @@ Exit codes: 0 done; 2 bad arguments; 3 a file is missing (nothing is done); 4 a 
   settings: it is named on standard error and left out, the table holds the others; also 4 where the run was ended
   before its table was written.";
 
-/// A spoilt sample spoils two of seven half-overlapped segments: a window that it touches is left out, because what
-/// five segments say differs from what seven would by more than 0.05. A live loop, which cannot wait for a better
-/// window, makes do with half.
-const MIN_SEGMENTS_SHARE: f64 = 0.75;
+/// All of a window's segments: what six of seven say differs from what seven would by more than 0.05, and a table
+/// can do without the window. A live loop, which cannot wait for a better one, makes do with half.
+const MIN_SEGMENTS_SHARE: f64 = 1.0;
 
 /// Estimate the aperiodic exponent over recordings: one row a window and channel.
 ///
@@ -99,7 +98,7 @@ pub struct EstimateArgs {
     /// Share of a segment that the next one repeats
     #[arg(long, value_name = "SHARE")]
     pub overlap: Option<f64>,
-    /// Share of a window's segments that must be clean, or it is invalid [default: 0.75]
+    /// Share of a window's segments that must be clean, or it is invalid [default: 1]
     #[arg(long, value_name = "SHARE")]
     pub min_segments: Option<f64>,
     /// Mains frequency whose bins are left out: 50, 60, or 0 for none [default: 50]

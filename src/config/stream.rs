@@ -78,6 +78,10 @@ pub struct Stream {
     pub unit: Option<Unit>,
     /// Labels of the channels to take; empty takes every EEG channel.
     pub channels: Vec<String>,
+    /// Corner of the amplifier's high-pass in Hz, where it is known: one inside the fit range is warned of.
+    pub highpass_hz: Option<f64>,
+    /// The same of its low-pass.
+    pub lowpass_hz: Option<f64>,
     /// What is subtracted from every channel.
     pub reference: Reference,
     /// Silence after which the stream counts as lost, in s.
@@ -123,6 +127,8 @@ impl Stream {
             ),
             max_age_s: s.number("max_age_s", 0.5, within(0.05, 5.0, "s")),
             settle_s: s.number("settle_s", 2.0, within(0.0, 60.0, "s")),
+            highpass_hz: s.number_opt("highpass_hz", within(0.001, 1e4, "Hz")),
+            lowpass_hz: s.number_opt("lowpass_hz", within(0.1, 1e5, "Hz")),
             range_uv: s.number_opt("range_uv", within(10.0, 1e7, "uV")),
         };
         s.done();

@@ -74,7 +74,13 @@ fn spectrum_settings(e: &config::Estimator) -> SpectrumSettings {
 }
 
 fn line_noise(e: &config::Estimator) -> Option<LineNoise> {
-    (e.line_hz > 0.0).then_some(LineNoise { mains_hz: e.line_hz, half_width_hz: 2.0 / e.segment_s })
+    // A Hann window's main lobe, or the tapers' bandwidth where it is wider.
+    let tapers_hz = match e.method {
+        MethodName::Whittle => WHITTLE_HALF_BANDWIDTH_HZ,
+        MethodName::Specparam => 0.0,
+    };
+    let half_width_hz = tapers_hz.max(2.0 / e.segment_s);
+    (e.line_hz > 0.0).then_some(LineNoise { mains_hz: e.line_hz, half_width_hz })
 }
 
 /// What `specparam` looks for.

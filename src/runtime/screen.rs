@@ -14,6 +14,9 @@ use crate::{
     stimulator::{Delivered, State},
 };
 
+/// A device that delivers nothing for so long delivers zero: the trace goes on.
+const SILENT_S: f64 = 0.5;
+
 /// Feeds a view. The lock is held for as long as it takes to copy a few numbers.
 pub struct Screen {
     view: Arc<Mutex<View>>,
@@ -21,6 +24,8 @@ pub struct Screen {
     rate_hz: f64,
     began_s: f64,
     newest_s: f64,
+    /// When current was delivered last.
+    delivered_s: f64,
     next_phase_s: Option<f64>,
     /// Smoothed squares and mean of the current, over about a second and ten.
     square_ma2: f64,
@@ -31,7 +36,16 @@ impl Screen {
     /// A feed for `view`, whose current has `rate_hz`.
     #[must_use]
     pub fn new(view: Arc<Mutex<View>>, rate_hz: f64, began_s: f64) -> Self {
-        Self { view, rate_hz, began_s, newest_s: began_s, next_phase_s: None, square_ma2: 0.0, mean_ma: 0.0 }
+        Self {
+            view,
+            rate_hz,
+            began_s,
+            newest_s: began_s,
+            delivered_s: began_s,
+            next_phase_s: None,
+            square_ma2: 0.0,
+            mean_ma: 0.0,
+        }
     }
 
     fn view(&self) -> MutexGuard<'_, View> {
@@ -60,6 +74,7 @@ impl Screen {
             self.square_ma2 += (ma * ma - self.square_ma2) / self.rate_hz;
             self.mean_ma += (ma - self.mean_ma) / (10.0 * self.rate_hz);
         }
+        self.delivered_s = samples.last().map_or(self.delivered_s, |sample| sample.stamp_s);
         let (square_ma2, mean_ma, rate_hz) = (self.square_ma2, self.mean_ma, self.rate_hz);
         let mut view = self.view();
         for sample in samples {
@@ -75,7 +90,12 @@ impl Screen {
     pub fn tick(&mut self, now_s: f64, ring_fill: f64, overruns: u64, digest: &Digest) {
         let (newest_s, began_s, next_s) = (self.newest_s, self.began_s, self.next_phase_s);
         let latency = digest.latency();
+        let silent = now_s - self.delivered_s > SILENT_S;
         let mut view = self.view();
+        if silent {
+            view.push_current(now_s, 0.0);
+            view.stimulation.rms_ma = 0.0;
+        }
         view.elapsed_s = now_s - began_s;
         view.stream.age_s = now_s - newest_s;
         view.stream.ring_fill = ring_fill;

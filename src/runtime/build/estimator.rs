@@ -20,6 +20,7 @@ impl Built {
         let e = &self.config.estimator;
         let settings = EstimatorSettings {
             max_age_s: Some(self.config.stream.max_age_s),
+            filter_corners_hz: (self.config.stream.highpass_hz, self.config.stream.lowpass_hz),
             ..build::estimator_settings(e, targets(e, labels)?)
         };
         let method =
