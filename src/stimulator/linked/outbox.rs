@@ -96,6 +96,11 @@ impl Outbox {
             .then(|| (self.sent, waiting.min(MAX_SAMPLES as u64) as usize))
     }
 
+    /// Whether a frame has no answer yet.
+    pub fn is_awaiting(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
     /// The next samples went out as the frame of this number.
     pub fn went(&mut self, sequence: u32, count: usize) {
         let (start, end) = (self.sent, self.sent + count as u64);

@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use tras_wire::{Stop, carried_ma};
+
 use super::*;
-use crate::stimulator::simulated::{DirectLine, Settings};
-use tras_wire::carried_ma;
+use crate::stimulator::{
+    Delivered, Stimulator,
+    simulated::{DirectLine, Settings},
+};
 
 const LIMITS: Limits = Limits {
     peak_ma: 0.5,

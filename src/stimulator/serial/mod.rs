@@ -85,7 +85,8 @@ impl Line for SerialLine {
     fn cautions(&self) -> Vec<String> {
         let granted = self.port.as_ref().and_then(PortThread::priority);
         let refused = matches!(granted, Some(Granted::Ordinary(_)));
-        let what = "its thread was refused real-time priority: on a busy machine the device's queue runs lower";
+        let what =
+            "its thread was refused real-time priority: on a busy machine the device's queue runs lower";
         refused.then(|| format!("{}: {what}", self.name)).into_iter().collect()
     }
 
