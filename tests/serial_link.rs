@@ -140,6 +140,40 @@ fn a_burst_comes_through_whole_and_its_stop_ends_it() {
     assert_eq!(host.delivered[before].index, 0);
 }
 
+/// What queue a machine needs: prints the distribution of the fill, for queues of 20, 50 and 100 ms.
+#[test]
+fn the_fill_of_the_queue_is_known() {
+    let seconds = if std::env::var_os("TRAS_LONG_TESTS").is_some() { 600.0 } else { 4.0 };
+    for queue_s in [0.02, 0.05, 0.1] {
+        let bench = Bench::start(Wrong::default());
+        let mut host = Host { began: bench.began, ..Host::new(&bench.path) };
+        host.s = SerialStimulator::at(Place::Path(bench.path.clone()), queue_s);
+        host.s.connect(&LIMITS, host.now_s()).unwrap();
+        host.s.arm(host.now_s()).unwrap();
+        host.run(0.5);
+        let mut fills_ms = Vec::new();
+        let until = Instant::now() + Duration::from_secs_f64(seconds);
+        while Instant::now() < until && host.status.is_some_and(|status| status.fault.is_none()) {
+            host.run(0.005);
+            fills_ms.push(f64::from(host.s.telemetry().queue_fill) / 2.0);
+        }
+        fills_ms.sort_by(f64::total_cmp);
+        let at = |p: f64| fills_ms[((fills_ms.len() - 1) as f64 * p) as usize];
+        let status = host.status.unwrap();
+        println!(
+            "queue of {:.0} ms over {seconds} s: fill least {:.1}, p1 {:.1}, p50 {:.1} ms; {} underruns, fault {:?}",
+            queue_s * 1e3,
+            at(0.0),
+            at(0.01),
+            at(0.5),
+            status.underruns,
+            status.fault.map(|fault| fault.code)
+        );
+        // Shorter queues depend on the machine; the default must do anywhere.
+        assert!(queue_s < 0.1 || (status.underruns, status.fault) == (0, None), "{status:?}");
+    }
+}
+
 #[test]
 fn a_pulled_cable_is_lost_for_good_and_the_device_comes_to_rest_alone() {
     let bench = Bench::start(Wrong::default());

@@ -243,6 +243,10 @@ impl Line for AudioLine {
             "{} has no independent watchdog: the current source behind it must limit the current by itself",
             self.name
         )];
+        if self.open.as_ref().is_some_and(|open| open.shared.ordinary.load(Ordering::Relaxed)) {
+            let what = "its callback was refused real-time priority: on a busy machine it underruns";
+            cautions.push(format!("{}: {what}", self.name));
+        }
         if let Some(opened) = self.opened {
             cautions.push(format!(
                 "{} runs at {} Hz in buffers of {} frames ({:.0} ms), the longest wait for one was {:.0} ms",

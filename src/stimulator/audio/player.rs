@@ -69,6 +69,8 @@ pub struct Shared {
     pub callbacks: AtomicU64,
     /// Frames of the largest callback so far.
     pub largest: AtomicU64,
+    /// The callback has asked for real-time priority and was refused.
+    pub ordinary: AtomicBool,
     /// The output is gone: nothing but zeros from here, even if it comes back.
     pub gone: AtomicBool,
 }
@@ -83,6 +85,7 @@ impl Shared {
             underruns: AtomicU64::new(0),
             callbacks: AtomicU64::new(0),
             largest: AtomicU64::new(0),
+            ordinary: AtomicBool::new(false),
             gone: AtomicBool::new(false),
         }
     }

@@ -11,7 +11,10 @@ use cpal::{
 };
 
 use super::{find::Output, player::Shared};
+use crate::runtime::realtime::{self, Granted};
 
+/// Between the serial port's thread and the stimulate thread.
+const PRIORITY: i32 = 79;
 /// After a loss some back ends report the same error for ever, as fast as they can: it is given this pause.
 const PAUSE: Duration = Duration::from_millis(20);
 /// An error that nobody can name is a loss if it goes on for so long without a buffer between: PulseAudio's
@@ -59,10 +62,12 @@ fn build<T: SizedSample + FromSample<f32> + Send + 'static>(
     let width = usize::from(output.config.channels);
     let at = channel.saturating_sub(1) as usize;
     let (rate_hz, zero) = (f64::from(output.config.sample_rate), T::from_sample(0.0_f32));
-    let mut promoted = false;
+    let (mut promoted, ran) = (false, Arc::clone(shared));
     let fill = move |data: &mut [T], info: &OutputCallbackInfo| {
         if !std::mem::replace(&mut promoted, true) {
-            let _ = crate::runtime::realtime::promote(79);
+            // Only the thread itself can ask, and this one is cpal's.
+            let granted = realtime::promote(PRIORITY);
+            ran.ordinary.store(matches!(granted, Granted::Ordinary(_)), Ordering::Relaxed);
         }
         let stamp = info.timestamp();
         let waits = stamp.playback.saturating_duration_since(stamp.callback);

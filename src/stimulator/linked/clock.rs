@@ -5,11 +5,14 @@
 
 /// Round trips looked at: about a second.
 const KEPT: usize = 20;
+/// Heartbeats under way at most; an older one is given up.
+const ASKED: usize = 8;
 
 /// Round trips and what they say of the device's clock.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    asked: Option<(u32, f64)>,
+    asked: [Option<(u32, f64)>; ASKED],
+    next_asked: usize,
     /// Round trip, and host minus device time, in s.
     past: [Option<(f64, f64)>; KEPT],
     next: usize,
@@ -19,12 +22,21 @@ pub struct Clock {
 impl Clock {
     /// A heartbeat with this echo goes out.
     pub fn ask(&mut self, echo: u32, now_s: f64) {
-        self.asked = Some((echo, now_s));
+        if let Some(slot) = self.asked.get_mut(self.next_asked) {
+            *slot = Some((echo, now_s));
+        }
+        self.next_asked = (self.next_asked + 1) % ASKED;
+    }
+
+    /// Whether the heartbeat with this echo has been answered, or given up.
+    pub fn is_answered(&self, echo: u32) -> bool {
+        !self.asked.iter().flatten().any(|(asked, _)| *asked == echo)
     }
 
     /// Telemetry with this echo has come, written at `device_us`. Only the first answer to a heartbeat counts.
     pub fn answer(&mut self, echo: u32, device_us: u64, now_s: f64) {
-        let Some((_, asked_s)) = self.asked.take_if(|(asked, _)| *asked == echo) else { return };
+        let slot = self.asked.iter_mut().find(|slot| slot.is_some_and(|(asked, _)| asked == echo));
+        let Some((_, asked_s)) = slot.and_then(Option::take) else { return };
         let round_trip_s = now_s - asked_s;
         if !(0.0..10.0).contains(&round_trip_s) {
             return; // The caller's clock has jumped.

@@ -105,7 +105,7 @@ impl<L: Line> Linked<L> {
         (self.strange, self.telemetry, self.lost) = (Default::default(), unknown(), None);
         (self.clock, self.played) = Default::default();
         self.outbox.reset();
-        (self.burst, self.burst_open, self.stopped) = (0, false, true);
+        (self.burst, self.burst_open, self.opening, self.stopped) = (0, false, None, true);
         (self.urgent, self.arming, self.refusal) = (None, None::<Arming>, None);
         (self.at, self.filled, self.silence_s, self.polled_s) = (0, 0, 0.0, None);
         self.heartbeat_s = f64::NEG_INFINITY;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use tras_wire::MAX_SAMPLES;
+use tras_wire::{MAX_SAMPLES, carried_ma};
 
 /// Samples kept: the longest queue that a device can have, twice.
 pub const KEPT: usize = 4_096;
@@ -73,11 +73,11 @@ impl Outbox {
         self.made.saturating_sub(self.wanted.max(self.base))
     }
 
-    /// Adds samples behind the last.
+    /// Adds samples behind the last, as the wire will carry them.
     pub fn push(&mut self, samples_ma: &[f32]) {
         for &sample_ma in samples_ma {
             if let Some(slot) = self.samples.get_mut((self.made % KEPT as u64) as usize) {
-                *slot = sample_ma;
+                *slot = carried_ma(sample_ma);
             }
             self.made += 1;
         }
@@ -94,6 +94,11 @@ impl Outbox {
         let waiting = self.made - self.sent;
         (waiting > 0 && self.frames.len() < FRAMES)
             .then(|| (self.sent, waiting.min(MAX_SAMPLES as u64) as usize))
+    }
+
+    /// Whether a frame has no answer yet.
+    pub fn is_awaiting(&self) -> bool {
+        !self.frames.is_empty()
     }
 
     /// The next samples went out as the frame of this number.

@@ -14,6 +14,7 @@ use super::{
     StimulatorError,
     linked::{Line, LinkSettings, Linked},
 };
+use crate::runtime::realtime::Granted;
 
 pub use self::find::Place;
 
@@ -47,7 +48,7 @@ impl SerialStimulator {
 
     /// What the operating system granted the I/O thread.
     #[must_use]
-    pub fn priority(&self) -> Option<crate::runtime::realtime::Granted> {
+    pub fn priority(&self) -> Option<Granted> {
         self.line().port.as_ref().and_then(PortThread::priority)
     }
 }
@@ -79,6 +80,14 @@ impl Line for SerialLine {
 
     fn receive(&mut self, into: &mut [u8]) -> usize {
         self.port.as_mut().map_or(0, |port| port.receive(into))
+    }
+
+    fn cautions(&self) -> Vec<String> {
+        let granted = self.port.as_ref().and_then(PortThread::priority);
+        let refused = matches!(granted, Some(Granted::Ordinary(_)));
+        let what =
+            "its thread was refused real-time priority: on a busy machine the device's queue runs lower";
+        refused.then(|| format!("{}: {what}", self.name)).into_iter().collect()
     }
 
     fn lost(&self) -> Option<&'static str> {
