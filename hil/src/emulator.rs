@@ -1,6 +1,6 @@
 //! The firmware's image in QEMU, its two serial ports as sockets.
 
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -18,17 +18,31 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts `image` with its sockets in `directory`, which is made. It waits for both to be connected,
+    /// Starts `image` with its sockets in `directory`, which is made, and its clock at the right speed.
+    ///
+    /// # Errors
+    /// As [`Emulator::start_at`].
+    pub fn start(image: &Path, directory: &Path) -> Result<Self> {
+        Self::start_at(image, directory, 1.0)
+    }
+
+    /// Starts `image` with a clock that runs at `speed` times the right one (by libfaketime, which turns the
+    /// clock that QEMU reads), its sockets in `directory`, which is made. It waits for both to be connected,
     /// and both must be read from then on: an emulator that finds no room on either stands still, and hurries
     /// afterwards.
     ///
     /// # Errors
-    /// QEMU is not installed, or does not open its sockets within 10 s.
-    pub fn start(image: &Path, directory: &Path) -> Result<Self> {
+    /// QEMU (or faketime, for another speed than 1) is not installed, or it does not open its sockets within 10 s.
+    pub fn start_at(image: &Path, directory: &Path, speed: f64) -> Result<Self> {
         std::fs::create_dir_all(directory)?;
         let socket = |name: &str| directory.join(name);
         let chardev = |id: &str| format!("socket,id={id},path={},server=on,wait=on", socket(id).display());
-        let mut qemu = Command::new("qemu-system-arm");
+        let monitor = format!("unix:{},server=on,wait=off", socket("monitor").display());
+        let program = if speed == 1.0 { "qemu-system-arm" } else { "faketime" };
+        let mut qemu = Command::new(program);
+        if speed != 1.0 {
+            qemu.args(["-f", &format!("+0 x{speed}"), "qemu-system-arm"]);
+        }
         // SAFETY: one system call, which is allowed between fork and exec. A bench that is killed takes the
         // emulator with it.
         unsafe {
@@ -39,20 +53,42 @@ impl Emulator {
         }
         let process = qemu
             // No -icount: it keeps a steadier clock on an idle machine, but on a busy one the lines lag by a second.
-            .args(["-M", "netduinoplus2", "-nographic", "-monitor", "none"])
+            .args(["-M", "netduinoplus2", "-nographic", "-monitor", &monitor])
             .args(["-chardev", &chardev("link"), "-serial", "chardev:link"])
             .args(["-chardev", &chardev("analogue"), "-serial", "chardev:analogue"])
             .arg("-kernel")
             .arg(image)
             .stdin(Stdio::null())
+            // It tells that it waits for us; what goes wrong is said by what does not come.
+            .stderr(std::fs::File::create(socket("qemu.log"))?)
             .spawn()
-            .map_err(|e| Error::new(e.kind(), format!("qemu-system-arm: {e}; install qemu-system-arm")))?;
+            .map_err(|e| Error::new(e.kind(), format!("{program}: {e}; make emulator-setup installs it")))?;
         Ok(Self {
             link: connect(&socket("link"))?,
             analogue: connect(&socket("analogue"))?,
             process,
             directory: directory.to_owned(),
         })
+    }
+
+    /// Presses the reset button of the board.
+    ///
+    /// # Errors
+    /// QEMU's monitor does not answer.
+    pub fn reset(&self) -> Result<()> {
+        let mut monitor = UnixStream::connect(self.directory.join("monitor"))?;
+        monitor.set_read_timeout(Some(Duration::from_secs(2)))?;
+        monitor.write_all(b"system_reset\n")?;
+        // It prompts, echoes, does it, and prompts again. A monitor that loses us sooner does nothing.
+        let (mut said, mut chunk) = (Vec::new(), [0; 1_024]);
+        while said.windows(6).filter(|word| word == b"(qemu)").count() < 2 {
+            let n = monitor.read(&mut chunk)?;
+            if n == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            said.extend_from_slice(chunk.get(..n).unwrap_or_default());
+        }
+        Ok(())
     }
 
     /// As if the board lost its power.

@@ -75,7 +75,24 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Looks at what a head has seen, from another thread.
+#[derive(Clone)]
+pub struct Eye(Arc<Mutex<Seen>>);
+
+impl Eye {
+    /// Looks at what came.
+    pub fn look<T>(&self, at: impl FnOnce(&Seen) -> T) -> T {
+        at(&lock(&self.0))
+    }
+}
+
 impl VirtualHead {
+    /// What it has seen, for another thread.
+    #[must_use]
+    pub fn eye(&self) -> Eye {
+        Eye(self.seen.clone())
+    }
+
     /// Listens until the line closes.
     pub fn start(line: UnixStream) -> Self {
         let head = Arc::new(Mutex::new(Head::default()));

@@ -10,6 +10,7 @@
 //! alone, never by what the device or the host says of itself.
 
 pub mod alive;
+pub mod campaign;
 pub mod emulator;
 pub mod faults;
 pub mod head;

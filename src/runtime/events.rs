@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::observation::{Halt, Note, Stamped};
+use super::{
+    live::control::FROZEN_AFTER_S,
+    observation::{Halt, Note, Stamped},
+};
 use crate::{session::schedule::Phase, stimulator::State};
 
 /// A note as one JSON object, for those that belong on the event stream; estimates, spectra and the device's
@@ -54,6 +57,11 @@ pub fn fault_words(stamped: &Stamped) -> Option<String> {
             Some(format!("device fault {:?} with {:.4} at {:.3} s: latched", f.code, f.value, f.at_s))
         }
         Note::LinkFault(what) => Some(format!("stimulator: {what} at {at_s:.3} s")),
+        // Of all halts the one that nothing outside the program explains.
+        Note::Halted(Halt::Frozen) => Some(format!(
+            "the loop stood still for {:.0} ms at {at_s:.3} s: ramped down, nothing starts any more in this run",
+            FROZEN_AFTER_S * 1e3
+        )),
         _ => None,
     }
 }

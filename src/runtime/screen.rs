@@ -150,6 +150,9 @@ impl Screen {
                 let words = events::halt_words(why);
                 view.push_event(format!("halted: {words}"));
                 view.stimulation.held = Some(words);
+                if let Some(words) = events::fault_words(stamped) {
+                    view.push_fault(words);
+                }
             }
             Note::HostFault(..) | Note::DeviceFault(_) | Note::LinkFault(_) => {
                 if let Some(words) = events::fault_words(stamped) {

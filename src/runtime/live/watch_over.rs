@@ -112,10 +112,14 @@ pub fn watch_over(
     faults
 }
 
-/// One line a second, where there is no screen. Written by a thread of its own: a pipe that nobody reads must
+/// One line a second, where there is no screen, and at once a line of its own for a fault and for what ended a
+/// current: the operator must not wait for the summary to read why. Written by a thread of its own: a pipe that nobody reads must
 /// not keep this one from signals, nor from the end.
 struct Lines {
     next_s: f64,
+    /// How many faults were told, and the newest reason of a halt.
+    faults_told: usize,
+    held_told: Option<String>,
     lines: Sender<String>,
     done: Receiver<()>,
 }
@@ -131,10 +135,11 @@ impl Lines {
             }
             let _ = all_written.send(());
         })?;
-        Ok(Self { next_s: 1.0, lines, done })
+        Ok(Self { next_s: 1.0, faults_told: 0, held_told: None, lines, done })
     }
 
     fn tell(&mut self, elapsed_s: f64, view: &Mutex<View>) {
+        self.tell_news(elapsed_s, view);
         if elapsed_s < self.next_s {
             return;
         }
@@ -142,6 +147,19 @@ impl Lines {
         let view = view.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Without room the reader is slow: a line less.
         let _ = self.lines.try_send(screen::line(&view));
+    }
+
+    fn tell_news(&mut self, elapsed_s: f64, view: &Mutex<View>) {
+        let view = view.lock().unwrap_or_else(PoisonError::into_inner);
+        for fault in view.faults.iter().skip(self.faults_told) {
+            self.faults_told += 1;
+            let _ = self.lines.try_send(format!("{elapsed_s:6.1} s FAULT {}", fault.text));
+        }
+        if view.stimulation.held != self.held_told {
+            self.held_told.clone_from(&view.stimulation.held);
+            let halted = self.held_told.iter().map(|why| format!("{elapsed_s:6.1} s current ended: {why}"));
+            halted.for_each(|line| drop(self.lines.try_send(line)));
+        }
     }
 
     /// Waits a moment for what is still to be written, so that the summary comes last.

@@ -1,0 +1,114 @@
+//! The board on the bench: the emulated one with a virtual head, or a real one at a serial port.
+
+use std::io::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::{stage::Instrument, trace::Trace};
+use crate::emulator::Emulator;
+use crate::head::{Head, VirtualHead};
+use crate::line::Line;
+
+/// Ticks a second of the emulated board.
+const TICKS_HZ: f64 = 2_000.0;
+/// A real board's word, held from one to the next.
+const TOLD_HZ: f64 = 1_000.0;
+/// Readings every 2 ms: the emulated line bears no more, a board has one each tick.
+const SOUND: Head = Head { kohm: 5.0, gain: 1.0, stuck_code: None, e_stop: false, blind: false, every: 4 };
+
+/// Whatever is at the end of the line.
+pub struct Board {
+    /// The cable.
+    pub line: Line,
+    /// Only of the emulated board.
+    pub emulated: Option<Emulated>,
+    port: PathBuf,
+    began: Instant,
+}
+
+/// The emulated board.
+pub struct Emulated {
+    /// The emulator.
+    pub emulator: Emulator,
+    /// The head behind it.
+    pub head: VirtualHead,
+}
+
+impl Board {
+    /// Switches on the emulated board, with a clock of `speed` times the right one.
+    ///
+    /// # Errors
+    /// QEMU is missing, or no pseudo terminal is to be had.
+    pub fn emulated(image: &Path, folder: &Path, speed: f64) -> Result<Self> {
+        let emulator = Emulator::start_at(image, folder, speed)?;
+        let head = VirtualHead::start(emulator.analogue.try_clone()?);
+        head.set(|h| *h = SOUND);
+        let (line, port) = Line::terminal(emulator.link.try_clone()?)?;
+        Ok(Self { line, emulated: Some(Emulated { emulator, head }), port, began: Instant::now() })
+    }
+
+    /// A real board.
+    ///
+    /// # Errors
+    /// Its port cannot be opened, or no pseudo terminal is to be had.
+    pub fn real(port: &Path) -> Result<Self> {
+        let (line, port) = Line::relay(port)?;
+        Ok(Self { line, emulated: None, port, began: Instant::now() })
+    }
+
+    /// The head of the emulated board.
+    ///
+    /// # Errors
+    /// The board is real.
+    pub fn head(&self) -> Result<&VirtualHead> {
+        self.emulated.as_ref().map(|e| &e.head).ok_or_else(|| Error::other("needs the emulator"))
+    }
+}
+
+impl Instrument for Board {
+    fn section(&self) -> String {
+        format!("kind = \"serial\"\nport = \"{}\"", self.port.display())
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn trace(&self) -> Trace {
+        if let Some(e) = &self.emulated {
+            let current_ma = e.head.look(|seen| seen.ticks.iter().map(|tick| tick.current_ma).collect());
+            return Trace { rate_hz: TICKS_HZ, current_ma };
+        }
+        // What a board says of the current that it measures, each word held until the next.
+        let mut current_ma = Vec::new();
+        self.line.heard(|tap| {
+            for (at, t) in &tap.telemetry {
+                let now = ((*at - self.began).as_secs_f64() * TOLD_HZ) as usize;
+                let last = current_ma.last().copied().unwrap_or(0.0);
+                current_ma.resize(now.max(current_ma.len()), last);
+                current_ma.push(if t.relay_closed { t.measured_ma.unwrap_or(t.current_ma) } else { 0.0 });
+            }
+        });
+        Trace { rate_hz: TOLD_HZ, current_ma }
+    }
+
+    fn mend(&mut self) -> Result<()> {
+        self.line.set(|spoil| *spoil = Default::default());
+        if let Some(e) = &self.emulated {
+            e.head.set(|head| *head = SOUND);
+        }
+        Ok(())
+    }
+
+    fn is_felt(&self) -> bool {
+        self.emulated.is_some()
+    }
+
+    fn clock(&self) -> Option<f64> {
+        let e = self.emulated.as_ref()?;
+        e.head.look(|seen| {
+            let (first, last) = (seen.ticks.first()?, seen.ticks.last()?);
+            Some((seen.ticks.len() - 1) as f64 / (last.at - first.at).as_secs_f64() / TICKS_HZ)
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! The fault campaign: `tras run` itself on the emulated board (or a real one) and on the audio path, one fault
+//! after another; what left the instrument is measured where a head would be, and a broken bound fails the run.
+
+mod audio_faults;
+mod board;
+mod board_faults;
+mod eeg;
+mod freeze;
+mod keep;
+mod operator;
+mod report;
+mod sink;
+mod stage;
+mod strangers;
+mod trace;
+
+use std::io::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use self::{
+    board::Board,
+    eeg::{Conductor, Participant},
+    sink::Sink,
+    stage::{Row, Scenario},
+    strangers::Stranger,
+};
+use crate::emulator::hurry;
+
+/// What the campaign runs with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The firmware's image.
+    pub image: PathBuf,
+    /// The program.
+    pub tras: PathBuf,
+    /// A real board instead of the emulated one.
+    pub port: Option<PathBuf>,
+    /// Only scenes whose name begins so.
+    pub only: Option<String>,
+    /// Where the report and the recordings go.
+    pub out: PathBuf,
+}
+
+/// Plays all scenes, prints the table and writes the report.
+///
+/// # Errors
+/// Something is not installed, or a bound is broken.
+pub fn run(settings: &Settings) -> Result<()> {
+    let began = Instant::now();
+    std::fs::create_dir_all(&settings.out)?;
+    let out = settings.out.canonicalize()?;
+    eeg::keep_to_ourselves(&out)?;
+    if !hurry() {
+        println!("not allowed ahead of other processes: on a busy machine the emulated board may starve");
+    }
+    let conductor = Conductor::start();
+    let _participant = Participant::start(&settings.tras)?;
+    std::thread::sleep(Duration::from_secs(1));
+    let wanted = |name: &str| settings.only.as_deref().is_none_or(|only| name.starts_with(only));
+    let (mut rows, mut broken) = (Vec::new(), 0);
+    report::head();
+    let mut tell = |row: Result<Row>, name: &str| match row {
+        Ok(row) => {
+            report::line(&row);
+            broken += usize::from(!row.broken.is_empty());
+            rows.push(row);
+        }
+        Err(e) => {
+            println!("{name:<32} NOT PLAYED: {e}");
+            broken += 1;
+        }
+    };
+    for scenario in board_faults::all().iter().filter(|s| wanted(s.name)) {
+        if settings.port.is_some() && scenario.emulator {
+            println!("{:<32} skipped: needs the emulator", scenario.name);
+            continue;
+        }
+        tell(on_board(scenario, settings, &out, &conductor), scenario.name);
+        conductor.turn_to(None);
+    }
+    for stranger in strangers::all().iter().filter(|s| wanted(s.name)) {
+        let folder = fresh(&out, stranger.name)?;
+        let played = Stranger::start(stranger.name).and_then(|s| stranger.play(s, &settings.tras, &folder));
+        tell(played, stranger.name);
+    }
+    for scenario in audio_faults::all().iter().filter(|s| wanted(s.name)) {
+        if settings.port.is_some() {
+            println!("{:<32} skipped: the board alone is tried with PORT", scenario.name);
+            continue;
+        }
+        let folder = fresh(&out, scenario.name)?;
+        let played = Sink::start(&folder.join("pulse"))
+            .and_then(|sink| scenario.play(sink, &settings.tras, &folder.join("recordings")));
+        tell(played, scenario.name);
+    }
+    let pictures = report::write(&out, &rows)?;
+    report::peers(&rows);
+    println!(
+        "{} scenes in {:.0} s; report: {}",
+        rows.len(),
+        began.elapsed().as_secs_f64(),
+        pictures.display()
+    );
+    if rows.is_empty() {
+        return Err(Error::other("no scene of that name"));
+    }
+    if broken > 0 { Err(Error::other(format!("{broken} scenes broke a bound"))) } else { Ok(()) }
+}
+
+/// An empty folder of that name.
+fn fresh(out: &Path, name: &str) -> Result<PathBuf> {
+    let folder = out.join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+fn on_board(
+    scenario: &Scenario<Board>,
+    settings: &Settings,
+    out: &Path,
+    conductor: &Conductor,
+) -> Result<Row> {
+    let folder = fresh(out, scenario.name)?;
+    let board = match &settings.port {
+        Some(port) => Board::real(port)?,
+        None => Board::emulated(&settings.image, &folder.join("board"), board_faults::speed(scenario.name))?,
+    };
+    conductor.turn_to(board.emulated.as_ref().map(|e| e.head.eye()));
+    scenario.play(board, &settings.tras, &folder.join("recordings"))
+}
