@@ -27,6 +27,7 @@ help:
 	@echo 'make bench-accuracy   errors and bias of both methods, drawn into docs/ (DRAWS=5 for a quick look)'
 	@echo 'make parity     specparam against what fooof 1.1.1 found in 600 spectra'
 	@echo 'make firmware   the firmware for its board: size and stack use'
+	@echo 'make hil        one fault after another under tras run, on the emulated board and the audio path (FAULT=, PORT=)'
 	@echo 'make setup      what the build needs from the system (by apt where it may)'
 
 demo: setup
@@ -69,6 +70,7 @@ parity: setup
 	$(CARGO) test --locked --test estimator_parity -- --nocapture --test-threads 1
 
 include firmware/Makefile
+include hil/Makefile
 
 clean:
 	$(CARGO) clean

@@ -1,4 +1,5 @@
-//! The table on the terminal, and the same with a picture of each current as a page.
+//! The table on the terminal; the same as a page with a picture of each current, and as Markdown with one picture
+//! of all, for `docs/`.
 
 use std::fmt::Write as _;
 use std::io::Result;
@@ -97,7 +98,51 @@ pub fn write(out: &Path, rows: &[Row]) -> Result<PathBuf> {
     page.push_str("</table>\n");
     let path = out.join("report.html");
     std::fs::write(&path, page)?;
+    std::fs::write(out.join("faults.md"), table(rows))?;
+    std::fs::write(out.join("faults.svg"), all_pictures(rows))?;
     Ok(path)
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut table = String::from(
+        "| fault | zero, ms | largest, mA | charge, uC | exit | EEG kept | board's clock | the operator sees |\n\
+         |---|--:|--:|--:|--:|--:|--:|---|\n",
+    );
+    for row in rows {
+        let (c, after) = (cells(row), &row.after);
+        let broken: String = row.broken.iter().map(|what| format!(" **BROKEN: {what}**")).collect();
+        let _ = writeln!(
+            table,
+            "| {} | {} | {:.4} | {:.1} | {} | {} | {} | {}{broken} |",
+            row.name, c.zero, after.largest_ma, after.charge_uc, c.code, c.kept, c.clock, c.sees
+        );
+    }
+    table
+}
+
+/// Every current in one picture, for those who look before they read.
+fn all_pictures(rows: &[Row]) -> String {
+    const ACROSS: usize = 3;
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.trace.flowed()).collect();
+    let (width, height) = (SIZE.0 + 20.0, SIZE.1 + 24.0);
+    let down = rows.len().div_ceil(ACROSS);
+    let mut page = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" font-family=\"sans-serif\" \
+         font-size=\"12\"><rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
+        width * ACROSS as f64,
+        height * down as f64 + 6.0
+    );
+    for (k, row) in rows.iter().enumerate() {
+        let (x, y) = ((k % ACROSS) as f64 * width + 10.0, (k / ACROSS) as f64 * height + 16.0);
+        let picture = picture(row);
+        let _ = writeln!(
+            page,
+            "<g transform=\"translate({x} {y})\"><text y=\"-2\">{}</text>{picture}</g>",
+            row.name
+        );
+    }
+    page.push_str("</svg>\n");
+    page
 }
 
 fn text(raw: &str) -> String {
@@ -127,8 +172,9 @@ fn picture(row: &Row) -> String {
     }
     let fault = SHOWN_S.0 / shown * width;
     format!(
-        "<svg width={width} height={height}><path d=\"M0 {0:.1}H{width}M0 {1:.1}H{width}\" stroke=#ccc />\
-         <path d=\"{path}\" stroke=#246 fill=none /><path d=\"M{fault} 0V{height}\" stroke=#c00 /></svg>",
+        "<svg width=\"{width}\" height=\"{height}\"><path d=\"M0 {0:.1}H{width}M0 {1:.1}H{width}\" stroke=\"#ccc\"/>\
+         <path d=\"{path}\" stroke=\"#246\" fill=\"none\"/>\
+         <path d=\"M{fault} 0V{height}\" stroke=\"#c00\"/></svg>",
         y(0.5),
         y(-0.5)
     )

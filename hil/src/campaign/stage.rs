@@ -290,7 +290,7 @@ fn wait_for(session: &mut Session, during: During) -> Result<()> {
     };
     if !until_told(session, word, WITHIN) {
         let told = session.told();
-        let is_telling = |line: &&str| line.contains("FAULT ") || line.starts_with("tras:");
+        let is_telling = |line: &&str| line.contains(" s FAULT ") || line.starts_with("tras:");
         let mut lines: Vec<&str> = told.iter().map(|(_, line)| line.as_str()).filter(is_telling).collect();
         lines.extend(told.last().map(|(_, line)| line.as_str()));
         return Err(Error::other(format!("the session never came to {word:?}: {}", lines.join(" / "))));
