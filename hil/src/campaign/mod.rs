@@ -13,6 +13,7 @@ mod sink;
 mod stage;
 mod strangers;
 mod trace;
+mod verdict;
 
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};

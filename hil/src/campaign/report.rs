@@ -44,7 +44,11 @@ fn cells(row: &Row) -> Cells {
             None => "goes on".to_owned(),
         },
         code: row.code.map_or("-".to_owned(), |code| code.to_string()),
-        kept: if row.kept.is_empty() { "-".to_owned() } else { row.kept.clone() },
+        kept: match &row.kept {
+            Some(Ok(seconds)) => format!("{seconds:.1} s"),
+            Some(Err(_)) => "no".to_owned(),
+            None => "-".to_owned(),
+        },
         clock: row.clock.map_or("-".to_owned(), |clock| format!("{clock:.3}")),
         sees,
     }

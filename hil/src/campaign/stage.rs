@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{
-    eeg,
+    eeg, keep,
     operator::{self, Session},
     trace::{Aftermath, Trace},
+    verdict,
 };
 
 /// Patience until a session is where the fault shall strike.
@@ -18,6 +19,9 @@ const WATCH: Duration = Duration::from_secs(3);
 const SECOND_BLOCK: Duration = Duration::from_secs(52);
 /// For the end of a session that was asked to end.
 const END: Duration = Duration::from_secs(12);
+
+/// What a program that was killed ends with.
+pub const KILLED: i32 = 137;
 
 /// What stands between `tras run` and a head.
 pub trait Instrument {
@@ -134,10 +138,10 @@ pub struct Row {
     pub faults: Vec<String>,
     /// What `tras run` ended with.
     pub code: Option<i32>,
-    /// The recording, and what is in it.
+    /// The recording.
     pub recording: Option<PathBuf>,
-    /// See `recording`.
-    pub kept: String,
+    /// Seconds of EEG in it, or what is wrong with it.
+    pub kept: Option<std::result::Result<f64, String>>,
     /// Of the instrument.
     pub clock: Option<f64>,
     /// Bounds that were broken.
@@ -208,73 +212,18 @@ impl<I: Instrument> Scenario<I> {
             first_word: operator::first_word(&told, at),
             faults: operator::faults(&told),
             code,
-            kept: String::new(),
+            // A killed program closes nothing; what it wrote must be readable all the same.
+            kept: recording.as_deref().map(|path| keep::look(path, code != Some(KILLED))),
             recording,
             clock,
             broken: Vec::new(),
         };
-        self.judge(&mut row, had.as_secs_f64());
+        row.broken = self.judge(&row, had.as_secs_f64());
         if felt && self.outcome == Outcome::Plays {
-            feel(&mut row);
+            verdict::feel(&mut row);
         }
         Ok(row)
     }
-
-    fn judge(&self, row: &mut Row, had_s: f64) {
-        let after = row.after;
-        let mut broken = Vec::new();
-        if after.largest_ma > self.largest_ma {
-            broken.push(format!("{:.4} mA, {:.4} allowed", after.largest_ma, self.largest_ma));
-        }
-        if after.restarted {
-            broken.push("current flowed again by itself".to_owned());
-        }
-        match (self.outcome, after.zero_ms) {
-            (Outcome::Zero(_) | Outcome::Plays, None) => broken.push("it never came to zero".to_owned()),
-            (Outcome::Zero(bound_ms), Some(ms)) if ms > bound_ms => {
-                broken.push(format!("zero after {ms:.0} ms, {bound_ms:.0} allowed"));
-            }
-            (Outcome::GoesOn, Some(_)) => broken.push("it should have gone on".to_owned()),
-            (Outcome::Never, _) if row.trace.flowed() => broken.push("current flowed".to_owned()),
-            _ => {}
-        }
-        let began = self.during == During::Start || row.trace.current_ma.get(..row.fault).is_some_and(some);
-        if !began {
-            broken.push("no current flowed before the fault: nothing was tested".to_owned());
-        }
-        if !row.code.is_some_and(|code| self.codes.contains(&code)) {
-            broken.push(format!("exit code {:?}, expected {:?}", row.code, self.codes));
-        }
-        if self.outcome != Outcome::Never {
-            let whole = row.code != Some(137);
-            match row.recording.as_deref().map(|path| super::keep::look(path, whole)) {
-                Some(Ok(seconds)) if seconds >= had_s - 4.0 => row.kept = format!("{seconds:.1} s"),
-                Some(Ok(seconds)) => broken.push(format!("of {had_s:.1} s only {seconds:.1} s of EEG kept")),
-                Some(Err(what)) => broken.push(what),
-                None => broken.push("no recording".to_owned()),
-            }
-        }
-        row.broken = broken;
-    }
-}
-
-/// The current must be seen on the EEG that was recorded.
-fn feel(row: &mut Row) {
-    match row.recording.as_deref().map(super::keep::artefact) {
-        Some(Ok((quiet_uv, loud_uv))) if loud_uv > 5.0 * quiet_uv => {
-            row.first_word =
-                Some((0.0, format!("artefact on the EEG: {quiet_uv:.0} -> {loud_uv:.0} uV RMS")));
-        }
-        Some(Ok((quiet_uv, loud_uv))) => {
-            row.broken.push(format!("no artefact on the EEG: {quiet_uv:.1} -> {loud_uv:.1} uV RMS"));
-        }
-        Some(Err(what)) => row.broken.push(what),
-        None => {}
-    }
-}
-
-fn some(current_ma: &[f32]) -> bool {
-    current_ma.iter().any(|ma| ma.abs() > 0.01)
 }
 
 fn code_of(status: std::process::ExitStatus) -> i32 {
