@@ -54,8 +54,24 @@ impl Driver {
     }
 }
 
+/// The share of Gaussian samples of RMS `rms_ma` that lies beyond `most_ma` on either side, by numerical
+/// integration of the normal density.
+#[must_use]
+pub fn beyond(rms_ma: f64, most_ma: f64) -> f64 {
+    let (from, step) = (most_ma / rms_ma, 1e-3);
+    let tail: f64 = (0..8_000)
+        .map(|k| {
+            let z = from + (f64::from(k) + 0.5) * step;
+            (-0.5 * z * z).exp() * step
+        })
+        .sum();
+    2.0 * tail / std::f64::consts::TAU.sqrt()
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use proptest::prelude::*;
 
     use super::*;
@@ -81,6 +97,32 @@ mod tests {
                     prop_assert!(value.abs() <= 1.0);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_share_beyond_is_that_of_the_tables() {
+        for (sigmas, share) in [(0.0, 1.0), (1.0, 0.317_310_5), (3.0, 0.002_699_8)] {
+            assert!((beyond(1.0, sigmas) - share).abs() < 1e-6, "{sigmas}");
+        }
+    }
+
+    /// The noise itself through the compensation: about as much of it lies beyond the peak as was foretold.
+    #[test]
+    fn the_share_that_is_cut_off_is_foretold() {
+        use crate::noise::{Noise, Parameters};
+        for (chi, corner_hz) in [(2.0, 1.0), (1.0, 3.0)] {
+            let parameters = Parameters { exponent: chi, band_hz: (0.5, 100.0), peak_ma: 0.5 };
+            let mut noise = Noise::new(&parameters, 2_000.0, 3).unwrap();
+            let mut rolloff = Rolloff::new(corner_hz, 2_000.0);
+            let mut block = vec![0.0; 2_000 * 600];
+            noise.fill(&mut block);
+            let over = block.iter().filter(|ma| rolloff.step(f64::from(**ma)).abs() > 0.5).count();
+            let share = over as f64 / block.len() as f64;
+            let foretold = beyond(0.5 / 3.0 * rolloff.rms_gain(chi, [0.5, 100.0]), 0.5);
+            println!("exponent {chi}, corner {corner_hz} Hz: {share:.4} cut off, {foretold:.4} foretold");
+            // The noise's own band has soft edges, so there is less of its lowest frequencies than foretold.
+            assert!((0.6..1.1).contains(&(share / foretold)), "{share} of {foretold}");
         }
     }
 
