@@ -14,7 +14,7 @@ use audio_support::{Capture, RATE_HZ, Server, case, rms, run};
 use tras::{
     noise::{Noise, Parameters, measure::Welch},
     stimulator::{
-        Delivered, FaultCode, Limits, State, Status, Stimulator, StimulatorError, Stop,
+        Delivered, FaultCode, Latched, Limits, State, Status, Stimulator, StimulatorError, Stop,
         audio::{AudioSettings, AudioStimulator},
     },
 };
@@ -56,7 +56,7 @@ impl Host {
     fn armed() -> Self {
         let mut s = AudioStimulator::at(settings());
         let began = Instant::now();
-        assert_eq!(s.connect(&LIMITS, 0.0).unwrap(), LIMITS);
+        assert_eq!(s.connect(&LIMITS, Latched::Refuse, 0.0).unwrap(), LIMITS);
         println!("{:?}", s.opened());
         let mut host = Self { s, began, played_ma: Vec::new(), delivered: Vec::new(), error: None };
         let now_s = host.now_s();
@@ -350,13 +350,15 @@ fn server_killed(dir: &Path) {
     // A person connects anew, and only then may it be armed.
     let now_s = host.now_s();
     assert!(host.s.arm(now_s).is_err());
-    host.s.connect(&LIMITS, now_s).unwrap();
+    host.s.connect(&LIMITS, Latched::Refuse, now_s).unwrap();
     host.s.arm(host.now_s()).unwrap();
 }
 
 fn refused(dir: &Path) {
     let _server = Server::start(dir).unwrap();
-    let refusal = |settings: AudioSettings| AudioStimulator::at(settings).connect(&LIMITS, 0.0).unwrap_err();
+    let refusal = |settings: AudioSettings| {
+        AudioStimulator::at(settings).connect(&LIMITS, Latched::Refuse, 0.0).unwrap_err()
+    };
     let absent = refusal(AudioSettings { device: "Scarlett".into(), ..settings() });
     assert!(
         absent.to_string().contains("\"Scarlett\" channel 2: not found: there is no such output"),

@@ -37,7 +37,7 @@ impl Drop for Eeg {
     }
 }
 
-fn run(folder: &Path, stream: &str, port: &str) -> Child {
+fn run(folder: &Path, stream: &str, port: &str, more: &[&str]) -> Child {
     let file = folder.join("session.toml");
     let text = format!(
         "[stream]\nname = \"{stream}\"\n[stimulation]\nenabled = true\nexponent = 1.0\nramp_up_s = 5\n\
@@ -48,6 +48,7 @@ fn run(folder: &Path, stream: &str, port: &str) -> Child {
     std::fs::write(&file, text).unwrap();
     Command::new(env!("CARGO_BIN_EXE_tras"))
         .args(["run", "--headless", "--json", "--no-record", "-c", file.to_str().unwrap()])
+        .args(more)
         .env("LSLAPICFG", common_lsl::session())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -73,7 +74,7 @@ fn a_session_a_ctrl_c_and_a_frozen_process() {
     let folder = tempfile::tempdir().unwrap();
 
     let bench = Bench::start(Wrong::default());
-    let output = run(folder.path(), "serial-run", &bench.path).wait_with_output().unwrap();
+    let output = run(folder.path(), "serial-run", &bench.path, &[]).wait_with_output().unwrap();
     let (largest_ma, _) = bench.after(0.0);
     assert!(output.status.success(), "{}", told(&output));
     assert!((0.2..=0.5).contains(&largest_ma), "{largest_ma}\n{}", told(&output));
@@ -81,7 +82,7 @@ fn a_session_a_ctrl_c_and_a_frozen_process() {
     assert_eq!((end.state, end.current_ma, end.underruns), (State::Disarmed, 0.0, 0), "{}", told(&output));
 
     let bench = Bench::start(Wrong::default());
-    let child = run(folder.path(), "serial-run", &bench.path);
+    let child = run(folder.path(), "serial-run", &bench.path, &[]);
     wait_for(&bench, State::Stimulating);
     let stopped_s = bench.now_s();
     // SAFETY: a signal to a child of this test.
@@ -93,7 +94,7 @@ fn a_session_a_ctrl_c_and_a_frozen_process() {
     assert!(zero_s < 1.5 && bench.newest().state == State::Disarmed, "{zero_s} s\n{}", told(&output));
 
     let bench = Bench::start(Wrong::default());
-    let child = run(folder.path(), "serial-run", &bench.path);
+    let child = run(folder.path(), "serial-run", &bench.path, &[]);
     wait_for(&bench, State::Stimulating);
     let frozen_s = bench.now_s();
     // SAFETY: as above.
@@ -111,4 +112,15 @@ fn a_session_a_ctrl_c_and_a_frozen_process() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", told(&output));
     assert!(bench.after(frozen_s + 1.0).0 == 0.0, "current after the fault");
+
+    // The next run does not clear what this one has left behind, unless somebody says so.
+    let output = run(folder.path(), "serial-run", &bench.path, &[]).wait_with_output().unwrap();
+    let words = told(&output);
+    assert_eq!(output.status.code(), Some(4), "{words}");
+    assert!(words.contains("is latched from before") && words.contains("--clear-fault"), "{words}");
+    assert_eq!(bench.newest().state, State::Fault);
+    let clear = ["--clear-fault", "--seconds", "1"];
+    let output = run(folder.path(), "serial-run", &bench.path, &clear).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    assert_eq!(bench.newest().state, State::Disarmed);
 }

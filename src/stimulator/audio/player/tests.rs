@@ -6,7 +6,7 @@ use ringbuf::{HeapRb, traits::Split};
 
 use super::*;
 use crate::stimulator::{
-    Delivered, FaultCode, Limits, State, Status, Stimulator, StimulatorError,
+    Delivered, FaultCode, Latched, Limits, State, Status, Stimulator, StimulatorError,
     linked::{Line, LinkSettings, Linked},
 };
 
@@ -117,7 +117,7 @@ impl Host {
     fn armed(rolloff_hz: Option<f64>) -> Self {
         let link = LinkSettings { queue_s: 0.2, batch: 8, silent_after_s: 2.5 };
         let mut s = Linked::new(Bench::new(rolloff_hz), link);
-        s.connect(&LIMITS, 0.0).unwrap();
+        s.connect(&LIMITS, Latched::Refuse, 0.0).unwrap();
         let now_s = s.line().due_s;
         s.arm(now_s).unwrap();
         Self { s, now_s, next: 0 }
@@ -198,7 +198,7 @@ fn a_shorter_one_is_an_underrun_that_comes_back_by_its_ramp() {
 fn with_the_relay_open_a_gap_is_nothing() {
     let link = LinkSettings { queue_s: 0.2, batch: 8, silent_after_s: 2.5 };
     let mut s = Linked::new(Bench::new(None), link);
-    s.connect(&LIMITS, 0.0).unwrap();
+    s.connect(&LIMITS, Latched::Refuse, 0.0).unwrap();
     let now_s = s.line().due_s + 2.0;
     s.line_mut().due_s = now_s;
     let status = s.poll(now_s, &mut |_| {});
