@@ -8,7 +8,7 @@ mod serial_support;
 use std::{
     path::Path,
     process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serial_support::{Bench, Wrong};
@@ -66,6 +66,38 @@ fn wait_for(bench: &Bench, state: State) {
 
 fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The day has 7 s left: the run ends its current then, in mid-block, and not at the block's end.
+#[test]
+fn the_days_limit_ends_a_run_in_mid_block() {
+    let _eeg = Eeg::start("daily-run");
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = folder.path().join("recordings");
+    std::fs::create_dir_all(&recordings).unwrap();
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let participant = tras::config::Config::default().record.participant;
+    let entry = serde_json::json!({
+        "participant": participant, "ended_unix_s": now_s - 3_600.0, "active_s": 3_593.0,
+    });
+    std::fs::write(recordings.join("dose.jsonl"), format!("{entry}\n")).unwrap();
+    let bench = Bench::start(Wrong::default());
+    let output = run(folder.path(), "daily-run", &bench.path, &[]).wait_with_output().unwrap();
+    let words = told(&output);
+    assert_eq!(output.status.code(), Some(4), "{words}");
+    assert!(words.contains("limits.daily_min reached after 7 s of this run: ramped down"), "{words}");
+    let summary: serde_json::Value =
+        serde_json::from_str(String::from_utf8_lossy(&output.stdout).lines().last().unwrap()).unwrap();
+    let given_s = summary["stimulation_seconds"].as_f64().unwrap();
+    println!("daily limit: {given_s:.2} s of the 7 that were left, and a ramp of 1 s");
+    assert!((7.0..8.5).contains(&given_s), "{words}");
+    assert!(bench.after(0.0).0 > 0.2 && bench.newest().state == State::Disarmed);
+    // And it is on record: the day is full now.
+    let ledger = std::fs::read_to_string(recordings.join("dose.jsonl")).unwrap();
+    assert!(ledger.lines().count() > 1, "{ledger}");
+    let output = run(folder.path(), "daily-run", &bench.path, &[]).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert!(told(&output).contains("come back tomorrow"), "{}", told(&output));
 }
 
 #[test]
