@@ -41,7 +41,7 @@ fn run(folder: &Path, stream: &str, port: &str, more: &[&str]) -> Child {
     let file = folder.join("session.toml");
     let text = format!(
         "[stream]\nname = \"{stream}\"\n[stimulation]\nenabled = true\nexponent = 1.0\nramp_up_s = 5\n\
-         ramp_down_s = 5\nblock_s = 14\nblocks = 1\nbaseline_s = 2\nelectrode_area_cm2 = 35\n\
+         ramp_down_s = 5\nblock_s = 14\ngap_s = 30\nblocks = 1\nbaseline_s = 2\nelectrode_area_cm2 = 35\n\
          [stimulator]\nkind = \"serial\"\nport = \"{port}\"\n[record]\ndir = \"{}\"\n",
         folder.join("recordings").display()
     );
@@ -82,7 +82,8 @@ fn the_days_limit_ends_a_run_in_mid_block() {
     });
     std::fs::write(recordings.join("dose.jsonl"), format!("{entry}\n")).unwrap();
     let bench = Bench::start(Wrong::default());
-    let output = run(folder.path(), "daily-run", &bench.path, &[]).wait_with_output().unwrap();
+    let output =
+        run(folder.path(), "daily-run", &bench.path, &["--seconds", "14"]).wait_with_output().unwrap();
     let words = told(&output);
     assert_eq!(output.status.code(), Some(4), "{words}");
     assert!(words.contains("limits.daily_min reached after 7 s of this run: ramped down"), "{words}");
@@ -91,7 +92,11 @@ fn the_days_limit_ends_a_run_in_mid_block() {
     let given_s = summary["stimulation_seconds"].as_f64().unwrap();
     println!("daily limit: {given_s:.2} s of the 7 that were left, and a ramp of 1 s");
     assert!((7.0..8.5).contains(&given_s), "{words}");
-    assert!(bench.after(0.0).0 > 0.2 && bench.newest().state == State::Disarmed);
+    let (largest_ma, end) = (bench.after(0.0).0, bench.newest());
+    assert!(
+        largest_ma > 0.1 && (end.state, end.current_ma) == (State::Disarmed, 0.0),
+        "{largest_ma}, {end:?}"
+    );
     // And it is on record: the day is full now.
     let ledger = std::fs::read_to_string(recordings.join("dose.jsonl")).unwrap();
     assert!(ledger.lines().count() > 1, "{ledger}");
