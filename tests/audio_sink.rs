@@ -14,7 +14,7 @@ use audio_support::{Capture, RATE_HZ, Server, case, rms, run};
 use tras::{
     noise::{Noise, Parameters, measure::Welch},
     stimulator::{
-        Delivered, Limits, State, Status, Stimulator, StimulatorError, Stop,
+        Delivered, FaultCode, Latched, Limits, State, Status, Stimulator, StimulatorError, Stop,
         audio::{AudioSettings, AudioStimulator},
     },
 };
@@ -56,7 +56,7 @@ impl Host {
     fn armed() -> Self {
         let mut s = AudioStimulator::at(settings());
         let began = Instant::now();
-        assert_eq!(s.connect(&LIMITS, 0.0).unwrap(), LIMITS);
+        assert_eq!(s.connect(&LIMITS, Latched::Refuse, 0.0).unwrap(), LIMITS);
         println!("{:?}", s.opened());
         let mut host = Self { s, began, played_ma: Vec::new(), delivered: Vec::new(), error: None };
         let now_s = host.now_s();
@@ -184,7 +184,18 @@ fn noise(dir: &Path, chi: f64) {
     assert!(!long || (got - chi).abs() < 0.05, "captured {got} of {chi}");
 }
 
-/// This process is stopped, as a machine that is too busy stops it: host and callback at once.
+/// Stops a process for so long.
+fn stop_for(pid: u32, seconds: f64) -> std::process::Child {
+    let script = format!("kill -STOP {pid}; sleep {seconds}; kill -CONT {pid}");
+    Command::new("sh").args(["-c", &script]).spawn().unwrap()
+}
+
+/// Milliseconds from `from` to the last frame that is not zero.
+fn last_ms(heard: &[f32], from: usize) -> f64 {
+    heard.iter().rposition(|v| *v != 0.0).unwrap_or(0).saturating_sub(from) as f64 / RATE_HZ * 1e3
+}
+
+/// This process is stopped for a moment, as a machine that is too busy stops it: host and callback at once.
 fn underrun(dir: &Path) {
     let _server = Server::start(dir).unwrap();
     let mut host = Host::armed();
@@ -192,9 +203,7 @@ fn underrun(dir: &Path) {
     host.sine(6.0);
     let (before, from) = (host.poll().underruns, capture.heard());
     host.sine(0.5);
-    let pid = std::process::id();
-    let script = format!("kill -STOP {pid}; sleep 0.5; kill -CONT {pid}");
-    let mut stopper = std::process::Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    let mut stopper = stop_for(std::process::id(), 0.13);
     let status = host.sine(5.0);
     stopper.wait().unwrap();
     let [_, heard] = capture.stop();
@@ -213,21 +222,94 @@ fn underrun(dir: &Path) {
         host.error
     );
     // Silence, and after it nothing above the ramp: 10 ms after its start at most 1 % of the amplitude.
-    let silent = (RATE_HZ * 0.05) as usize;
+    let silent = (RATE_HZ * 0.04) as usize;
     let mut run = 0;
     let back = heard.iter().enumerate().skip(from).filter_map(|(k, v)| {
         let was = run;
         run = if *v == 0.0 { run + 1 } else { 0 };
-        (run == 0 && was > silent).then_some(k)
+        (run == 0 && was > silent).then_some((k, was))
     });
-    let back: Vec<usize> = back.collect();
-    println!("underrun: back at {back:?}");
+    let back: Vec<(usize, usize)> = back.collect();
+    println!("underrun: back at frame, after frames of silence: {back:?}");
     assert!(!back.is_empty());
-    for k in back {
+    for (k, _) in back {
         let start = heard[k..k + (0.010 * RATE_HZ) as usize].iter().fold(0.0_f32, |m, v| m.max(v.abs()));
         assert!(start < 0.01 * 0.225, "it comes back with {start}");
     }
     assert!((rms(&heard[heard.len() - 24_000..]) / (0.225 / 2_f64.sqrt()) - 1.0).abs() < 0.02);
+}
+
+/// Longer than the heartbeat limit: the device has given the host up, and nothing comes back by itself.
+fn stopped(dir: &Path) {
+    let _server = Server::start(dir).unwrap();
+    let mut host = Host::armed();
+    let capture = Capture::start(dir);
+    host.sine(6.0);
+    let from = capture.heard();
+    stop_for(std::process::id(), 0.5).wait().unwrap();
+    let status = host.sine(3.5);
+    let [_, heard] = capture.stop();
+    let last = last_ms(&heard, from);
+    println!("stopped: last current {last:.0} ms after the stop, {:?}, {:?}", status.state, status.fault);
+    assert!(rms(&heard[from - 24_000..from]) > 0.1);
+    assert!(heard.len() - from > (3.0 * RATE_HZ) as usize && last < 300.0, "{last} ms");
+    assert_eq!(status.state, State::Fault, "{status:?}");
+    assert_eq!(status.fault.unwrap().code, FaultCode::Heartbeat);
+    assert!(matches!(host.error, Some(StimulatorError::Refused { .. })), "{:?}", host.error);
+}
+
+/// The server is stopped for a second; this process lives and goes on queueing.
+fn server_stopped(dir: &Path) {
+    let server = Server::start(dir).unwrap();
+    let mut host = Host::armed();
+    let capture = Capture::start(dir);
+    host.sine(6.0);
+    let from = capture.heard();
+    let mut stopper = stop_for(server.pid(), 1.0);
+    let status = host.sine(5.0);
+    stopper.wait().unwrap();
+    let [_, heard] = capture.stop();
+    let last = last_ms(&heard, from);
+    println!(
+        "server_stopped: last current {last:.0} ms after the stop, {:?}, {:?}, {:?}",
+        status.state, status.fault, status.lost
+    );
+    // What lay in the server's own buffers is played when it wakes, and nothing after.
+    assert!(rms(&heard[from - 24_000..from]) > 0.1);
+    assert!(heard.len() - from > (3.0 * RATE_HZ) as usize && last < 1_400.0, "{last} ms");
+    assert!(status.fault.is_some() || status.lost.is_some(), "{status:?}");
+}
+
+/// The output is taken away in mid-block.
+fn removed(dir: &Path) {
+    let _server = Server::start(dir).unwrap();
+    let mut host = Host::armed();
+    host.sine(6.0);
+    let pactl = |args: &[&str]| {
+        let done = Command::new("pactl").args(args).stdout(Stdio::null()).status().unwrap();
+        assert!(done.success(), "pactl {args:?}");
+    };
+    pactl(&["unload-module", "module-null-sink"]);
+    let status = host.sine(3.0);
+    println!("removed: {:?}, {:?}, {:?}", status.lost, status.fault, host.error);
+    assert!(status.lost.is_some() || status.fault.is_some(), "{status:?}");
+    // Plugged in again: nothing is played into it.
+    pactl(&[
+        "load-module",
+        "module-null-sink",
+        "sink_name=stim",
+        "rate=48000",
+        "channels=2",
+        "format=float32le",
+    ]);
+    let capture = Capture::start(dir);
+    host.sine(3.0);
+    let [_, heard] = capture.stop();
+    println!("removed: heard {:.1} s of the new one", heard.len() as f64 / RATE_HZ);
+    assert!(heard.len() > (0.5 * RATE_HZ) as usize, "the sink is back");
+    assert!(rms(&heard) == 0.0, "{}", rms(&heard));
+    let now_s = host.now_s();
+    assert!(host.s.arm(now_s).is_err());
 }
 
 /// The stimulate thread is frozen, the callback lives: the device's own heartbeat ends the current.
@@ -268,13 +350,15 @@ fn server_killed(dir: &Path) {
     // A person connects anew, and only then may it be armed.
     let now_s = host.now_s();
     assert!(host.s.arm(now_s).is_err());
-    host.s.connect(&LIMITS, now_s).unwrap();
+    host.s.connect(&LIMITS, Latched::Refuse, now_s).unwrap();
     host.s.arm(host.now_s()).unwrap();
 }
 
 fn refused(dir: &Path) {
     let _server = Server::start(dir).unwrap();
-    let refusal = |settings: AudioSettings| AudioStimulator::at(settings).connect(&LIMITS, 0.0).unwrap_err();
+    let refusal = |settings: AudioSettings| {
+        AudioStimulator::at(settings).connect(&LIMITS, Latched::Refuse, 0.0).unwrap_err()
+    };
     let absent = refusal(AudioSettings { device: "Scarlett".into(), ..settings() });
     assert!(
         absent.to_string().contains("\"Scarlett\" channel 2: not found: there is no such output"),
@@ -361,6 +445,21 @@ fn noise_comes_out_with_its_exponent() {
 #[test]
 fn an_underrun_is_counted_and_the_current_comes_back_without_a_click() {
     dispatch("underrun", underrun);
+}
+
+#[test]
+fn a_process_that_was_stopped_does_not_come_back() {
+    dispatch("stopped", stopped);
+}
+
+#[test]
+fn a_server_that_was_stopped_does_not_bring_the_current_back() {
+    dispatch("server_stopped", server_stopped);
+}
+
+#[test]
+fn an_output_that_is_removed_in_mid_block_is_a_loss_for_good() {
+    dispatch("removed", removed);
 }
 
 #[test]

@@ -126,6 +126,8 @@ fn any_line() -> impl Strategy<Value = String> {
         "exponent",
         "band_hz",
         "active_min",
+        "start_kohm",
+        "electrode_kohm",
         "enabled",
         "seed",
         "channels",
@@ -167,6 +169,29 @@ fn what_check_prints_can_be_read_back_and_tells_the_dose() {
 }
 
 #[test]
+fn check_cautions_of_what_was_not_measured_and_of_what_will_be_cut_off() {
+    let text = "[stimulation]\nenabled = true\nelectrode_area_cm2 = 35\nblocks = 1\n[stimulator]\nkind = \"audio\"\n\
+                device = \"out\"\nchannel = 1\nscale_ma_per_v = 2\nfull_scale_v = 1\nexternal_limits = true\n";
+    let said = |text: &str| tras::cli::check::summary(&Config::from_str(text, "any").unwrap());
+    let plain = said(text);
+    assert!(plain.contains("no impedance is on record") && !plain.contains("cut off"), "{plain}");
+    let measured = said(&text.replace("blocks", "electrode_kohm = [5.5, 4.8]\nblocks"));
+    assert!(!measured.contains("no impedance is on record"), "{measured}");
+    assert!(measured.contains("electrode_kohm = [5.5, 4.8]"), "{measured}");
+    // At 1 Hz steep noise of 0.5 Hz and above needs 1.51 times its current: 0.5 / 1.51.
+    let boosted = said(&format!("{text}rolloff_hz = 1.0\n"));
+    let advice = boosted.split("set at most ").nth(1).unwrap_or_else(|| panic!("{boosted}"));
+    let fitting_ma: f64 = advice.split_whitespace().next().unwrap().parse().unwrap();
+    assert!((0.32..0.34).contains(&fitting_ma), "{boosted}");
+    let fits = said(
+        &format!("{text}rolloff_hz = 1.0\n").replace("blocks", &format!("peak_ma = {fitting_ma}\nblocks")),
+    );
+    assert!(!fits.contains("cut off"), "{fits}");
+    // What is simulated needs nobody's measurement.
+    assert!(!said("[stimulation]\nenabled = true\n").contains("electrode_kohm:"));
+}
+
+#[test]
 fn the_exit_code_tells_whether_the_file_is_good() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let run = |file: &str| tras::cli::check::run(&tras::cli::check::CheckArgs { config: folder.join(file) });
@@ -204,12 +229,16 @@ proptest! {
         let (s, l) = (&config.stimulation, &config.limits);
         prop_assert!(s.peak_ma > 0.0 && s.peak_ma <= 1.0 && l.peak_ma > 0.0 && l.peak_ma <= 1.0);
         prop_assert!(l.dc_max_ua <= 20.0 && l.slew_ma_per_ms <= 0.5 && l.net_charge_mc <= 1.0);
+        prop_assert!(l.start_kohm <= 20.0 && l.mismatch_kohm <= 6.0);
         prop_assert!(l.total_charge_c <= 4.8 && l.active_min <= 60.0 && l.daily_min <= 60.0 && l.heartbeat_ms <= 250.0);
         prop_assert!((0.0..=3.0).contains(&s.exponent) && s.ramp_up_s >= 5.0 && s.ramp_down_s >= 5.0);
         prop_assert!(s.gap_s >= 30.0 && s.blind_gap_s >= 1.0 && s.band_hz[0] >= 0.1 && s.band_hz[1] <= 640.0);
         if s.enabled {
             let plan = config.plan();
             prop_assert!(s.peak_ma <= l.peak_ma && plan.active_s <= 60.0 * l.active_min + 1e-6);
+            if let Some([one, other]) = s.electrode_kohm {
+                prop_assert!(one.max(other) <= l.start_kohm && (one - other).abs() <= l.mismatch_kohm + 1e-6);
+            }
             prop_assert!(plan.charge_c <= l.total_charge_c && plan.density_ma_cm2 <= 0.03);
         }
     }

@@ -21,7 +21,7 @@ use tras::runtime::stages::stimulate::StimulateStage;
 use tras::runtime::watch::CurrentWatch;
 use tras::simulation::source::SimulatedSource;
 use tras::stimulator::simulated::{Settings, SimulatedStimulator};
-use tras::stimulator::{Delivered, Limits, State, Status, Stimulator, StimulatorError, Stop};
+use tras::stimulator::{Delivered, Latched, Limits, State, Status, Stimulator, StimulatorError, Stop};
 
 thread_local! {
     /// Whether this thread is inside a stage.
@@ -180,8 +180,8 @@ impl Stimulator for Breaking {
     fn rate_hz(&self) -> f64 {
         self.inner.rate_hz()
     }
-    fn connect(&mut self, wanted: &Limits, now_s: f64) -> Result<Limits, StimulatorError> {
-        self.inner.connect(wanted, now_s)
+    fn connect(&mut self, wanted: &Limits, latched: Latched, now_s: f64) -> Result<Limits, StimulatorError> {
+        self.inner.connect(wanted, latched, now_s)
     }
     fn arm(&mut self, now_s: f64) -> Result<(), StimulatorError> {
         self.inner.arm(now_s)
@@ -223,6 +223,7 @@ fn built(method: &str) -> Built {
         record: None,
         wall_clock: None,
         patience_s: 1.0,
+        clear_fault: false,
     }
 }
 
@@ -239,7 +240,7 @@ fn run(built: &Built, broken: Broken) -> (Vec<Note>, u64) {
     let controller = built.controller().unwrap();
     let decision = controller.decision();
     let mut inner = SimulatedStimulator::simulated(Settings::default());
-    inner.connect(&built.limits().to_device(), START_S).unwrap();
+    inner.connect(&built.limits().to_device(), Latched::Refuse, START_S).unwrap();
     let device = Breaking { inner, broken };
     let rate_hz = device.rate_hz();
     let current = match broken {

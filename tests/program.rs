@@ -8,7 +8,10 @@ mod program_support;
 
 use program_support::{Lab, Run, Session, assert_contract, sleep_s, wait_for};
 use std::path::Path;
-use tras::recorder::check;
+use tras::{
+    noise::{Parameters, profile::check_seed},
+    recorder::check,
+};
 
 const SIMULATE: &str = "simulate --name sim --seed 5 --channels 4";
 
@@ -128,7 +131,8 @@ fn run_monitor_and_demo_keep_the_contract_of_json() {
 
 /// A run that stimulates at full amplitude, and the folder that it records in.
 fn in_mid_burst(lab: &Lab) -> (Run, std::path::PathBuf) {
-    let config = lab.write("burst.toml", BURST);
+    // Without outlets: several such runs at once would use up LSL's ports on a machine.
+    let config = lab.write("burst.toml", &format!("{BURST}[outlets]\nenabled = false\n"));
     let run = lab.run(&format!("run --headless --json --record r -c {}", config.display()));
     let folder = lab.folder().join("r/p-001");
     wait_for("full amplitude in the recording", 40.0, || {
@@ -139,12 +143,82 @@ fn in_mid_burst(lab: &Lab) -> (Run, std::path::PathBuf) {
     (run, folder)
 }
 
+/// The largest |current| between two moments of a recording.
+fn flowed(session: &Session, from_s: f64, to_s: f64) -> f64 {
+    let (current, stamps_s) = session.numbers("current");
+    let within = current.iter().zip(&stamps_s).filter(|(_, s)| (from_s..to_s).contains(*s));
+    within.fold(0.0_f64, |most, (ma, _)| most.max(ma.abs()))
+}
+
 #[test]
 fn sigterm_in_mid_burst_ramps_down_closes_the_files_and_ends_with_0() {
+    ramps_down(libc::SIGTERM);
+}
+
+/// The terminal was closed.
+#[test]
+fn sighup_in_mid_burst_ramps_down_closes_the_files_and_ends_with_0() {
+    ramps_down(libc::SIGHUP);
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_the_ramp() {
     let lab = Lab::new();
     let _sim = lab.start(SIMULATE);
     let (mut run, folder) = in_mid_burst(&lab);
+    run.signal(libc::SIGINT);
+    sleep_s(0.3);
     run.signal(libc::SIGTERM);
+    let summary = run.summary(0, 15.0);
+    assert_contract(&summary);
+    check(&folder.join("session.xdf")).unwrap();
+    let session = Session::open(&folder);
+    let halted_s = session.when("halted", "why", "stopped by the operator");
+    // The stimulate stage and the loop each say the first, only the former the second.
+    let [asked_s, _, again_s] = halted_s[..] else { panic!("{halted_s:?}") };
+    println!("second signal after {:.3} s", again_s - asked_s);
+    assert!((0.2..0.6).contains(&(again_s - asked_s)), "{halted_s:?}");
+    assert!(flowed(&session, asked_s, again_s - 0.05) > 0.03, "the first one ramps");
+    // A turn of the thread, and no ramp of a second.
+    assert_eq!(flowed(&session, again_s + 0.005, f64::INFINITY), 0.0);
+}
+
+#[test]
+fn a_seed_whose_noise_clips_too_much_is_refused_before_the_run() {
+    let lab = Lab::new();
+    // Noise so slow has in ten minutes either no sample beyond three sigma or many.
+    let parameters = Parameters { exponent: 3.0, band_hz: (0.1, 3.0), peak_ma: 0.02 };
+    let seed = (1..200).find(|&seed| check_seed(&parameters, 2_000.0, seed, 1_200_000).is_err()).unwrap();
+    let slow = BURST.replace(
+        "peak_ma = 0.4\nramp",
+        "peak_ma = 0.02\nexponent = 3\nband_hz = [0.1, 3]\noverride_band = true\nramp",
+    );
+    let config = lab.write("slow.toml", &slow);
+    let says = format!("seed = {seed}: clips");
+    refused(&lab, &format!("run --no-record --seed {seed} -c {}", config.display()), 2, &says);
+}
+
+#[test]
+fn a_mean_current_beyond_the_warning_is_told_at_the_end() {
+    let lab = Lab::new();
+    for (limit, warns) in [("dc_warn_ua = 0.1", true), ("dc_warn_ua = 20", false)] {
+        let config = lab.write("dc.toml", &BURST.replace("[limits]\n", &format!("[limits]\n{limit}\n")));
+        let mut run = lab
+            .run(&format!("demo --virtual --json --seconds 40 --seed 3 --no-record -c {}", config.display()));
+        let summary = run.summary(0, 30.0);
+        let warnings = summary["warnings"].to_string();
+        let reached_ua = summary["current_dc_ua"].as_f64().unwrap();
+        assert!((0.1..20.0).contains(&reached_ua), "{summary}");
+        assert_eq!(warnings.contains("the mean current over 10 s reached"), warns, "{limit}: {warnings}");
+        assert_eq!(warnings.contains("limits.dc_warn_ua = 0.1"), warns, "{limit}: {warnings}");
+    }
+}
+
+fn ramps_down(signal: i32) {
+    let lab = Lab::new();
+    let _sim = lab.start(SIMULATE);
+    let (mut run, folder) = in_mid_burst(&lab);
+    run.signal(signal);
     let summary = run.summary(0, 15.0);
     assert_contract(&summary);
     assert_eq!(summary["faults"].as_array().unwrap().len(), 0, "{summary}");
@@ -156,11 +230,8 @@ fn sigterm_in_mid_burst_ramps_down_closes_the_files_and_ends_with_0() {
     let session = Session::open(&folder);
     let halted_s = session.when("halted", "why", "stopped by the operator");
     let stopped_s = *halted_s.first().expect("the stop is recorded");
-    let (current, stamps_s) = session.numbers("current");
-    let flowed = |from_s: f64, to_s: f64| {
-        let within = current.iter().zip(&stamps_s).filter(|(_, s)| (from_s..to_s).contains(*s));
-        within.fold(0.0_f64, |most, (ma, _)| most.max(ma.abs()))
-    };
+    let flowed = |from_s: f64, to_s: f64| flowed(&session, from_s, to_s);
+    let current = session.numbers("current").0;
     // At full amplitude before, down within the ramp of 1 s and what the device had queued, and no step on the way.
     assert!(flowed(stopped_s - 1.0, stopped_s) > 0.1);
     assert!(flowed(stopped_s, stopped_s + 0.5) > 0.03, "a ramp, not a cut");

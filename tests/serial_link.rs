@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serial_support::{Bench, LIMITS, Wrong, stranger};
 use tras::stimulator::{
-    Delivered, FaultCode, Limits, State, Status, Stimulator, StimulatorError, Stop,
+    Delivered, FaultCode, Latched, Limits, State, Status, Stimulator, StimulatorError, Stop,
     serial::{Place, SerialStimulator},
 };
 
@@ -48,7 +48,7 @@ impl Host {
     /// Connected and armed.
     fn armed(bench: &Bench) -> Self {
         let mut host = Self { began: bench.began, ..Self::new(&bench.path) };
-        assert_eq!(host.s.connect(&LIMITS, host.now_s()).unwrap(), LIMITS);
+        assert_eq!(host.s.connect(&LIMITS, Latched::Refuse, host.now_s()).unwrap(), LIMITS);
         host.s.arm(host.now_s()).unwrap();
         host
     }
@@ -148,7 +148,7 @@ fn the_fill_of_the_queue_is_known() {
         let bench = Bench::start(Wrong::default());
         let mut host = Host { began: bench.began, ..Host::new(&bench.path) };
         host.s = SerialStimulator::at(Place::Path(bench.path.clone()), queue_s);
-        host.s.connect(&LIMITS, host.now_s()).unwrap();
+        host.s.connect(&LIMITS, Latched::Refuse, host.now_s()).unwrap();
         host.s.arm(host.now_s()).unwrap();
         host.run(0.5);
         let mut fills_ms = Vec::new();
@@ -248,8 +248,10 @@ fn a_frozen_host_does_not_keep_the_device_alive() {
     assert_eq!((status.state, bench.newest().current_ma), (State::Fault, 0.0));
     assert!(matches!(host.error, Some(StimulatorError::Refused { .. })), "{:?}", host.error);
     assert!(host.s.arm(host.now_s()).is_err());
-    // A person connects anew.
-    host.s.connect(&LIMITS, host.now_s()).unwrap();
+    // A person says that it may be cleared, and connects anew.
+    let refusal = host.s.connect(&LIMITS, Latched::Refuse, host.now_s()).unwrap_err();
+    assert!(matches!(refusal, StimulatorError::Faulted { code, .. } if code == fault.code), "{refusal}");
+    host.s.connect(&LIMITS, Latched::Clear, host.now_s()).unwrap();
     host.s.arm(host.now_s()).unwrap();
     assert_eq!(host.watch(0.1).state, State::Armed);
 }
@@ -288,12 +290,12 @@ fn a_device_that_falls_silent_is_lost_within_half_a_second() {
 fn limits_altered_in_flight_are_refused_by_name() {
     let bench = Bench::start(Wrong { alter_limits: true, ..Wrong::default() });
     let mut host = Host::new(&bench.path);
-    let error = host.s.connect(&LIMITS, 0.0).unwrap_err();
+    let error = host.s.connect(&LIMITS, Latched::Refuse, 0.0).unwrap_err();
     assert!(error.to_string().contains("it echoes peak_ma = 2, asked for 0.5"), "{error}");
     assert!(host.s.arm(0.1).is_err());
     let beyond = Limits { active_s: 7_200.0, ..LIMITS };
     let bench = Bench::start(Wrong::default());
-    let error = Host::new(&bench.path).s.connect(&beyond, 0.0).unwrap_err();
+    let error = Host::new(&bench.path).s.connect(&beyond, Latched::Refuse, 0.0).unwrap_err();
     assert!(error.to_string().contains("active_s = 3600, asked for 7200"), "{error}");
 }
 
@@ -318,11 +320,11 @@ fn whatever_else_is_at_a_port_is_refused_within_two_seconds() {
     for (wanted, talk) in cases {
         let (path, _stop) = stranger(talk);
         let began = Instant::now();
-        let error = Host::new(&path).s.connect(&LIMITS, 5.0).unwrap_err();
+        let error = Host::new(&path).s.connect(&LIMITS, Latched::Refuse, 5.0).unwrap_err();
         assert!(began.elapsed() < Duration::from_millis(2_200), "{:?}", began.elapsed());
         assert!(matches!(error, StimulatorError::NotFound { .. }), "{error:?}");
         assert!(error.to_string().contains(wanted) && error.to_string().contains(&path), "{error}");
     }
-    let error = Host::new("/dev/there-is-no-such-port").s.connect(&LIMITS, 0.0).unwrap_err();
+    let error = Host::new("/dev/there-is-no-such-port").s.connect(&LIMITS, Latched::Refuse, 0.0).unwrap_err();
     assert!(error.to_string().contains("/dev/there-is-no-such-port: not found"), "{error}");
 }

@@ -8,7 +8,7 @@ mod serial_support;
 use std::{
     path::Path,
     process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serial_support::{Bench, Wrong};
@@ -37,17 +37,18 @@ impl Drop for Eeg {
     }
 }
 
-fn run(folder: &Path, stream: &str, port: &str) -> Child {
+fn run(folder: &Path, stream: &str, port: &str, more: &[&str]) -> Child {
     let file = folder.join("session.toml");
     let text = format!(
         "[stream]\nname = \"{stream}\"\n[stimulation]\nenabled = true\nexponent = 1.0\nramp_up_s = 5\n\
-         ramp_down_s = 5\nblock_s = 14\nblocks = 1\nbaseline_s = 2\nelectrode_area_cm2 = 35\n\
+         ramp_down_s = 5\nblock_s = 14\ngap_s = 30\nblocks = 1\nbaseline_s = 2\nelectrode_area_cm2 = 35\n\
          [stimulator]\nkind = \"serial\"\nport = \"{port}\"\n[record]\ndir = \"{}\"\n",
         folder.join("recordings").display()
     );
     std::fs::write(&file, text).unwrap();
     Command::new(env!("CARGO_BIN_EXE_tras"))
         .args(["run", "--headless", "--json", "--no-record", "-c", file.to_str().unwrap()])
+        .args(more)
         .env("LSLAPICFG", common_lsl::session())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -67,13 +68,50 @@ fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
+/// The day has 7 s left: the run ends its current then, in mid-block, and not at the block's end.
+#[test]
+fn the_days_limit_ends_a_run_in_mid_block() {
+    let _eeg = Eeg::start("daily-run");
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = folder.path().join("recordings");
+    std::fs::create_dir_all(&recordings).unwrap();
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let participant = tras::config::Config::default().record.participant;
+    let entry = serde_json::json!({
+        "participant": participant, "ended_unix_s": now_s - 3_600.0, "active_s": 3_593.0,
+    });
+    std::fs::write(recordings.join("dose.jsonl"), format!("{entry}\n")).unwrap();
+    let bench = Bench::start(Wrong::default());
+    let output =
+        run(folder.path(), "daily-run", &bench.path, &["--seconds", "14"]).wait_with_output().unwrap();
+    let words = told(&output);
+    assert_eq!(output.status.code(), Some(4), "{words}");
+    assert!(words.contains("limits.daily_min reached after 7 s of this run: ramped down"), "{words}");
+    let summary: serde_json::Value =
+        serde_json::from_str(String::from_utf8_lossy(&output.stdout).lines().last().unwrap()).unwrap();
+    let given_s = summary["stimulation_seconds"].as_f64().unwrap();
+    println!("daily limit: {given_s:.2} s of the 7 that were left, and a ramp of 1 s");
+    assert!((7.0..8.5).contains(&given_s), "{words}");
+    let (largest_ma, end) = (bench.after(0.0).0, bench.newest());
+    assert!(
+        largest_ma > 0.1 && (end.state, end.current_ma) == (State::Disarmed, 0.0),
+        "{largest_ma}, {end:?}"
+    );
+    // And it is on record: the day is full now.
+    let ledger = std::fs::read_to_string(recordings.join("dose.jsonl")).unwrap();
+    assert!(ledger.lines().count() > 1, "{ledger}");
+    let output = run(folder.path(), "daily-run", &bench.path, &[]).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert!(told(&output).contains("come back tomorrow"), "{}", told(&output));
+}
+
 #[test]
 fn a_session_a_ctrl_c_and_a_frozen_process() {
     let _eeg = Eeg::start("serial-run");
     let folder = tempfile::tempdir().unwrap();
 
     let bench = Bench::start(Wrong::default());
-    let output = run(folder.path(), "serial-run", &bench.path).wait_with_output().unwrap();
+    let output = run(folder.path(), "serial-run", &bench.path, &[]).wait_with_output().unwrap();
     let (largest_ma, _) = bench.after(0.0);
     assert!(output.status.success(), "{}", told(&output));
     assert!((0.2..=0.5).contains(&largest_ma), "{largest_ma}\n{}", told(&output));
@@ -81,7 +119,7 @@ fn a_session_a_ctrl_c_and_a_frozen_process() {
     assert_eq!((end.state, end.current_ma, end.underruns), (State::Disarmed, 0.0, 0), "{}", told(&output));
 
     let bench = Bench::start(Wrong::default());
-    let child = run(folder.path(), "serial-run", &bench.path);
+    let child = run(folder.path(), "serial-run", &bench.path, &[]);
     wait_for(&bench, State::Stimulating);
     let stopped_s = bench.now_s();
     // SAFETY: a signal to a child of this test.
@@ -93,7 +131,7 @@ fn a_session_a_ctrl_c_and_a_frozen_process() {
     assert!(zero_s < 1.5 && bench.newest().state == State::Disarmed, "{zero_s} s\n{}", told(&output));
 
     let bench = Bench::start(Wrong::default());
-    let child = run(folder.path(), "serial-run", &bench.path);
+    let child = run(folder.path(), "serial-run", &bench.path, &[]);
     wait_for(&bench, State::Stimulating);
     let frozen_s = bench.now_s();
     // SAFETY: as above.
@@ -111,4 +149,15 @@ fn a_session_a_ctrl_c_and_a_frozen_process() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", told(&output));
     assert!(bench.after(frozen_s + 1.0).0 == 0.0, "current after the fault");
+
+    // The next run does not clear what this one has left behind, unless somebody says so.
+    let output = run(folder.path(), "serial-run", &bench.path, &[]).wait_with_output().unwrap();
+    let words = told(&output);
+    assert_eq!(output.status.code(), Some(4), "{words}");
+    assert!(words.contains("is latched from before") && words.contains("--clear-fault"), "{words}");
+    assert_eq!(bench.newest().state, State::Fault);
+    let clear = ["--clear-fault", "--seconds", "1"];
+    let output = run(folder.path(), "serial-run", &bench.path, &clear).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    assert_eq!(bench.newest().state, State::Disarmed);
 }

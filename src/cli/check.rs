@@ -86,7 +86,7 @@ pub fn summary(config: &Config) -> String {
     } else {
         writeln!(text, "# no stimulation")
     };
-    for warning in &plan.warnings {
+    for warning in plan.cautions.iter().chain(&plan.warnings) {
         let _ = writeln!(text, "# warning: {warning}");
     }
     text

@@ -24,6 +24,9 @@ pub struct RunArgs {
     /// LSL stream, over the configuration: a name, or a predicate if it holds a `=`
     #[arg(long, value_name = "NAME|PREDICATE")]
     pub stream: Option<String>,
+    /// Clear a fault that the stimulator has latched in an earlier run; without it such a run is refused
+    #[arg(long)]
+    pub clear_fault: bool,
     /// How it is shown, bounded and recorded
     #[command(flatten)]
     pub options: RunOptions,
@@ -38,7 +41,8 @@ pub fn run(args: &RunArgs) -> Result<(), CliError> {
     if let Some(stream) = &args.stream {
         config.stream.choose(stream);
     }
-    let built = build("run", config, &args.options)?;
+    let mut built = build("run", config, &args.options)?;
+    built.clear_fault = args.clear_fault;
     live(&built, &args.options)
 }
 
@@ -58,6 +62,7 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
         seconds: options.seconds,
         record: None,
         patience_s: 10.0,
+        clear_fault: false,
         wall_clock: Some(now()),
     };
     built.check_seed(asked_for)?;

@@ -8,6 +8,7 @@ use super::{Config, StimulatorKind};
 pub(super) fn check(config: &Config, found: &mut Found<'_>) {
     blocks(config, found);
     output(config, found);
+    electrodes(config, found);
     dose(config, found);
 }
 
@@ -63,6 +64,30 @@ fn output(config: &Config, found: &mut Found<'_>) {
             "stimulator.full_scale_v",
             format!("{volts} V x {scale} mA/V reach {} mA, below peak_ma {}", scale * volts, s.peak_ma),
             "lower stimulation.peak_ma, or use an output or a source with more range".to_owned(),
+        ));
+    }
+}
+
+/// What the operator measured: the device cannot tell the two electrodes apart.
+fn electrodes(config: &Config, found: &mut Found<'_>) {
+    let (s, l) = (&config.stimulation, &config.limits);
+    let Some([one, other]) = s.electrode_kohm else { return };
+    if one.max(other) > l.start_kohm {
+        found.push((
+            "stimulation.electrode_kohm",
+            format!("{} kOhm is above limits.start_kohm, {} kOhm", one.max(other), l.start_kohm),
+            "improve the contact of that electrode and measure again".to_owned(),
+        ));
+    }
+    let mismatch_kohm = (one - other).abs();
+    if mismatch_kohm > l.mismatch_kohm + 1e-9 {
+        found.push((
+            "stimulation.electrode_kohm",
+            format!(
+                "the electrodes differ by {mismatch_kohm:.1} kOhm, limits.mismatch_kohm is {} kOhm",
+                l.mismatch_kohm
+            ),
+            "improve the contact of the worse one and measure again".to_owned(),
         ));
     }
 }

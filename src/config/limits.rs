@@ -24,6 +24,10 @@ pub struct Limits {
     pub active_min: f64,
     /// Longest stimulation in a day, in min (<= 60 min a day: Antal et al.); kept across restarts.
     pub daily_min: f64,
+    /// Impedance above which a burst is ended during its ramp up, in kOhm (<= 10 kOhm: multi-site procedures).
+    pub start_kohm: f64,
+    /// Largest difference of the two electrodes as measured beforehand, in kOhm (<= 3 kOhm: the same).
+    pub mismatch_kohm: f64,
     /// Longest silence of the host before the device ramps down, in ms; the host beats every 50 ms.
     pub heartbeat_ms: f64,
 }
@@ -40,6 +44,8 @@ impl Limits {
             total_charge_c: s.number("total_charge_c", 2.4, within(0.001, 4.8, "C").because(HARD)),
             active_min: s.number("active_min", 40.0, within(0.1, 60.0, "min").because(HARD)),
             daily_min: s.number("daily_min", 60.0, within(0.1, 60.0, "min").because(HARD)),
+            start_kohm: s.number("start_kohm", 10.0, within(1.0, 20.0, "kOhm").because(HARD)),
+            mismatch_kohm: s.number("mismatch_kohm", 3.0, within(0.1, 6.0, "kOhm").because(HARD)),
             // At least two beats of 50 ms, so that one late beat is no fault.
             heartbeat_ms: s.number("heartbeat_ms", 250.0, within(100.0, 250.0, "ms").because(HARD)),
         };

@@ -4,6 +4,7 @@
 //! file with its line. One file a section; `reader` turns TOML into values within bounds, [`checks`] holds
 //! what no section can see alone, [`plan`] adds up what the session would deliver. Nothing here opens a file.
 
+mod cautions;
 pub mod checks;
 pub mod controller;
 mod dose;

@@ -31,8 +31,10 @@ pub struct Plan {
     pub rms_ma: f64,
     /// RMS over the electrode's area, in mA/cm².
     pub density_ma_cm2: f64,
-    /// One sentence each.
+    /// What deserves a second look, one sentence each.
     pub warnings: Vec<String>,
+    /// What an operator must know before current flows: told at the start of a run as well.
+    pub cautions: Vec<String>,
 }
 
 impl Plan {
@@ -49,6 +51,7 @@ impl Plan {
             rms_ma: 0.0,
             density_ma_cm2: 0.0,
             warnings: Vec::new(),
+            cautions: super::cautions::of(config),
         };
         if s.enabled {
             let blocks = f64::from(s.blocks);
@@ -120,7 +123,7 @@ impl Plan {
 }
 
 /// The steepest exponent that the session may use: an adaptive law may go to its bound.
-fn steepest(config: &Config) -> f64 {
+pub(super) fn steepest(config: &Config) -> f64 {
     match config.controller.law {
         Law::Fixed => config.stimulation.exponent,
         Law::Adaptive => config.stimulation.exponent.max(config.controller.exponent_max),

@@ -195,23 +195,32 @@ impl<'r, 'a, 'i> Section<'r, 'a, 'i> {
         None
     }
 
-    /// A pair of ascending numbers.
-    pub(super) fn pair(&mut self, key: &'static str, default: [f64; 2], bounds: Bounds) -> [f64; 2] {
-        let Some((value, line)) = self.take(key) else { return default };
-        let wanted = format!("two numbers, [low, high], within {} to {}", bounds.min, bounds.max);
+    fn two(&mut self, key: &'static str, names: &str, bounds: Bounds) -> Option<([f64; 2], usize)> {
+        let (value, line) = self.take(key)?;
+        let wanted = format!("two numbers, {names}, within {} to {}", bounds.min, bounds.max);
         let DeValue::Array(list) = value else {
             self.wrong_type(line, key, value, &wanted);
-            return default;
+            return None;
         };
         let mut values = list.iter();
-        let (Some(low), Some(high), None) = (values.next(), values.next(), values.next()) else {
+        let (Some(one), Some(other), None) = (values.next(), values.next(), values.next()) else {
             let what = format!("has {} values", list.len());
             self.note(line, key, what, format!("write {wanted}"));
-            return default;
+            return None;
         };
-        let low = self.bounded(line, key, low.get_ref(), bounds);
-        let high = self.bounded(line, key, high.get_ref(), bounds);
-        let (Some(low), Some(high)) = (low, high) else { return default };
+        let one = self.bounded(line, key, one.get_ref(), bounds);
+        let other = self.bounded(line, key, other.get_ref(), bounds);
+        Some(([one?, other?], line))
+    }
+
+    /// Two numbers, in any order.
+    pub(super) fn two_opt(&mut self, key: &'static str, bounds: Bounds) -> Option<[f64; 2]> {
+        self.two(key, "[one, other]", bounds).map(|(values, _)| values)
+    }
+
+    /// A pair of ascending numbers.
+    pub(super) fn pair(&mut self, key: &'static str, default: [f64; 2], bounds: Bounds) -> [f64; 2] {
+        let Some(([low, high], line)) = self.two(key, "[low, high]", bounds) else { return default };
         if low >= high {
             let what = format!("{low} is not below {high}");
             self.note(line, key, what, "write the lower one first".to_owned());

@@ -56,6 +56,8 @@ pub struct Stimulation {
     pub seed: Option<u64>,
     /// Area of the smaller electrode in cm²; must be given where a real stimulator delivers.
     pub electrode_area_cm2: Option<f64>,
+    /// What the operator measured at each electrode before the session, in kOhm: a device sees only their sum.
+    pub electrode_kohm: Option<[f64; 2]>,
 }
 
 impl Stimulation {
@@ -104,6 +106,7 @@ impl Stimulation {
             blind_gap_s: s.number("blind_gap_s", 2.0, blind),
             seed: s.integer_opt("seed", 0, i64::MAX).and_then(|seed| u64::try_from(seed).ok()),
             electrode_area_cm2: s.number_opt("electrode_area_cm2", within(1.0, 200.0, "cm2")),
+            electrode_kohm: s.two_opt("electrode_kohm", within(0.1, 1000.0, "kOhm")),
         };
         s.done();
         stimulation

@@ -73,6 +73,11 @@ pub fn halt_words(why: Halt) -> String {
         Halt::Operator => "stopped by the operator".to_owned(),
         Halt::StreamLost => "the EEG stream is lost".to_owned(),
         Halt::Stale(age_s) => format!("the newest EEG is {age_s:.2} s old"),
+        Halt::Impedance { kohm, limit_kohm } => {
+            format!(
+                "the electrodes have {kohm:.1} kOhm at the start, limits.start_kohm is {limit_kohm}: mend their contact"
+            )
+        }
         Halt::Fault => "a fault is latched".to_owned(),
         Halt::Frozen => "the loop does not go round any more".to_owned(),
     }

@@ -52,6 +52,13 @@ pub enum Halt {
     StreamLost,
     /// The newest data are older than `stream.max_age_s`; how old, in s.
     Stale(f64),
+    /// The electrodes' impedance was too high when a burst began: as measured, and `limits.start_kohm`, in kOhm.
+    Impedance {
+        /// As the device measured it.
+        kohm: f64,
+        /// `limits.start_kohm`.
+        limit_kohm: f64,
+    },
     /// A fault is latched.
     Fault,
     /// The loop thread has stopped going round.

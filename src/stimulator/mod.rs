@@ -48,6 +48,15 @@ pub struct DeviceFault {
     pub at_s: f64,
 }
 
+/// What becomes of a fault that the device has latched before it was connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latched {
+    /// Nobody has said that its cause is gone: [`StimulatorError::Faulted`].
+    Refuse,
+    /// A person has, and wants it cleared.
+    Clear,
+}
+
 /// A current sample that left the device.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Delivered {
@@ -72,6 +81,12 @@ pub enum StimulatorError {
     /// The device refuses in its present state.
     #[error("stimulator {device}: {what} refused in state {state:?}")]
     Refused { device: Arc<str>, what: &'static str, state: State },
+    /// It has latched a fault before this run.
+    #[error(
+        "stimulator {device}: its fault {code:?} ({value}) is latched from before; find and mend its cause, then \
+         run once more with --clear-fault"
+    )]
+    Faulted { device: Arc<str>, code: FaultCode, value: f32 },
     /// The link is gone.
     #[error("stimulator {device}: link lost: {detail}")]
     Lost { device: Arc<str>, detail: Cow<'static, str> },
@@ -85,6 +100,7 @@ impl StimulatorError {
             Self::NotFound { .. } => "not found",
             Self::LimitsDiffer { .. } => "echoes other limits",
             Self::Refused { what, .. } => what,
+            Self::Faulted { .. } => "its fault is latched from before",
             Self::Lost { .. } => "link lost",
         }
     }
@@ -101,11 +117,11 @@ pub trait Stimulator: Send {
     /// Samples a second that the device takes.
     fn rate_hz(&self) -> f64;
     /// Handshake: sends `wanted`, gives back what the device echoes, which must match. May block for up to 2 s.
-    /// It is a person's act, once at the start of a run: a fault latched in an earlier run is cleared by it.
+    /// It is a person's act, once at the start of a run; `latched` is that person's word on a fault of an earlier one.
     ///
     /// # Errors
-    /// Nothing answers, or the echo differs.
-    fn connect(&mut self, wanted: &Limits, now_s: f64) -> Result<Limits, StimulatorError>;
+    /// Nothing answers, the echo differs, or a fault is latched that nobody wants cleared, or that cannot be.
+    fn connect(&mut self, wanted: &Limits, latched: Latched, now_s: f64) -> Result<Limits, StimulatorError>;
     /// Closes the relay with zero current and lets the device take samples. Expires on the device.
     ///
     /// # Errors

@@ -208,6 +208,11 @@ impl Device {
         self.output
     }
 
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.limits.unwrap_or(crate::hard::LIMITS)
+    }
+
     /// The index after the last sample that the current has reached, since arming.
     pub fn delivered(&self) -> u64 {
         self.player.delivered()

@@ -4,7 +4,7 @@
 use tras_wire::{Fault, FaultCode, State};
 
 use crate::device::{Device, Output, Sense};
-use crate::hard::{self, STALL_US};
+use crate::hard::STALL_US;
 use crate::ramp::Ramp;
 
 impl Device {
@@ -22,7 +22,7 @@ impl Device {
         if dt_us > u64::from(STALL_US) {
             return Some((FaultCode::Stalled, dt_us as f32 * 1e-3));
         }
-        let limits = self.limits.unwrap_or(hard::LIMITS);
+        let limits = self.limits();
         let reading = sense.reading.as_ref();
         let measured = self.readback.check(reading, limits.peak_ma, step_us);
         let impedance = self.impedance.check(reading, step_us);
@@ -34,7 +34,7 @@ impl Device {
 
     /// The last checks: nothing leaves that is above the limits, however it came about.
     pub(crate) fn set(&mut self, current_ma: f32, dt_us: u32) {
-        let limits = self.limits.unwrap_or(hard::LIMITS);
+        let limits = self.limits();
         let was_ma = self.output.current_ma;
         let playing = matches!(self.state, State::RampUp | State::Stimulating)
             || (self.state == State::RampDown && self.held_ma.is_none());

@@ -24,7 +24,7 @@ use crate::{
         montage, participant::ParticipantSettings, response::ResponseSettings, rhythm::RhythmSettings,
     },
     stimulator::{
-        Stimulator,
+        Latched, Stimulator, StimulatorError,
         audio::{AudioSettings, AudioStimulator},
         serial::{Place, SerialStimulator},
         simulated::{Settings as SimulatedSettings, SimulatedStimulator},
@@ -51,6 +51,8 @@ pub struct Built {
     pub wall_clock: Option<u64>,
     /// Seconds to wait for the stream at the start.
     pub patience_s: f64,
+    /// The operator wants a fault cleared that the device has latched in an earlier run.
+    pub clear_fault: bool,
 }
 
 pub(super) fn usage(error: impl std::fmt::Display) -> CliError {
@@ -207,7 +209,12 @@ impl Built {
             ProfileName::Flat => Profile::Flat,
             ProfileName::Sham => Profile::Sham,
         };
-        BurstSettings { profile, peak_ma: s.peak_ma, rms_ma: self.noise().rms_ma() }
+        BurstSettings {
+            profile,
+            peak_ma: s.peak_ma,
+            rms_ma: self.noise().rms_ma(),
+            start_kohm: self.config.limits.start_kohm,
+        }
     }
 
     /// The host's current, disarmed.
@@ -236,7 +243,7 @@ impl Built {
     /// The device, connected: its echo of the limits is matched.
     ///
     /// # Errors
-    /// It is not there, or its echo differs.
+    /// It is not there, its echo differs, or it has latched a fault that the operator does not want cleared.
     pub fn stimulator(&self, now_s: f64) -> Result<Box<dyn Stimulator>, CliError> {
         let s = &self.config.stimulator;
         let mut device: Box<dyn Stimulator> = match s.kind {
@@ -255,7 +262,11 @@ impl Built {
         };
         let mut wanted = self.limits().to_device();
         wanted.heartbeat_ms = self.config.limits.heartbeat_ms as u32;
-        device.connect(&wanted, now_s).map_err(|e| CliError::NotFound(e.to_string()))?;
+        let latched = if self.clear_fault { Latched::Clear } else { Latched::Refuse };
+        device.connect(&wanted, latched, now_s).map_err(|e| match e {
+            StimulatorError::Faulted { .. } => CliError::Fault(e.to_string()),
+            other => CliError::NotFound(other.to_string()),
+        })?;
         Ok(device)
     }
 

@@ -114,7 +114,8 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     let began_s = lsl::local_clock();
     let device = if built.stimulates() { Some(built.stimulator(began_s)?) } else { None };
     let rate_hz = device.as_ref().map_or(1.0, |device| device.rate_hz());
-    for caution in device.iter().flat_map(|device| device.cautions()) {
+    let planned = if built.stimulates() { built.config.plan().cautions } else { Vec::new() };
+    for caution in device.iter().flat_map(|device| device.cautions()).chain(planned) {
         // Before anything can flow, and once more in the summary.
         eprintln!("tras: {caution}");
         warnings.push(caution);

@@ -34,7 +34,7 @@ pub struct StimulateThread {
 impl StimulateThread {
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
     pub fn run(&mut self) {
-        let mut stopped = false;
+        let (mut stopped, mut cut) = (false, false);
         while !self.control.quits() {
             let now_s = lsl::local_clock();
             // Past the loop, so that neither its backlog nor its death delays a stop.
@@ -42,7 +42,8 @@ impl StimulateThread {
                 stopped = true;
                 self.stage.lock(Stop::Soft, Halt::Operator, now_s);
             }
-            if self.control.cuts() {
+            if self.control.cuts() && !cut {
+                cut = true;
                 self.stage.lock(Stop::Cut, Halt::Operator, now_s);
             }
             while let Ok(command) = self.commands.try_recv() {

@@ -67,16 +67,17 @@ pub fn watch_over(
         if signals.count() > 1 {
             control.cut_current();
         }
+        let active_s = control.active_s();
+        if ledger.as_ref().is_some_and(|ledger| active_s > ledger.left_s())
+            && !(control.ending() || control.stopped())
+        {
+            faults.push(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"));
+            control.stop_stimulation();
+        }
         if let Some(ledger) = &mut ledger
             && (ledger_written.elapsed() >= LEDGER_EVERY || control.is_safe())
         {
             ledger_written = Instant::now();
-            let active_s = control.active_s();
-            if active_s > ledger.left_s() && !control.ending() {
-                faults
-                    .push(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"));
-                control.stop_stimulation();
-            }
             if let Err(error) = ledger.record(active_s, unix_s()) {
                 faults.push(format!("{error}: stimulation ends, because the day's dose cannot be kept"));
                 control.stop_stimulation();

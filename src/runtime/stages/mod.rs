@@ -3,4 +3,5 @@
 
 pub mod acquire;
 pub mod closed_loop;
+pub mod start_impedance;
 pub mod stimulate;

@@ -12,7 +12,7 @@ use crate::{
     noise::Profile,
     runtime::{
         observation::{Halt, Note, Notes},
-        stages::closed_loop::Command,
+        stages::{closed_loop::Command, start_impedance::StartImpedance},
         watch::CurrentWatch,
     },
     stimulator::{Delivered, FaultCode, State, Status, Stimulator, Stop},
@@ -34,6 +34,8 @@ pub struct BurstSettings {
     pub peak_ma: f64,
     /// Its RMS at full amplitude, in mA.
     pub rms_ma: f64,
+    /// Above this impedance it is ended while it ramps up, in kOhm.
+    pub start_kohm: f64,
 }
 
 /// The host's current and the device that takes it.
@@ -58,6 +60,7 @@ pub struct StimulateStage {
     stopping: bool,
     /// Zeros still to be queued behind the ramp down: the device takes them for the end of the burst.
     tail: usize,
+    start_impedance: StartImpedance,
     /// Why the device did not take the newest samples.
     refused: Option<&'static str>,
 }
@@ -91,6 +94,7 @@ impl StimulateStage {
             loss_told: false,
             stopping: false,
             tail: 0,
+            start_impedance: StartImpedance::new(burst.start_kohm),
             refused: None,
         }
     }
@@ -144,6 +148,7 @@ impl StimulateStage {
         self.feed(now_s);
         self.status = self.device.poll(now_s, delivered);
         self.heed_device(now_s);
+        self.heed_impedance(now_s);
         self.heed_refusal(now_s);
         self.tell_events(now_s);
         if now_s - self.told_status_s >= STATUS_EVERY_S {
@@ -178,6 +183,7 @@ impl StimulateStage {
         }
         self.exponent = self.decision.exponent;
         self.stopping = false;
+        self.start_impedance.begin(self.status.impedance_kohm);
         self.tail = (self.device.rate_hz() * TAIL_S) as usize;
     }
 
@@ -241,6 +247,18 @@ impl StimulateStage {
         let device_rests = matches!(self.status.state, State::Disarmed | State::Armed | State::Fault);
         if host_rests && device_rests && self.status.current_ma == 0.0 && self.status.queue_fill == 0 {
             self.watch.end(now_s);
+        }
+    }
+
+    /// Electrodes that are bad from the start: nobody waits for them to become a fault.
+    fn heed_impedance(&mut self, now_s: f64) {
+        let ramping = self.current.state() == State::RampUp;
+        let Some(kohm) = self.start_impedance.judge(self.status.impedance_kohm, ramping, now_s) else {
+            return;
+        };
+        if !self.locked {
+            self.notes.tell(now_s, Note::HostFault("start_kohm", kohm));
+            self.lock(Stop::Soft, Halt::Impedance { kohm, limit_kohm: self.burst.start_kohm }, now_s);
         }
     }
 

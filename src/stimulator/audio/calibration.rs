@@ -49,7 +49,7 @@ impl Tone {
 }
 
 impl Values for Tone {
-    fn begin(&mut self, frames: usize, _latency_s: f64) {
+    fn begin(&mut self, frames: usize, _latency_s: f64, _now_s: f64) {
         self.shared.callbacks.fetch_add(1, Ordering::Relaxed);
         self.shared.largest.fetch_max(frames as u64, Ordering::Relaxed);
     }

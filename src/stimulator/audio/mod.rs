@@ -10,6 +10,7 @@
 //! the output after the buffers that wait there, 20 ms and more, not within 5 ms.
 
 pub mod calibration;
+pub mod drive;
 pub mod find;
 pub mod player;
 pub mod rolloff;
@@ -26,7 +27,8 @@ use ringbuf::{
 };
 
 use self::{
-    player::{Drive, Left, Player, Rings, Shared},
+    drive::Drive,
+    player::{Left, Player, Rings, Shared},
     rolloff::{Rolloff, WANTED_HZ},
 };
 use super::{
@@ -38,8 +40,8 @@ use super::{
 const RING: usize = 65_536;
 /// Samples that left, kept until the host takes them: 2 s.
 const LEFT: usize = 4_096;
-/// An output that asks for nothing for so long is lost rather than late, in s; until then it is silent, and the
-/// current comes back by a ramp. PulseAudio may take 2 s to wake a sink that ran dry.
+/// An output that asks for nothing for so long is lost rather than late, in s. PulseAudio may take 2 s to wake a
+/// sink that ran dry: with the relay open that is no loss, and with it closed the device has given up long before.
 const SILENT_AFTER_S: f64 = 2.5;
 /// Buffers that are looked at before it is believed what they are.
 const BUFFERS: u64 = 8;
@@ -63,7 +65,7 @@ pub struct AudioSettings {
     pub full_scale_v: f64,
     /// Corner of the output's roll-off at low frequencies, in Hz, where one was measured.
     pub rolloff_hz: Option<f64>,
-    /// The largest |current| that will ever be asked for, in mA.
+    /// The participant's limit: nothing beyond it is driven, whatever the roll-off would need, in mA.
     pub peak_ma: f64,
     /// How much the queue is kept filled, in s.
     pub queue_s: f64,
@@ -270,13 +272,6 @@ impl Line for AudioLine {
                 cautions.push(format!(
                     "a roll-off at {corner_hz} Hz can be compensated down to {:.2} Hz only, not to {WANTED_HZ} Hz: below that the current is too weak; use a DC-coupled output",
                     rolloff.reach_hz()
-                ));
-            }
-            let (drive_ma, full_ma) =
-                (s.peak_ma * rolloff.boost(WANTED_HZ), s.scale_ma_per_v * s.full_scale_v);
-            if drive_ma > full_ma {
-                cautions.push(format!(
-                    "compensating the roll-off takes {drive_ma:.2} mA of drive, the output has {full_ma:.2} mA: large slow currents will be clipped"
                 ));
             }
         }

@@ -5,7 +5,9 @@
 //! output's rate, as the firmware does: 0.07 dB too little at 100 Hz, 1.5 dB at 450 Hz (sinc^2 of 2 kHz).
 //!
 //! **Deadline**: one buffer of the output. When it is missed the output itself falls to zero; that is an
-//! underrun: it is counted, and the current comes back by a ramp of [`RETURN_S`] from zero. Neither allocates nor locks.
+//! underrun: it is counted, and the current comes back by a ramp of [`RETURN_S`] from zero. Where no buffer is asked
+//! for during longer than the heartbeat limit, the device gives the host up instead, and nothing comes back. Neither
+//! allocates nor locks.
 
 use std::sync::{
     Arc,
@@ -17,11 +19,11 @@ use ringbuf::{
     HeapCons, HeapProd,
     traits::{Consumer, Observer, Producer},
 };
-use tras_device::{Config, Device, Link, MAX_QUEUE, Reading, Sense};
+use tras_device::{Config, Device, Link, MAX_QUEUE, Output, Reading, Sense, hard::FAST_STOP_US};
 use tras_wire::{DeviceMessage, Identity, MAX_FRAME};
 
 use super::{
-    rolloff::{Rolloff, WANTED_HZ},
+    drive::{Drive, Driver},
     stream::Values,
 };
 
@@ -29,21 +31,12 @@ use super::{
 pub const RETURN_S: f64 = 1.0;
 /// Before that it stays at zero for so long, because a server that recovers may swallow the first buffers.
 const WAIT_S: f64 = 0.05;
+/// One tick of the device while it sits out a gap, in us: less than what it takes for a stall of its own.
+const SIT_OUT_US: u64 = 5_000;
 /// Unasked telemetry, in s.
 const TELEMETRY_S: f64 = 0.02;
 /// The impedance that the device is told where none is measured, in kOhm: anything that it takes for sound.
 const SUPPOSED_KOHM: f32 = 5.0;
-
-/// How currents become values of the output.
-#[derive(Clone, Copy, Debug)]
-pub struct Drive {
-    /// mA at digital full scale.
-    pub full_scale_ma: f64,
-    /// The largest current that the host will ever ask for, in mA.
-    pub peak_ma: f64,
-    /// Corner of the output's roll-off, in Hz.
-    pub rolloff_hz: Option<f64>,
-}
 
 /// A sample that left, on the output's side of the ring.
 #[derive(Clone, Copy, Debug)]
@@ -119,9 +112,11 @@ pub struct Player {
     block_began: u64,
     told: u64,
     dry_seen: u64,
-    per_ma: f64,
-    bound: f64,
-    rolloff: Option<Rolloff>,
+    driver: Driver,
+    /// When the last buffer was asked for, in s.
+    asked_s: Option<f64>,
+    /// What the device's clock is ahead of its frames, in us.
+    sat_out_us: u64,
     /// Of the ramp after an underrun, up to 1; below 0 the wait before it.
     back: f64,
 }
@@ -139,9 +134,6 @@ impl Player {
             crystal_failed: false,
             watchdog_reset: false,
         };
-        let rolloff = drive.rolloff_hz.map(|corner_hz| Rolloff::new(corner_hz, f64::from(rate_hz)));
-        let boost = rolloff.map_or(1.0, |rolloff| rolloff.boost(WANTED_HZ));
-        let per_ma = 1.0 / drive.full_scale_ma;
         Self {
             device: Device::new(Config { identity, entropy }),
             link: Link::default(),
@@ -153,9 +145,9 @@ impl Player {
             block_began: 0,
             told: 0,
             dry_seen: 0,
-            per_ma,
-            bound: (drive.peak_ma * boost * per_ma).min(1.0),
-            rolloff,
+            driver: Driver::new(drive, f64::from(rate_hz)),
+            asked_s: None,
+            sat_out_us: 0,
             back: 1.0,
         }
     }
@@ -184,7 +176,28 @@ impl Player {
     }
 
     fn now_us(&self) -> u64 {
-        self.frames * 1_000_000 / self.rate_hz
+        self.frames * 1_000_000 / self.rate_hz + self.sat_out_us
+    }
+
+    fn tick(&mut self) -> Output {
+        let commanded_ma = self.device.output().current_ma;
+        // Nothing is measured here: the device is told what it set. That check is the source's own to make.
+        let voltage_v = commanded_ma * SUPPOSED_KOHM;
+        let reading = Some(Reading { commanded_ma, current_ma: commanded_ma, voltage_v });
+        self.device.tick(self.now_us(), &Sense { e_stop: false, dac_ok: true, reading })
+    }
+
+    /// Nobody has asked for a buffer for so long that the device, were it awake, would have given up the host:
+    /// process, server or machine stood still. It is made to live through that time, deaf, and so latches what it
+    /// latches when it hears nothing; its ramp is over before the next value leaves.
+    fn sit_out(&mut self, gap_us: u64) {
+        let until_us = self.now_us() + gap_us;
+        let last_us = until_us + u64::from(FAST_STOP_US) * 2;
+        while self.device.output().relay_closed && self.now_us() < last_us {
+            self.sat_out_us += SIT_OUT_US;
+            self.tick();
+        }
+        self.sat_out_us += until_us.saturating_sub(self.now_us());
     }
 
     fn return_gain(&mut self) -> f64 {
@@ -197,7 +210,7 @@ impl Player {
 }
 
 impl Values for Player {
-    fn begin(&mut self, frames: usize, latency_s: f64) {
+    fn begin(&mut self, frames: usize, latency_s: f64, now_s: f64) {
         self.shared.callbacks.fetch_add(1, Ordering::Relaxed);
         self.shared.largest.fetch_max(frames as u64, Ordering::Relaxed);
         self.block_s = self.shared.epoch.elapsed().as_secs_f64() + latency_s;
@@ -211,17 +224,19 @@ impl Values for Player {
                 self.shared.underruns.fetch_add(1, Ordering::Relaxed);
             }
         }
+        let gap_us = (1e6 * (now_s - self.asked_s.replace(now_s).unwrap_or(now_s))) as u64;
+        if self.device.output().relay_closed && gap_us > u64::from(self.device.limits().heartbeat_ms) * 1_000
+        {
+            // Before anything is heard: what the host said in the meantime does not make up for it.
+            self.sit_out(gap_us);
+        }
         self.hear();
     }
 
     fn next_value(&mut self) -> f32 {
         self.frames += 1;
-        let commanded_ma = self.device.output().current_ma;
-        // Nothing is measured here: the device is told what it set. That check is the source's own to make.
-        let voltage_v = commanded_ma * SUPPOSED_KOHM;
-        let reading = Some(Reading { commanded_ma, current_ma: commanded_ma, voltage_v });
         let before = self.device.delivered();
-        let output = self.device.tick(self.now_us(), &Sense { e_stop: false, dac_ok: true, reading });
+        let output = self.tick();
         let current_ma = f64::from(output.current_ma) * self.return_gain();
         let index = self.device.delivered();
         if index > before {
@@ -230,12 +245,10 @@ impl Values for Player {
             let _ = self.rings.left.try_push(Left { index: index - 1, at_s, current_ma: current_ma as f32 });
         }
         if !output.relay_closed || self.shared.gone.load(Ordering::Relaxed) {
-            self.rolloff.iter_mut().for_each(Rolloff::reset);
+            self.driver.reset();
             return 0.0;
         }
-        let drive =
-            self.rolloff.as_mut().map_or(current_ma, |rolloff| rolloff.step(current_ma)) * self.per_ma;
-        drive.clamp(-self.bound, self.bound) as f32
+        self.driver.value(current_ma)
     }
 
     fn end(&mut self) {
@@ -252,3 +265,6 @@ impl Values for Player {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,22 @@ impl Rolloff {
         ((f_hz * f_hz + zero * zero) / (f_hz * f_hz + pole * pole)).sqrt()
     }
 
+    /// How many times further noise of spectrum f^-`exponent` in `band_hz` swings, by its RMS.
+    #[must_use]
+    pub fn rms_gain(&self, exponent: f64, band_hz: [f64; 2]) -> f64 {
+        const STEPS: u32 = 2_000;
+        let [low, high] = band_hz;
+        let (mut boosted, mut plain) = (0.0, 0.0);
+        for k in 0..STEPS {
+            let f_hz = low * (high / low).powf((f64::from(k) + 0.5) / f64::from(STEPS));
+            // Steps of equal ratio: each is as wide as its frequency is high.
+            let power = f_hz.powf(1.0 - exponent);
+            boosted += power * self.boost(f_hz).powi(2);
+            plain += power;
+        }
+        (boosted / plain).sqrt()
+    }
+
     /// The next sample (transposed direct form II).
     pub fn step(&mut self, x: f64) -> f64 {
         let y = self.b0 * x + self.state;

@@ -23,12 +23,32 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Something that fills buffers, one value a frame.
 pub trait Values: Send + 'static {
-    /// A buffer of so many frames begins, the first of which is heard `latency_s` from now.
-    fn begin(&mut self, frames: usize, latency_s: f64);
+    /// A buffer of so many frames begins at `now_s`, the first of which is heard `latency_s` later. `now_s` is a time
+    /// of [`wall_s`].
+    fn begin(&mut self, frames: usize, latency_s: f64, now_s: f64);
     /// The next frame's value, between -1 and 1.
     fn next_value(&mut self) -> f32;
     /// The buffer is full.
     fn end(&mut self) {}
+}
+
+/// Seconds of a clock that goes on while this process is stopped, and while the machine sleeps.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn wall_s() -> f64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes to `now`, which lives here, and to nothing else.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
+    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+}
+
+/// Seconds of a clock that goes on while this process is stopped; whether it does while the machine sleeps is the
+/// platform's.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn wall_s() -> f64 {
+    static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    EPOCH.get_or_init(Instant::now).elapsed().as_secs_f64()
 }
 
 /// Opens the output and starts it. `channel` counts from 1; all others stay at zero.
@@ -72,7 +92,7 @@ fn build<T: SizedSample + FromSample<f32> + Send + 'static>(
         let stamp = info.timestamp();
         let waits = stamp.playback.saturating_duration_since(stamp.callback);
         let frames = data.len() / width.max(1);
-        values.begin(frames, waits.as_secs_f64().min(frames as f64 * 100.0 / rate_hz));
+        values.begin(frames, waits.as_secs_f64().min(frames as f64 * 100.0 / rate_hz), wall_s());
         for frame in data.chunks_exact_mut(width.max(1)) {
             frame.fill(zero);
             if let Some(slot) = frame.get_mut(at) {

@@ -3,7 +3,7 @@
 use tras_wire::{Limits, State, Stop};
 
 use super::{Arming, Line, Linked, StopWord, played::Played};
-use crate::stimulator::{Delivered, Status, Stimulator, StimulatorError};
+use crate::stimulator::{Delivered, Latched, Status, Stimulator, StimulatorError};
 
 impl<L: Line> Stimulator for Linked<L> {
     fn name(&self) -> &str {
@@ -30,8 +30,8 @@ impl<L: Line> Stimulator for Linked<L> {
         f64::from(self.identity.map_or(rate_hz, |identity| identity.rate_hz))
     }
 
-    fn connect(&mut self, wanted: &Limits, now_s: f64) -> Result<Limits, StimulatorError> {
-        self.shake_hands(wanted, now_s)
+    fn connect(&mut self, wanted: &Limits, latched: Latched, now_s: f64) -> Result<Limits, StimulatorError> {
+        self.shake_hands(wanted, latched, now_s)
     }
 
     fn arm(&mut self, now_s: f64) -> Result<(), StimulatorError> {

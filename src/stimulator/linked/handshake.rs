@@ -7,7 +7,7 @@
 use tras_wire::{DeviceMessage, FrameError, Header, HostMessage, Limits, State, VERSION};
 
 use super::{Arming, Line, Linked, unknown};
-use crate::stimulator::{StimulatorError, difference};
+use crate::stimulator::{Latched, StimulatorError, difference};
 
 /// The whole handshake takes at most this long, in s.
 const WITHIN_S: f64 = 1.9;
@@ -66,7 +66,12 @@ impl Strange {
 
 impl<L: Line> Linked<L> {
     /// See [`crate::stimulator::Stimulator::connect`].
-    pub(super) fn shake_hands(&mut self, wanted: &Limits, now_s: f64) -> Result<Limits, StimulatorError> {
+    pub(super) fn shake_hands(
+        &mut self,
+        wanted: &Limits,
+        latched: Latched,
+        now_s: f64,
+    ) -> Result<Limits, StimulatorError> {
         self.forget();
         self.line.advance(now_s);
         self.line.open()?;
@@ -83,7 +88,7 @@ impl<L: Line> Linked<L> {
         if let Some(identity) = self.identity.filter(|identity| identity.rate_hz == 0) {
             return Err(self.not_found(format!("it says that it takes {} samples/s", identity.rate_hz)));
         }
-        self.await_state(&mut now_s, until_s)?;
+        self.await_state(latched, &mut now_s, until_s)?;
         let echo = |m: &DeviceMessage| if let DeviceMessage::Limits(l) = m { Some(*l) } else { None };
         let Some(echo) = self.ask(&HostMessage::Limits(*wanted), &mut now_s, until_s, echo)? else {
             return Err(self.not_found("it answers hello and does not echo the limits".into()));
@@ -115,10 +120,19 @@ impl<L: Line> Linked<L> {
         StimulatorError::NotFound { device: self.device(), detail: detail.into() }
     }
 
-    /// At rest, without a fault: a fault that was latched in an earlier run is cleared by the person who connects.
-    fn await_state(&mut self, now_s: &mut f64, until_s: f64) -> Result<(), StimulatorError> {
+    /// At rest, without a fault: one that was latched in an earlier run is cleared only where a person says so.
+    fn await_state(
+        &mut self,
+        latched: Latched,
+        now_s: &mut f64,
+        until_s: f64,
+    ) -> Result<(), StimulatorError> {
         loop {
             self.ping(now_s, until_s)?;
+            if let Some(fault) = self.telemetry.fault.filter(|_| latched == Latched::Refuse) {
+                let (code, value) = (fault.code, fault.value);
+                return Err(StimulatorError::Faulted { device: self.device(), code, value });
+            }
             if let Some(fault) = self.telemetry.fault.filter(|_| !self.telemetry.relay_closed) {
                 self.say(&HostMessage::ClearFault(fault.code));
                 self.ping(now_s, until_s)?;

@@ -9,7 +9,7 @@ use tras_wire::{Stop, carried_ma};
 
 use super::*;
 use crate::stimulator::{
-    Delivered, Stimulator,
+    Delivered, Latched, Stimulator,
     simulated::{DirectLine, Settings},
 };
 
@@ -116,7 +116,7 @@ fn linked(dice: u32, [lose, repeat, flip]: [u32; 3]) -> Linked<BadLine> {
     let inner = DirectLine::new(Settings { queue_capacity: 400, ..Settings::default() });
     let line = BadLine { inner, dice, lose, repeat, flip, late: Vec::new(), quiet: true };
     let mut s = Linked::new(line, LinkSettings { queue_s: 0.1, batch: 8, silent_after_s: 0.3 });
-    assert_eq!(s.connect(&LIMITS, 100.0).unwrap(), LIMITS);
+    assert_eq!(s.connect(&LIMITS, Latched::Refuse, 100.0).unwrap(), LIMITS);
     s.arm(100.0).unwrap();
     s.line_mut().quiet = false;
     s

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use super::*;
-use crate::stimulator::{FaultCode, Limits, State, Status, Stimulator, Stop};
+use crate::stimulator::{FaultCode, Latched, Limits, State, Status, Stimulator, Stop};
 
 const LIMITS: Limits = Limits {
     peak_ma: 0.5,
@@ -30,7 +30,7 @@ impl Host {
     fn new(settings: Settings) -> Self {
         let mut s = SimulatedStimulator::simulated(settings);
         let now_s = 1_000.0;
-        assert_eq!(s.connect(&LIMITS, now_s).unwrap(), LIMITS);
+        assert_eq!(s.connect(&LIMITS, Latched::Refuse, now_s).unwrap(), LIMITS);
         s.arm(now_s).unwrap();
         let status = s.poll(now_s, &mut |_| {});
         assert_eq!(status.state, State::Armed);
@@ -143,8 +143,17 @@ fn each_injected_fault_is_latched_and_ends_at_zero() {
         h.run(1.0);
         assert_eq!((h.status.state, h.status.current_ma), (State::Fault, 0.0));
         assert!(h.s.arm(h.now_s).is_err());
-        // A person connects anew, and may arm again.
-        h.s.connect(&LIMITS, h.now_s).unwrap();
+        // Nor does the next run clear it unasked: it is told code and number, and may not arm.
+        let told = h.s.connect(&LIMITS, Latched::Refuse, h.now_s).unwrap_err();
+        assert!(
+            matches!(told, StimulatorError::Faulted { code: c, value, .. } if (c, value) == (code, fault.value)),
+            "{told}"
+        );
+        assert!(told.to_string().contains("--clear-fault"), "{told}");
+        assert!(h.s.arm(h.now_s).is_err());
+        assert!(h.s.connect(&LIMITS, Latched::Refuse, h.now_s).is_err(), "refused twice as well");
+        // A person says that it may be cleared.
+        h.s.connect(&LIMITS, Latched::Clear, h.now_s).unwrap();
         h.s.arm(h.now_s).unwrap();
     }
 }
@@ -162,9 +171,9 @@ fn a_host_that_is_frozen_loses_the_device() {
 #[test]
 fn limits_above_the_firmware_are_refused_by_name() {
     let mut s = SimulatedStimulator::simulated(Settings::default());
-    let error = s.connect(&Limits { peak_ma: 3.0, ..LIMITS }, 0.0).unwrap_err();
+    let error = s.connect(&Limits { peak_ma: 3.0, ..LIMITS }, Latched::Refuse, 0.0).unwrap_err();
     assert!(error.to_string().contains("peak_ma = 2, asked for 3"), "{error}");
-    let error = s.connect(&Limits { dc_ma: f32::NAN, ..LIMITS }, 0.0).unwrap_err();
+    let error = s.connect(&Limits { dc_ma: f32::NAN, ..LIMITS }, Latched::Refuse, 0.0).unwrap_err();
     assert!(error.to_string().contains("dc_ma"), "{error}");
     assert!(s.arm(0.0).is_err());
 }

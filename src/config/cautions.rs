@@ -1,0 +1,47 @@
+//! What an operator must know before current flows, as far as the configuration alone tells it.
+
+use super::{Config, StimulatorKind, plan::steepest};
+use crate::stimulator::audio::{drive, rolloff::Rolloff};
+
+/// One sentence each; none without stimulation.
+pub(super) fn of(config: &Config) -> Vec<String> {
+    if !config.stimulation.enabled {
+        return Vec::new();
+    }
+    [electrodes(config), clipping(config)].into_iter().flatten().collect()
+}
+
+fn electrodes(config: &Config) -> Option<String> {
+    let (s, l) = (&config.stimulation, &config.limits);
+    let real = config.stimulator.kind.is_real() && s.electrode_kohm.is_none();
+    let measured = match config.stimulator.kind {
+        StimulatorKind::Audio => "this output measures none",
+        _ => "the device measures both electrodes together, and only while current flows",
+    };
+    real.then(|| {
+        format!(
+            "stimulation.electrode_kohm: no impedance is on record; {measured}: measure each electrode beforehand \
+             (at most {} kOhm, {} kOhm apart) and write both down",
+            l.start_kohm, l.mismatch_kohm
+        )
+    })
+}
+
+/// The share of the noise that compensating the roll-off drives beyond what may leave.
+fn clipping(config: &Config) -> Option<String> {
+    let (s, l, o) = (&config.stimulation, &config.limits, &config.stimulator);
+    let (corner_hz, scale, volts) = (o.rolloff_hz?, o.scale_ma_per_v?, o.full_scale_v?);
+    let most_ma = l.peak_ma.min(scale * volts);
+    // The boost is a property of the section alone, whatever its rate.
+    let gain = Rolloff::new(corner_hz, 48_000.0).rms_gain(steepest(config), s.band_hz);
+    let fitting_ma = most_ma / gain;
+    (s.peak_ma > fitting_ma).then(|| {
+        let share = drive::beyond(s.rms_ma() * gain, most_ma);
+        format!(
+            "stimulation.peak_ma: compensating a roll-off at {corner_hz} Hz takes {gain:.2} times the current, and nothing \
+             beyond {most_ma} mA is driven: about {:.1} % of the samples will be cut off; set at most {:.3} mA",
+            100.0 * share,
+            (fitting_ma * 1e3).floor() * 1e-3
+        )
+    })
+}
