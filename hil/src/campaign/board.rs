@@ -70,6 +70,11 @@ impl Instrument for Board {
         format!("kind = \"serial\"\nport = \"{}\"", self.port.display())
     }
 
+    fn arguments(&self) -> &'static [&'static str] {
+        // A real board holds the fault of the scene before; the emulated one is new in each.
+        if self.emulated.is_some() { &[] } else { &["--clear-fault"] }
+    }
+
     fn environment(&self) -> Vec<(String, String)> {
         Vec::new()
     }

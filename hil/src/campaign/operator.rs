@@ -19,19 +19,24 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts `tras run` on a configuration, recording below `folder`; `environment` over this process's own.
+    /// Starts `tras run` on a configuration with more `arguments`; `environment` over this process's own.
     ///
     /// # Errors
     /// The program cannot be started or the folder not be written.
-    pub fn start(tras: &Path, folder: &Path, config: &str, environment: &[(&str, &str)]) -> Result<Self> {
+    pub fn start(
+        tras: &Path,
+        folder: &Path,
+        config: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let file = folder.join("session.toml");
         std::fs::write(&file, config)?;
         let mut child = Command::new(tras)
             .args(["run", "--headless", "--json", "-c"])
             .arg(&file)
-            .arg("--record")
-            .arg(folder)
+            .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -27,6 +27,10 @@ pub const KILLED: i32 = 137;
 pub trait Instrument {
     /// The `[stimulator]` section of the session.
     fn section(&self) -> String;
+    /// What `tras run` is told beside its configuration.
+    fn arguments(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// What the session needs in its environment.
     fn environment(&self) -> Vec<(String, String)>;
     /// All current so far.
@@ -154,7 +158,7 @@ fn config(scenario_patient: bool, folder: &Path, section: &str) -> String {
     format!(
         "[stream]\nname = \"{}\"\n\
          [stimulation]\nenabled = true\nexponent = 1.0\npeak_ma = 0.5\nramp_up_s = 5\nramp_down_s = 5\n\
-         block_s = {block_s}\nblocks = 2\ngap_s = 30\nbaseline_s = 2\nelectrode_area_cm2 = 35\nseed = 11\n\
+         block_s = {block_s}\nblocks = 2\ngap_s = 30\nbaseline_s = 2\nelectrode_area_cm2 = 35\nelectrode_kohm = [2.5, 2.5]\nseed = 11\n\
          [stimulator]\n{section}\n[outlets]\nenabled = false\n[record]\ndir = \"{}\"\n",
         eeg::STREAM,
         folder.display()
@@ -167,7 +171,7 @@ fn begin<I: Instrument>(instrument: &I, tras: &Path, folder: &Path, patient: boo
     let environment = instrument.environment();
     let environment: Vec<(&str, &str)> =
         environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    Session::start(tras, folder, &text, &environment)
+    Session::start(tras, folder, &text, instrument.arguments(), &environment)
 }
 
 impl<I: Instrument> Scenario<I> {
