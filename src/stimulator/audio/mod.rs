@@ -45,7 +45,7 @@ const LEFT: usize = 4_096;
 const SILENT_AFTER_S: f64 = 2.5;
 /// Buffers that are looked at before it is believed what they are.
 const BUFFERS: u64 = 8;
-/// And how long that may take at most. A sink that has been idle may take 2 s for its first.
+/// How long the first may take, and all the others after it: a sink that has been idle may take 2 s.
 const WITHIN: Duration = Duration::from_millis(2_500);
 /// While connecting.
 const NAP: Duration = Duration::from_millis(1);
@@ -123,7 +123,7 @@ impl AudioStimulator {
 impl AudioLine {
     /// Waits until the output runs, and measures its buffers.
     fn measure(&self, open: &Open, rate_hz: u32) -> Result<Opened, String> {
-        let (began, mut seen, mut last) = (Instant::now(), 0, Instant::now());
+        let (mut began, mut seen, mut last) = (Instant::now(), 0, Instant::now());
         let mut longest_gap_s = 0.0_f64;
         while seen < BUFFERS {
             if open.shared.gone.load(Ordering::Acquire) {
@@ -142,6 +142,9 @@ impl AudioLine {
                 // The first few fill what is empty and say nothing.
                 if seen > 3 {
                     longest_gap_s = longest_gap_s.max(last.elapsed().as_secs_f64());
+                }
+                if seen == 0 {
+                    began = Instant::now();
                 }
                 (seen, last) = (count, Instant::now());
             }

@@ -31,6 +31,8 @@ use super::{
 pub const RETURN_S: f64 = 1.0;
 /// Before that it stays at zero for so long, because a server that recovers may swallow the first buffers.
 const WAIT_S: f64 = 0.05;
+/// An output that asks for nothing for as long as so many of its largest buffers has run dry: two of them wait there.
+const DRY_BUFFERS: u64 = 4;
 /// One tick of the device while it sits out a gap, in us: less than what it takes for a stall of its own.
 const SIT_OUT_US: u64 = 5_000;
 /// Unasked telemetry, in s.
@@ -215,18 +217,19 @@ impl Values for Player {
         self.shared.largest.fetch_max(frames as u64, Ordering::Relaxed);
         self.block_s = self.shared.epoch.elapsed().as_secs_f64() + latency_s;
         self.block_began = self.frames;
-        let dry = self.shared.dry.load(Ordering::Relaxed);
-        if dry != self.dry_seen {
-            self.dry_seen = dry;
-            if self.device.output().relay_closed {
-                // The output has fallen to zero by itself; from there the current comes back without a step.
-                self.back = -WAIT_S / RETURN_S;
-                self.shared.underruns.fetch_add(1, Ordering::Relaxed);
-            }
-        }
         let gap_us = (1e6 * (now_s - self.asked_s.replace(now_s).unwrap_or(now_s))) as u64;
-        if self.device.output().relay_closed && gap_us > u64::from(self.device.limits().heartbeat_ms) * 1_000
-        {
+        let largest = self.shared.largest.load(Ordering::Relaxed);
+        // Not every server says so: PulseAudio's plugin for ALSA keeps most of its own underruns to itself.
+        let starved = gap_us.saturating_mul(self.rate_hz) > 1_000_000 * DRY_BUFFERS * largest;
+        let dry = self.shared.dry.load(Ordering::Relaxed);
+        let said = std::mem::replace(&mut self.dry_seen, dry) != dry;
+        let closed = self.device.output().relay_closed;
+        if closed && (said || starved) {
+            // The output has fallen to zero by itself; from there the current comes back without a step.
+            self.back = -WAIT_S / RETURN_S;
+            self.shared.underruns.fetch_add(1, Ordering::Relaxed);
+        }
+        if closed && gap_us > u64::from(self.device.limits().heartbeat_ms) * 1_000 {
             // Before anything is heard: what the host said in the meantime does not make up for it.
             self.sit_out(gap_us);
         }

@@ -177,13 +177,20 @@ fn a_gap_longer_than_the_heartbeat_limit_is_a_fault_and_nothing_comes_back() {
 
 #[test]
 fn a_shorter_one_is_an_underrun_that_comes_back_by_its_ramp() {
+    // Where the server says so, and where it does not.
+    for told in [1, 0] {
+        short_gap(told);
+    }
+}
+
+fn short_gap(told: u64) {
     let mut host = Host::armed(None);
     host.run(7.0, sine);
     host.s.line_mut().stopped = true;
     host.now_s += 0.15;
     let from = host.frames();
     (host.s.line_mut().stopped, host.s.line_mut().due_s) = (false, host.now_s);
-    host.s.line_mut().shared.dry.fetch_add(1, Ordering::Relaxed);
+    host.s.line_mut().shared.dry.fetch_add(told, Ordering::Relaxed);
     let status = host.run(3.0, sine);
     assert_eq!((status.state, status.fault), (State::Stimulating, None));
     assert_eq!(host.s.line_mut().shared.underruns.load(Ordering::Relaxed), 1);
