@@ -44,7 +44,8 @@ pub struct Settings {
 }
 
 /// A scene that did not come as far as its fault, because the machine had no time for the emulated board, is
-/// played again so many times. One in which the fault struck is never repeated.
+/// played again so many times, as is one that should have gone on and did not because that board stood still. A
+/// scene whose bound was broken is never repeated.
 const TRIES: u32 = 3;
 
 /// Plays all scenes, prints the table and writes the report.

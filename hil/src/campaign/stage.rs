@@ -20,6 +20,10 @@ const SECOND_BLOCK: Duration = Duration::from_secs(52);
 /// For the end of a session that was asked to end.
 const END: Duration = Duration::from_secs(12);
 
+/// An emulated board whose clock went slower than this, of the right speed, has missed samples by itself: whether
+/// a current would have gone on cannot be told.
+const STARVED: f64 = 0.93;
+
 /// What a program that was killed ends with.
 pub const KILLED: i32 = 137;
 
@@ -222,6 +226,10 @@ impl<I: Instrument> Scenario<I> {
             clock,
             broken: Vec::new(),
         };
+        let goes_on = matches!(self.outcome, Outcome::GoesOn | Outcome::Plays);
+        if goes_on && code != Some(0) && clock.is_some_and(|clock| clock < STARVED) {
+            return Err(Error::other("the machine had too little time for the emulated board"));
+        }
         row.broken = self.judge(&row, had.as_secs_f64());
         if felt && self.outcome == Outcome::Plays {
             verdict::feel(&mut row);
