@@ -203,7 +203,7 @@ fn underrun(dir: &Path) {
     host.sine(6.0);
     let (before, from) = (host.poll().underruns, capture.heard());
     host.sine(0.5);
-    let mut stopper = stop_for(std::process::id(), 0.13);
+    let mut stopper = stop_for(std::process::id(), 0.1);
     let status = host.sine(5.0);
     stopper.wait().unwrap();
     let [_, heard] = capture.stop();

@@ -158,6 +158,6 @@ fn a_session_a_ctrl_c_and_a_frozen_process() {
     assert_eq!(bench.newest().state, State::Fault);
     let clear = ["--clear-fault", "--seconds", "1"];
     let output = run(folder.path(), "serial-run", &bench.path, &clear).wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success() && told(&output).contains("was cleared"), "{}", told(&output));
     assert_eq!(bench.newest().state, State::Disarmed);
 }

@@ -12,6 +12,10 @@ impl<L: Line> Stimulator for Linked<L> {
 
     fn cautions(&self) -> Vec<String> {
         let mut cautions = self.line.cautions();
+        if let Some(fault) = &self.cleared {
+            let (name, code, value) = (self.name(), fault.code, fault.value);
+            cautions.push(format!("{name}: its fault {code:?} ({value}) of an earlier run was cleared"));
+        }
         if let Some(identity) = &self.identity {
             if identity.crystal_failed {
                 let what =

@@ -109,6 +109,7 @@ impl<L: Line> Linked<L> {
         (self.connected, self.newest, self.identity, self.limits) = (false, None, None, None);
         (self.strange, self.telemetry, self.lost) = (Default::default(), unknown(), None);
         (self.clock, self.played) = Default::default();
+        self.cleared = None;
         self.outbox.reset();
         (self.burst, self.burst_open, self.opening, self.stopped) = (0, false, None, true);
         (self.urgent, self.arming, self.refusal) = (None, None::<Arming>, None);
@@ -140,6 +141,7 @@ impl<L: Line> Linked<L> {
                     let detail = format!("its fault {:?} ({}) cannot be cleared", fault.code, fault.value);
                     return Err(self.not_found(detail));
                 }
+                self.cleared = Some(fault);
             }
             // A session that was running is ended by hello, within 100 ms.
             if self.telemetry.state == State::Disarmed {

@@ -100,6 +100,8 @@ pub struct Linked<L> {
     polled_s: Option<f64>,
     silence_s: f64,
     lost: Option<&'static str>,
+    /// A fault of an earlier run that was cleared while connecting.
+    cleared: Option<Fault>,
 }
 
 impl<L: Line> Linked<L> {
@@ -134,6 +136,7 @@ impl<L: Line> Linked<L> {
             polled_s: None,
             silence_s: 0.0,
             lost: None,
+            cleared: None,
         }
     }
 
