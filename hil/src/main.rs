@@ -1,9 +1,9 @@
-//! `tras-hil alive IMAGE`, `tras-hil faults IMAGE`, `tras-hil serve IMAGE`: see the modules of these names.
+//! `tras-hil alive IMAGE`, `tras-hil faults IMAGE`, `tras-hil serve IMAGE`, `tras-hil link IMAGE`: see the modules of these names.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use tras_hil::{alive, faults, serve};
+use tras_hil::{alive, faults, link, serve};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -11,8 +11,14 @@ fn main() -> ExitCode {
         (Some("alive"), Some(image)) => alive::run(Path::new(&image)),
         (Some("faults"), Some(image)) => faults::run(Path::new(&image), arguments.next().as_deref()),
         (Some("serve"), Some(image)) => serve::run(Path::new(&image)),
+        (Some("link"), Some(image)) => {
+            link::Options::parse([image].into_iter().chain(arguments)).and_then(|options| link::run(&options))
+        }
+        (Some("link-audio"), Some(folder)) => link::run_audio([folder].into_iter().chain(arguments)),
         _ => {
-            eprintln!("usage: tras-hil alive IMAGE | faults IMAGE [NAME] | serve IMAGE");
+            eprintln!(
+                "usage: tras-hil alive IMAGE | faults IMAGE [NAME] | serve IMAGE | link IMAGE [--seconds N]"
+            );
             return ExitCode::from(2);
         }
     };

@@ -59,6 +59,7 @@ pub struct Flow {
     pub current_ma: f32,
     pub state: State,
     pub underruns: u32,
+    pub fill: u16,
 }
 
 pub struct Bench {
@@ -303,6 +304,7 @@ impl Board {
                 current_ma: output.current_ma,
                 state: self.device.state(),
                 underruns: telemetry.underruns,
+                fill: telemetry.queue_fill,
             });
         }
     }
