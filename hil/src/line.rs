@@ -23,13 +23,9 @@ pub struct Spoil {
     pub injected: Vec<u8>,
 }
 
-/// Hears what passes: `true` for bytes to the device.
-pub type Tap = Box<dyn FnMut(bool, &[u8]) + Send>;
-
 /// The line, between the board's `link` and the end that the host is given.
 pub struct Line {
     spoil: Arc<Mutex<Spoil>>,
-    tap: Arc<Mutex<Option<Tap>>>,
     /// A pseudo terminal whose last user closes it is gone; the bench keeps it.
     _kept: Option<OwnedFd>,
 }
@@ -61,19 +57,12 @@ impl Line {
         kept: Option<OwnedFd>,
     ) -> Result<Self> {
         let spoil = Arc::new(Mutex::new(Spoil::default()));
-        let tap = Arc::new(Mutex::new(None));
         let (down, up) = (spoil.clone(), spoil.clone());
-        let (tap_down, tap_up) = (tap.clone(), tap.clone());
         let to_device = link.try_clone()?;
-        std::thread::spawn(move || carry(from_host, to_device, &down, &tap_down, true, 1));
+        std::thread::spawn(move || carry(from_host, to_device, &down, true, 1));
         let to_host = Lossy::start(to_host);
-        std::thread::spawn(move || carry(link, to_host, &up, &tap_up, false, 2));
-        Ok(Self { spoil, tap, _kept: kept })
-    }
-
-    /// Lets `tap` hear everything that comes through, from now on.
-    pub fn listen(&self, tap: Tap) {
-        *self.tap.lock().unwrap_or_else(PoisonError::into_inner) = Some(tap);
+        std::thread::spawn(move || carry(link, to_host, &up, false, 2));
+        Ok(Self { spoil, _kept: kept })
     }
 
     /// Changes what goes wrong.
@@ -104,14 +93,7 @@ impl Write for Lossy {
     }
 }
 
-fn carry(
-    mut from: impl Read,
-    mut to: impl Write,
-    spoil: &Mutex<Spoil>,
-    tap: &Mutex<Option<Tap>>,
-    down: bool,
-    seed: u64,
-) -> Result<()> {
+fn carry(mut from: impl Read, mut to: impl Write, spoil: &Mutex<Spoil>, down: bool, seed: u64) -> Result<()> {
     let (mut chunk, mut random) = ([0; 1_024], seed);
     loop {
         let n = from.read(&mut chunk)?;
@@ -137,9 +119,6 @@ fn carry(
                     out.push(byte ^ flip);
                 }
             }
-        }
-        if let Some(tap) = tap.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            tap(down, &out);
         }
         to.write_all(&out)?;
     }

@@ -102,6 +102,11 @@ fn new_device(entropy: u32) -> Device {
 impl Bench {
     pub fn start(wrong: Wrong) -> Self {
         let (far, path) = terminal();
+        Self::start_on(far, path, wrong)
+    }
+
+    /// On any line that does not block; `path` is where its near end is found.
+    pub fn start_on(far: File, path: String, wrong: Wrong) -> Self {
         let wrong = Arc::new(Mutex::new(wrong));
         let (flow, quit, bad_frames) =
             <(Arc<Mutex<Vec<Flow>>>, Arc<Mutex<bool>>, Arc<Mutex<u32>>)>::default();

@@ -1,16 +1,19 @@
 //! The far end, two of them: the image in the emulator with a head behind it, and the device's code alone behind
 //! a pseudo terminal, which says what host and link do where no emulator holds them up.
 
+use std::fs::File;
 use std::io::Result;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tras_wire::{Decoder, DeviceMessage, State};
 
+use super::port;
 use crate::emulator::Emulator;
 use crate::head::VirtualHead;
-use crate::line::Line;
 
 /// The bench of the serial adapter's own tests.
 #[path = "../../../tests/serial_support/mod.rs"]
@@ -59,6 +62,23 @@ impl Kind {
     }
 }
 
+/// What lies between host and board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// A pseudo terminal and the serial adapter.
+    Terminal,
+    /// A socket.
+    Socket,
+}
+
+/// The near end.
+pub enum Near {
+    /// A path for the serial adapter.
+    Port(String),
+    /// A socket, and who listens on it.
+    Socket(UnixStream, Box<dyn FnMut(bool, &[u8]) + Send>),
+}
+
 /// A far end that runs.
 pub enum Board {
     /// See [`Kind`].
@@ -70,8 +90,6 @@ pub enum Board {
 /// The emulated board's parts.
 pub struct Emulated {
     head: VirtualHead,
-    _line: Line,
-    port: String,
     heard: Arc<Mutex<Heard>>,
     epoch: Instant,
     _emulator: Emulator,
@@ -88,38 +106,43 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Board {
-    /// Starts one.
+    /// Starts one, and gives the host's end of its line.
     ///
     /// # Errors
     /// QEMU is missing, or no pseudo terminal is to be had.
-    pub fn start(kind: Kind, image: &Path) -> Result<Self> {
-        Ok(match kind {
-            Kind::Plain => Self::Plain(Box::new(serial_support::Bench::start(Default::default()))),
+    pub fn start(kind: Kind, via: Via, image: &Path) -> Result<(Self, Near)> {
+        match kind {
+            Kind::Plain => {
+                let (bench, near) = match via {
+                    Via::Terminal => {
+                        let bench = serial_support::Bench::start(Default::default());
+                        let near = Near::Port(bench.path.clone());
+                        (bench, near)
+                    }
+                    Via::Socket => {
+                        let (ours, hosts) = UnixStream::pair()?;
+                        ours.set_nonblocking(true)?;
+                        let far = File::from(OwnedFd::from(ours));
+                        let bench =
+                            serial_support::Bench::start_on(far, "a socket".into(), Default::default());
+                        (bench, Near::Socket(hosts, Box::new(|_, _| {})))
+                    }
+                };
+                Ok((Self::Plain(Box::new(bench)), near))
+            }
             Kind::Emulated => {
                 let folder = tempfile::tempdir()?;
                 let emulator = Emulator::start(image, folder.path())?;
                 let head = VirtualHead::start(emulator.analogue.try_clone()?);
-                let (line, port) = Line::terminal(emulator.link.try_clone()?)?;
+                let link = emulator.link.try_clone()?;
                 let (heard, epoch) = (Arc::<Mutex<Heard>>::default(), Instant::now());
-                line.listen(listener(heard.clone(), epoch));
-                let port = port.display().to_string();
-                Self::Emulated(Box::new(Emulated {
-                    head,
-                    _line: line,
-                    port,
-                    heard,
-                    epoch,
-                    _emulator: emulator,
-                }))
+                let listener = listener(heard.clone(), epoch);
+                let near = match via {
+                    Via::Terminal => Near::Port(port::join(link, listener)?),
+                    Via::Socket => Near::Socket(link, Box::new(listener)),
+                };
+                Ok((Self::Emulated(Box::new(Emulated { head, heard, epoch, _emulator: emulator })), near))
             }
-        })
-    }
-
-    /// The path for the host.
-    pub fn port(&self) -> &str {
-        match self {
-            Self::Emulated(e) => &e.port,
-            Self::Plain(bench) => &bench.path,
         }
     }
 
@@ -163,9 +186,9 @@ impl Board {
 
 /// Counts bytes, and takes the fill from telemetry that nothing has asked for: the firmware sends it every 20 ms
 /// of its own time, whatever the host does, so that it is a fair sample.
-fn listener(heard: Arc<Mutex<Heard>>, epoch: Instant) -> crate::line::Tap {
+fn listener(heard: Arc<Mutex<Heard>>, epoch: Instant) -> impl FnMut(bool, &[u8]) + Send {
     let (mut decoder, mut echo) = (Decoder::default(), None);
-    Box::new(move |down, bytes| {
+    move |down, bytes| {
         let mut heard = lock(&heard);
         if down {
             heard.bytes.0 += bytes.len() as u64;
@@ -180,5 +203,5 @@ fn listener(heard: Arc<Mutex<Heard>>, epoch: Instant) -> crate::line::Tap {
                 heard.fills.push((epoch.elapsed().as_secs_f64(), t.queue_fill));
             }
         }
-    })
+    }
 }

@@ -2,17 +2,14 @@
 
 use std::io::{Error, Result};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tras_wire::{DeviceMessage, HostMessage, MAX_SAMPLES, Samples};
+use tras_wire::{DeviceMessage, HostMessage, MAX_FRAME, MAX_SAMPLES, Samples, encode};
 
 use super::rows::Row;
 use crate::emulator::Emulator;
 use crate::head::VirtualHead;
 use crate::host::Host;
-use crate::line::Line;
 
 /// How long the line is flooded.
 const FLOOD: Duration = Duration::from_secs(5);
@@ -46,20 +43,16 @@ pub fn flood(image: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let emulator = Emulator::start(image, folder.path())?;
     let _head = VirtualHead::start(emulator.analogue.try_clone()?);
-    let (line, end) = Line::socket(emulator.link.try_clone()?)?;
-    let mut host = Host::new(end)?;
+    let mut host = Host::new(emulator.link.try_clone()?)?;
     host.listen(Duration::from_millis(500))?;
     host.ask(&HostMessage::Hello)?;
-    let bytes = Arc::new(AtomicU64::new(0));
-    let counted = bytes.clone();
-    line.listen(Box::new(move |down, passed| {
-        counted.fetch_add(if down { passed.len() as u64 } else { 0 }, Ordering::Relaxed);
-    }));
-    let (began, mut sent, mut answered) = (Instant::now(), 0_u64, 0_u64);
+    let (began, mut sent, mut answered, mut bytes) = (Instant::now(), 0_u64, 0_u64, 0);
     while began.elapsed() < FLOOD {
         if sent < answered + WINDOW {
             let current_ma = (0..MAX_SAMPLES).map(|k| wave(sent * MAX_SAMPLES as u64 + k as u64)).collect();
-            host.send(&HostMessage::Samples(Samples { burst: 1, index: 0, current_ma }))?;
+            let frame = HostMessage::Samples(Samples { burst: 1, index: 0, current_ma });
+            bytes += encode(host.header, &frame, &mut [0; MAX_FRAME]).unwrap_or(0);
+            host.send(&frame)?;
             sent += 1;
         }
         let answer = |m: &DeviceMessage| {
@@ -70,7 +63,7 @@ pub fn flood(image: &Path) -> Result<()> {
     if answered == 0 {
         return Err(Error::other("the board answers no samples"));
     }
-    let (seconds, bytes) = (began.elapsed().as_secs_f64(), bytes.load(Ordering::Relaxed) as f64);
+    let (seconds, bytes) = (began.elapsed().as_secs_f64(), bytes as f64);
     let (bytes_each, samples) = (bytes / sent as f64, answered as f64 * MAX_SAMPLES as f64 / seconds);
     println!(
         "flooded with frames of {MAX_SAMPLES} samples ({bytes_each:.0} bytes), the emulated board takes {samples:.0} \

@@ -19,14 +19,17 @@ mod goodput;
 mod host;
 mod judge;
 mod machine;
+mod port;
 mod rows;
+mod socket;
 mod stops;
 mod thin;
+mod ways;
 
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 
-use self::board::Kind;
+use self::board::{Kind, Via};
 use self::found::Found;
 use self::host::{Burst, End};
 use self::judge::{EXPONENTS, Judged, judge};
@@ -43,7 +46,7 @@ const QUEUES_MS: [f64; 4] = [SHORTEST_MS, 30.0, 50.0, RECOMMENDED_MS];
 const BUSY: usize = 2;
 
 /// The parts, in their order.
-const PARTS: [&str; 6] = ["queues", "shortest", "long", "stops", "goodput", "audio"];
+const PARTS: [&str; 7] = ["ways", "queues", "shortest", "long", "stops", "goodput", "audio"];
 
 /// What the command line says.
 pub struct Options {
@@ -103,17 +106,20 @@ pub fn run(options: &Options) -> Result<()> {
         if ahead { "allowed" } else { "refused" }
     );
     let image = options.image.as_path();
-    let setup = |kind, queue_ms, load, refuse| Setup { kind, image, queue_ms, load, refuse };
-    let recommended = setup(Kind::Emulated, RECOMMENDED_MS, BUSY, false);
+    let setup = |kind, via, queue_ms, load, refuse| Setup { kind, via, image, queue_ms, load, refuse };
+    let recommended = setup(Kind::Emulated, Via::Terminal, RECOMMENDED_MS, BUSY, false);
 
+    if options.wants("ways") {
+        ways::run((options.seconds / 40.0).clamp(5.0, 30.0), BUSY)?;
+    }
     println!("\n{}", rows::HEAD);
     if options.wants("queues") {
         queues(options.seconds, setup, &mut found)?;
     }
     if options.wants("shortest") {
-        for refuse in [false, true] {
-            let setup = setup(Kind::Plain, SHORTEST_MS, BUSY, refuse);
-            Row::play(setup, vec![steady(1.0, options.seconds)])?.show(&setup, &mut found)?;
+        for via in [Via::Socket, Via::Terminal] {
+            let setup = setup(Kind::Plain, via, SHORTEST_MS, BUSY, false);
+            Row::play_and_show(setup, vec![steady(1.0, options.seconds)], &mut found)?;
         }
     }
     if options.wants("long") {
@@ -156,21 +162,22 @@ fn steady(exponent: f64, seconds: f64) -> Burst {
 /// Each length of queue for a short while, with and without load, with and without real time.
 fn queues<'a>(
     seconds: f64,
-    setup: impl Fn(Kind, f64, usize, bool) -> Setup<'a>,
+    setup: impl Fn(Kind, Via, f64, usize, bool) -> Setup<'a>,
     found: &mut Found,
 ) -> Result<()> {
-    let seconds = (seconds / 30.0).clamp(12.0, 60.0);
-    for (kind, load, refuse) in [
-        (Kind::Plain, 0, false),
-        (Kind::Plain, BUSY, false),
-        (Kind::Plain, BUSY, true),
-        (Kind::Emulated, 0, false),
-        (Kind::Emulated, BUSY, false),
-        (Kind::Emulated, BUSY, true),
+    let seconds = (seconds / 50.0).clamp(12.0, 60.0);
+    for (kind, via, load, refuse) in [
+        (Kind::Plain, Via::Socket, BUSY, false),
+        (Kind::Plain, Via::Terminal, 0, false),
+        (Kind::Plain, Via::Terminal, BUSY, false),
+        (Kind::Plain, Via::Terminal, BUSY, true),
+        (Kind::Emulated, Via::Socket, BUSY, false),
+        (Kind::Emulated, Via::Terminal, 0, false),
+        (Kind::Emulated, Via::Terminal, BUSY, false),
     ] {
         for queue_ms in QUEUES_MS {
-            let setup = setup(kind, queue_ms, load, refuse);
-            Row::play(setup, vec![steady(1.0, seconds)])?.show(&setup, found)?;
+            let setup = setup(kind, via, queue_ms, load, refuse);
+            Row::play_and_show(setup, vec![steady(1.0, seconds)], found)?;
         }
     }
     Ok(())

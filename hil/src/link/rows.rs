@@ -7,10 +7,11 @@ use tras::runtime::realtime::Granted;
 use tras::stimulator::serial::{Place, SerialStimulator};
 
 use super::align::{Aligned, align};
-use super::board::{Board, Kind, Seen};
+use super::board::{Board, Kind, Near, Seen, Via};
 use super::found::{Found, percentile, sorted};
 use super::host::{self, Burst, Run, Span};
 use super::machine::Load;
+use super::socket;
 
 /// The device's own ramp at the start of a burst, and some, in s: before it the head sees less than was sent.
 pub const RAMPED_S: f64 = 5.5;
@@ -24,6 +25,8 @@ const SAMPLE_MS: f64 = 0.5;
 pub struct Setup<'a> {
     /// The far end.
     pub kind: Kind,
+    /// What lies between.
+    pub via: Via,
     /// The image.
     pub image: &'a Path,
     /// How much the device's queue is kept filled, in ms.
@@ -32,6 +35,13 @@ pub struct Setup<'a> {
     pub load: usize,
     /// The host is refused real-time priority.
     pub refuse: bool,
+}
+
+impl Setup<'_> {
+    fn far(&self) -> String {
+        let via = if self.via == Via::Terminal { "serial port" } else { "socket" };
+        format!("{}, {via}", self.kind.name())
+    }
 }
 
 /// What came of it.
@@ -55,14 +65,35 @@ impl Row {
     /// # Errors
     /// QEMU is missing, or the device cannot be connected to.
     pub fn play(setup: Setup<'_>, bursts: Vec<Burst>) -> Result<Self> {
-        let board = Board::start(setup.kind, setup.image)?;
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        let (board, near) = Board::start(setup.kind, setup.via, setup.image)?;
         let _load = Load::start(setup.load)?;
-        let device = SerialStimulator::at(Place::Path(board.port().to_owned()), setup.queue_ms * 1e-3);
-        let run = host::play(device, bursts, setup.refuse, board.epoch())?;
+        let (queue_s, refuse, epoch) = (setup.queue_ms * 1e-3, setup.refuse, board.epoch());
+        let run = match near {
+            Near::Port(path) => {
+                let device = SerialStimulator::at(Place::Path(path), queue_s);
+                host::play(device, bursts, refuse, epoch)?
+            }
+            Near::Socket(socket, heard) => {
+                host::play(socket::over(socket, queue_s, heard)?, bursts, refuse, epoch)?
+            }
+        };
         let seen = board.seen();
         let aligned = run.spans.iter().map(|span| (*span, aligned(&run, &seen, span))).collect();
         Ok(Self { run, seen, aligned })
+    }
+
+    /// Plays it and prints it, or what was in the way.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn play_and_show(setup: Setup<'_>, bursts: Vec<Burst>, found: &mut Found) -> Result<()> {
+        match Self::play(setup, bursts) {
+            Ok(row) => row.show(&setup, found),
+            Err(why) => {
+                println!("| {} | {} | | {:.0} | | {why} |", setup.far(), setup.load, setup.queue_ms);
+                Ok(())
+            }
+        }
     }
 
     /// Prints it; keeps the distribution of the fill for the figures, and demands that no sample went astray.
@@ -83,7 +114,7 @@ impl Row {
         let pair = |v: &[f64], a: f64, b: f64| format!("{:.1} / {:.1}", percentile(v, a), percentile(v, b));
         println!(
             "| {} | {} | {granted} | {:.0} | {:.0} | {} | {:.1} / {} | {} | {} | {rate:.0}, {pause_ms:.0} ms | {:.1} + {:.1} % |",
-            setup.kind.name(),
+            setup.far(),
             setup.load,
             setup.queue_ms,
             self.seconds(),
@@ -95,7 +126,7 @@ impl Row {
             share(cpu.stimulate_s),
             share(cpu.serial_s),
         );
-        if !setup.refuse && setup.load > 0 {
+        if !setup.refuse && setup.load > 0 && setup.via == Via::Terminal {
             found.keep(&fill_name(setup.kind, setup.queue_ms), histogram(&fills))?;
         }
         let breaks: usize = self.aligned.iter().map(|(_, a)| a.breaks).sum();
