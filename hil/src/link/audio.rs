@@ -4,6 +4,7 @@
 //! `tras-hil link-audio FOLDER SECONDS`, with a home folder and a server that are only its.
 
 use std::io::{Error, Result};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -14,6 +15,7 @@ use super::exponent::{self, RATE_HZ};
 use super::found::Found;
 use super::host::{self, Burst, End, PEAK_MA};
 use super::judge::{EXPONENTS, Judged, judge};
+use super::machine;
 use super::rows::RAMPED_S;
 use super::thin::thin;
 
@@ -46,7 +48,15 @@ pub fn spawn(seconds: f64, found: &mut Found) -> Result<()> {
     let pcm =
         "pcm.!default { type pulse hint { show on description \"Bench\" } }\nctl.!default { type pulse }\n";
     std::fs::write(home.path().join(".asoundrc"), pcm)?;
-    let status = Command::new(std::env::current_exe()?)
+    let mut child = Command::new(std::env::current_exe()?);
+    // SAFETY: system calls, which are allowed between fork and exec: a sound server is a program like others.
+    unsafe {
+        child.pre_exec(|| {
+            machine::be_ordinary();
+            Ok(())
+        });
+    }
+    let status = child
         .arg("link-audio")
         .arg(found.folder())
         .arg(seconds.to_string())
@@ -91,7 +101,10 @@ pub fn run(folder: &Path, seconds: f64) -> Result<()> {
         let sent = run.calls.samples_ma.get(samples(RAMPED_S)..samples(seconds)).unwrap_or_default();
         let underruns = run.calls.status.map_or(0, |s| s.underruns);
         let note = run.broken.unwrap_or_else(|| format!("{underruns} underruns"));
-        judge(Judged { port: "audio", chi, sent, captured: &current_ma, note: &note }, &mut found)?;
+        judge(
+            Judged { port: "audio", label: "audio monitor", chi, sent, captured: &current_ma, note: &note },
+            &mut found,
+        )?;
     }
     println!(
         "(straight lines between samples, drawn at 48,000/s, add {:.3} to each by themselves)",

@@ -7,7 +7,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::QUEUES_MS;
-use super::board::Kind;
+use super::board::{Kind, Via};
 use super::found::Found;
 use super::judge::EXPONENTS;
 use super::rows::fill_name;
@@ -40,15 +40,23 @@ pub fn write(folder: &Path, found: &Found) -> Drawn {
             },
         )?;
     }
-    if QUEUES_MS.iter().any(|q| !found.kept(&fill_name(Kind::Emulated, *q)).is_empty()) {
+    let ends = [
+        (Kind::Plain, Via::Socket, "the device's code, socket"),
+        (Kind::Plain, Via::Terminal, "the device's code, serial port"),
+        (Kind::Emulated, Via::Socket, "emulated board, socket"),
+        (Kind::Emulated, Via::Terminal, "emulated board, serial port"),
+    ];
+    let is_kept = |(kind, via, _): &(Kind, Via, &str)| {
+        QUEUES_MS.iter().any(|queue_ms| !found.kept(&fill_name(*kind, *via, *queue_ms)).is_empty())
+    };
+    if ends.iter().any(is_kept) {
         let names = QUEUES_MS.map(|q| format!("queue of {q} ms"));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let title =
             "How full the device's queue is beside two busy loops: share of the time, against the fill, ms";
-        figure(&folder.join("link-queue.svg"), title, &names, |area, at| match at {
-            0 => fills(area, found, Kind::Plain, "the device's code alone"),
-            1 => fills(area, found, Kind::Emulated, "the emulated board"),
-            _ => Ok(()),
+        figure(&folder.join("link-queue.svg"), title, &names, |area, at| match ends.get(at) {
+            Some(&(kind, via, caption)) => fills(area, found, kind, via, caption),
+            None => Ok(()),
         })?;
     }
     Ok(())
@@ -56,7 +64,7 @@ pub fn write(folder: &Path, found: &Found) -> Drawn {
 
 /// A title, a key, and panels beside each other.
 fn figure(path: &Path, title: &str, key: &[&str], panel: impl Fn(&Area<'_>, usize) -> Drawn) -> Drawn {
-    let panels = if key.len() == 2 { 3 } else { 2 };
+    let panels = if key.len() == 2 { 3 } else { 4 };
     let root = SVGBackend::new(path, (1_280, 480)).into_drawing_area();
     root.fill(&WHITE)?;
     root.draw(&Text::new(title.to_owned(), (20, 14), ("sans-serif", 20)))?;
@@ -130,7 +138,7 @@ fn spectrum(area: &Area<'_>, found: &Found, chi: f64) -> Drawn {
     Ok(())
 }
 
-fn fills(area: &Area<'_>, found: &Found, kind: Kind, caption: &str) -> Drawn {
+fn fills(area: &Area<'_>, found: &Found, kind: Kind, via: Via, caption: &str) -> Drawn {
     let mut chart = ChartBuilder::on(area)
         .caption(caption, ("sans-serif", 17))
         .margin(8)
@@ -142,7 +150,7 @@ fn fills(area: &Area<'_>, found: &Found, kind: Kind, caption: &str) -> Drawn {
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(GREY.mix(0.18))
-        .x_labels(11)
+        .x_labels(6)
         .y_labels(6)
         .x_label_formatter(&|f| format!("{f:.0}"))
         .y_label_formatter(&|p| format!("{p:e}"))
@@ -150,7 +158,7 @@ fn fills(area: &Area<'_>, found: &Found, kind: Kind, caption: &str) -> Drawn {
         .draw()?;
     for (queue_ms, colour) in QUEUES_MS.into_iter().zip(COLOURS) {
         let mut per_ms: Vec<(f64, f64)> = Vec::new();
-        for (fill_ms, share) in found.kept(&fill_name(kind, queue_ms)) {
+        for (fill_ms, share) in found.kept(&fill_name(kind, via, queue_ms)) {
             match per_ms.last_mut() {
                 Some((at_ms, sum)) if *at_ms == fill_ms.floor() => *sum += share,
                 _ => per_ms.push((fill_ms.floor(), share)),

@@ -19,13 +19,13 @@ const WINDOW: u64 = 4;
 const WIRE: f64 = tras::stimulator::serial::BAUD as f64 / 10.0;
 
 /// Prints what `row` has taken of the line.
-pub fn of_row(row: &Row, queue_ms: f64) {
+pub fn of_row(row: &Row, far: &str) {
     let Some((down, up)) = row.seen.bytes else { return };
     let (seconds, samples) = (row.run.cpu.over_s, row.run.calls.samples_ma.len() as f64);
     let (down, up) = (down as f64 / seconds, up as f64 / seconds);
     let payload = 2.0 * samples / seconds;
     println!(
-        "\nline with a queue of {queue_ms:.0} ms: {:.0} samples/s, 2 bytes each, are {payload:.0} of {down:.0} bytes/s \
+        "\n{far}: {:.0} samples/s, 2 bytes each, are {payload:.0} of {down:.0} bytes/s \
          to the device ({:.0} %); {up:.0} bytes/s come back; {:.0} and {:.0} % of 921,600 baud; {} samples sent again",
         samples / seconds,
         100.0 * payload / down,

@@ -19,8 +19,10 @@ pub const HEAD: &str = "\
 
 /// What is judged.
 pub struct Judged<'a> {
-    /// `dac` or `audio`.
+    /// `dac` or `audio`: what the figure calls it.
     pub port: &'a str,
+    /// What the table calls it.
+    pub label: &'a str,
     /// What was asked for.
     pub chi: f64,
     /// What the host queued in that time, in mA at 2,000/s.
@@ -37,23 +39,23 @@ pub struct Judged<'a> {
 /// # Errors
 /// The spectrum cannot be written.
 pub fn judge(j: Judged<'_>, found: &mut Found) -> Result<()> {
-    let Judged { port, chi, sent, captured, note } = j;
+    let Judged { port, label, chi, sent, captured, note } = j;
     let seconds = captured.len() as f64 / exponent::RATE_HZ;
     let (Some((got, density)), Some((was, _))) = (exponent::measure(captured), exponent::measure(sent))
     else {
         found.demand(
             false,
-            format!("{port} {chi}: {seconds:.0} s captured, too short for a spectrum; {note}"),
+            format!("{label} {chi}: {seconds:.0} s captured, too short for a spectrum; {note}"),
         );
         return Ok(());
     };
     let (line, whittle) = (got.line, got.whittle);
     println!(
-        "| {port} | {chi} | {:.3} | {:.3} | {:.3} | {:.3} ± {:.3} | {seconds:.0} | {note} |",
+        "| {label} | {chi} | {:.3} | {:.3} | {:.3} | {:.3} ± {:.3} | {seconds:.0} | {note} |",
         was.line.exponent, line.exponent, line.se, whittle.exponent, whittle.se
     );
     found.keep(&format!("{port}-{chi}"), density)?;
-    let what = |of: &str| format!("{port}: exponent {:.3} captured, {of}", line.exponent);
+    let what = |of: &str| format!("{label}: exponent {:.3} captured, {of}", line.exponent);
     found.demand(
         (line.exponent - was.line.exponent).abs() <= WITHIN,
         what(&format!("{:.3} sent", was.line.exponent)),

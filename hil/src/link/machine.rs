@@ -6,6 +6,11 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use tras::runtime::realtime::{self, Granted};
+
+/// Below the host's threads, above everything ordinary.
+const BOARD: i32 = 60;
+
 /// Busy loops beside the measurement, at an ordinary priority; they end with it.
 pub struct Load(Vec<Child>);
 
@@ -18,11 +23,13 @@ impl Load {
         let mut load = Self(Vec::new());
         for _ in 0..count {
             let mut shell = Command::new("sh");
-            // SAFETY: two system calls, which are allowed between fork and exec. The bench's own nice value is
-            // not the load's, and a bench that is killed takes it along.
+            // SAFETY: system calls, which are allowed between fork and exec. The bench's own priority is not the
+            // load's, which is of a session of its own, as another program's would be; and a bench that is killed
+            // takes it along.
             unsafe {
                 shell.pre_exec(|| {
-                    libc::setpriority(libc::PRIO_PROCESS, 0, 0);
+                    be_ordinary();
+                    libc::setsid();
                     libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                     Ok(())
                 });
@@ -42,10 +49,26 @@ impl Drop for Load {
     }
 }
 
+/// This thread, and what it starts, comes before all but the host: a board does not share the host's processor,
+/// so its stand-in must not wait for it. Where real time is refused it is a nice value of -15, which says little:
+/// Linux weighs whole sessions against each other first (sched_autogroup). Says what it got.
+pub fn be_the_board() -> Granted {
+    let granted = realtime::promote(BOARD);
+    if matches!(granted, Granted::Ordinary(_)) {
+        crate::emulator::hurry();
+    }
+    granted
+}
+
 /// This thread, and what it starts, gets no more than any other.
 pub fn be_ordinary() {
-    // SAFETY: a system call on numbers; on Linux 0 is this thread.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 0) };
+    let none = libc::sched_param { sched_priority: 0 };
+    // SAFETY: system calls on numbers and a structure that lives across them; on Linux 0 is this thread.
+    unsafe {
+        // Not `sched_setscheduler`: the C library would go on telling the old one.
+        libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_OTHER, &none);
+        libc::setpriority(libc::PRIO_PROCESS, 0, 0);
+    }
 }
 
 /// This thread, and what it starts, is refused real time and negative nice values from here on, as a user
@@ -132,11 +155,13 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use tras::runtime::realtime::{Granted, promote};
+    use tras::runtime::realtime::promote;
 
     #[test]
     fn a_thread_that_gave_it_up_is_refused_real_time() {
         std::thread::spawn(|| {
+            let _ = promote(50);
+            be_ordinary();
             give_up_real_time().unwrap();
             assert!(matches!(promote(50), Granted::Ordinary(_)));
         })

@@ -38,7 +38,8 @@ pub struct Setup<'a> {
 }
 
 impl Setup<'_> {
-    fn far(&self) -> String {
+    /// The far end and the way there, in tables.
+    pub fn far(&self) -> String {
         let via = if self.via == Via::Terminal { "serial port" } else { "socket" };
         format!("{}, {via}", self.kind.name())
     }
@@ -126,8 +127,8 @@ impl Row {
             share(cpu.stimulate_s),
             share(cpu.serial_s),
         );
-        if !setup.refuse && setup.load > 0 && setup.via == Via::Terminal {
-            found.keep(&fill_name(setup.kind, setup.queue_ms), histogram(&fills))?;
+        if !setup.refuse && setup.load > 0 {
+            found.keep(&fill_name(setup.kind, setup.via, setup.queue_ms), histogram(&fills))?;
         }
         let breaks: usize = self.aligned.iter().map(|(_, a)| a.breaks).sum();
         let what = format!(
@@ -194,9 +195,10 @@ impl Row {
 }
 
 /// What the figure of the fill reads.
-pub fn fill_name(kind: Kind, queue_ms: f64) -> String {
+pub fn fill_name(kind: Kind, via: Via, queue_ms: f64) -> String {
     let kind = if kind == Kind::Emulated { "emulated" } else { "plain" };
-    format!("fill-{kind}-{queue_ms:.0}")
+    let via = if via == Via::Terminal { "port" } else { "socket" };
+    format!("fill-{kind}-{via}-{queue_ms:.0}")
 }
 
 /// Share of each fill.

@@ -46,8 +46,10 @@ pub fn run(setup: Setup<'_>, found: &mut Found) -> Result<()> {
         }
     }
     println!(
-        "\n| from the call, {} busy loops, queue {:.0} ms | stops | p50, ms | p99, ms |",
-        setup.load, setup.queue_ms
+        "\n| from the call: {}, {} busy loops, queue {:.0} ms | stops | p50, ms | p99, ms |",
+        setup.far(),
+        setup.load,
+        setup.queue_ms
     );
     println!("|---|---|---|---|");
     for (what, times) in [
