@@ -123,6 +123,6 @@ mod tests {
             let sum: f64 = density.iter().map(|d| d.1 * bin_hz).sum();
             assert!((sum / squares - 1.0).abs() < 0.1, "{sum} {squares}");
         }
-        assert!((0.005..0.02).contains(&steeper_by_straight_lines()), "{}", steeper_by_straight_lines());
+        assert!((0.002..0.008).contains(&steeper_by_straight_lines()), "{}", steeper_by_straight_lines());
     }
 }

@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_flat_and_what_would_fold_is_gone() {
-        for f_hz in [1.0, 90.0, 400.0, 700.0] {
+        for f_hz in [20.0, 90.0, 400.0, 700.0] {
             assert!((left_of(f_hz) - 1.0).abs() < 0.005, "{f_hz} Hz: {}", left_of(f_hz));
         }
         for f_hz in [1_010.0, 1_910.0, 2_010.0, 10_000.0] {
