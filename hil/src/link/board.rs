@@ -11,7 +11,9 @@ use std::time::Instant;
 
 use tras_wire::{Decoder, DeviceMessage, State};
 
+use super::calls::make_room;
 use super::port;
+use super::socket::Ear;
 use crate::emulator::Emulator;
 use crate::head::VirtualHead;
 
@@ -76,7 +78,7 @@ pub enum Near {
     /// A path for the serial adapter.
     Port(String),
     /// A socket, and who listens on it.
-    Socket(UnixStream, Box<dyn FnMut(bool, &[u8]) + Send>),
+    Socket(UnixStream, Ear),
 }
 
 /// A far end that runs.
@@ -106,11 +108,11 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Board {
-    /// Starts one, and gives the host's end of its line.
+    /// Starts one for about so many seconds, and gives the host's end of its line.
     ///
     /// # Errors
     /// QEMU is missing, or no pseudo terminal is to be had.
-    pub fn start(kind: Kind, via: Via, image: &Path) -> Result<(Self, Near)> {
+    pub fn start(kind: Kind, via: Via, image: &Path, seconds: f64) -> Result<(Self, Near)> {
         match kind {
             Kind::Plain => {
                 let (bench, near) = match via {
@@ -128,6 +130,16 @@ impl Board {
                         (bench, Near::Socket(hosts, Box::new(|_, _| {})))
                     }
                 };
+                let nothing = serial_support::Flow {
+                    at_s: 1.0,
+                    current_ma: 1.0,
+                    state: State::Disarmed,
+                    underruns: 1,
+                    fill: 1,
+                };
+                let mut flow = bench.flow.lock().unwrap_or_else(PoisonError::into_inner);
+                make_room(&mut flow, (seconds * 4_000.0) as usize, nothing);
+                drop(flow);
                 Ok((Self::Plain(Box::new(bench)), near))
             }
             Kind::Emulated => {

@@ -2,7 +2,7 @@
 //! `runtime::live` runs them. Every call to the device is noted as it goes by; nothing is changed.
 
 use std::io::{Error, Result};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tras::controller::Decision;
@@ -15,8 +15,9 @@ use tras::runtime::stages::closed_loop::Command;
 use tras::runtime::stages::stimulate::{BurstSettings, StimulateStage};
 use tras::runtime::watch::CurrentWatch;
 use tras::stimulator::linked::{Line, Linked};
-use tras::stimulator::{Delivered, Limits, Status, Stimulator, StimulatorError, Stop};
+use tras::stimulator::{Limits, Stimulator, Stop};
 
+use super::calls::{Calls, Noted, lock};
 use super::machine::{self, Threads};
 
 /// Between two steps, as in `runtime::live`.
@@ -61,31 +62,6 @@ pub struct Span {
     pub to_s: f64,
 }
 
-/// Everything that went to the device.
-#[derive(Default)]
-pub struct Calls {
-    /// When `queue` was called, and the index after the last sample of the call.
-    pub queued: Vec<(f64, usize)>,
-    /// The samples, in mA.
-    pub samples_ma: Vec<f32>,
-    /// Round trips of heartbeats in s, each once.
-    pub round_trips_s: Vec<f64>,
-    /// Samples that were sent again.
-    pub repeated: u64,
-    /// The device's last word.
-    pub status: Option<Status>,
-    /// When the device first said that it had run dry.
-    pub dry_s: Option<f64>,
-}
-
-impl Calls {
-    /// When the sample of this index was queued.
-    pub fn queued_s(&self, index: usize) -> Option<f64> {
-        let at = self.queued.partition_point(|&(_, end)| end <= index);
-        self.queued.get(at).map(|&(at_s, _)| at_s)
-    }
-}
-
 /// What a run of the host left.
 pub struct Run {
     /// What went to the device.
@@ -126,10 +102,9 @@ fn run<L: Line + 'static>(mut device: Linked<L>, bursts: &[Burst], epoch: Instan
     let limits = HostLimits::for_electrode(35.0);
     let setup = Setup { ramp_up_s: RAMP_S, ramp_down_s: RAMP_S, ..Setup::new(limits, 5) };
     let current = Current::new(&setup).map_err(Error::other)?;
+    let seconds = bursts.iter().map(|burst| burst.seconds + RAMP_S + 1.0).sum();
+    let calls = Arc::new(Mutex::new(Calls::for_seconds(seconds)));
     device.connect(&on_device(&limits), now_s()).map_err(Error::other)?;
-    let calls = Arc::new(Mutex::new(Calls::default()));
-    // A minute of samples at once, so that the log seldom grows while it is written.
-    lock(&calls).samples_ma.reserve(120_000);
     let noted = Noted { inner: device, calls: calls.clone() };
     let watch = Arc::new(CurrentWatch::default());
     let (notes, heard) = Notes::channel(1_024);
@@ -197,71 +172,5 @@ fn on_device(limits: &HostLimits) -> Limits {
         total_charge_mc: limits.total_charge_mc as f32,
         active_s: limits.active_s as f32,
         heartbeat_ms: 250,
-    }
-}
-
-fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
-    m.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A device whose calls are noted.
-struct Noted<L> {
-    inner: Linked<L>,
-    calls: Arc<Mutex<Calls>>,
-}
-
-impl<L: Line> Stimulator for Noted<L> {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn rate_hz(&self) -> f64 {
-        self.inner.rate_hz()
-    }
-
-    fn connect(&mut self, wanted: &Limits, now_s: f64) -> std::result::Result<Limits, StimulatorError> {
-        self.inner.connect(wanted, now_s)
-    }
-
-    fn arm(&mut self, now_s: f64) -> std::result::Result<(), StimulatorError> {
-        self.inner.arm(now_s)
-    }
-
-    fn room(&self) -> usize {
-        self.inner.room()
-    }
-
-    fn queue(&mut self, samples_ma: &[f32], now_s: f64) -> std::result::Result<(), StimulatorError> {
-        let done = self.inner.queue(samples_ma, now_s);
-        if done.is_ok() {
-            let mut calls = lock(&self.calls);
-            calls.samples_ma.extend(samples_ma);
-            let end = calls.samples_ma.len();
-            calls.queued.push((now_s, end));
-        }
-        done
-    }
-
-    fn stop(&mut self, how: Stop, now_s: f64) {
-        self.inner.stop(how, now_s);
-    }
-
-    fn poll(&mut self, now_s: f64, delivered: &mut dyn FnMut(Delivered)) -> Status {
-        let status = self.inner.poll(now_s, delivered);
-        let mut calls = lock(&self.calls);
-        let newest = self.inner.round_trip_s();
-        if newest.is_some() && calls.round_trips_s.last().copied() != newest {
-            calls.round_trips_s.extend(newest);
-        }
-        calls.repeated = self.inner.repeated();
-        if status.underruns > 0 && calls.dry_s.is_none() {
-            calls.dry_s = Some(now_s);
-        }
-        calls.status = Some(status);
-        status
-    }
-
-    fn disarm(&mut self, now_s: f64) {
-        self.inner.disarm(now_s);
     }
 }

@@ -12,6 +12,7 @@
 mod align;
 pub mod audio;
 mod board;
+mod calls;
 mod exponent;
 mod figures;
 mod found;

@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 use tras::stimulator::StimulatorError;
 use tras::stimulator::linked::{Line, LinkSettings, Linked};
 
+/// Gets what passes on a line: `true` for bytes to the device.
+pub type Ear = Box<dyn FnMut(bool, &[u8]) + Send>;
+
 /// A socket whose other end is a board.
 pub struct SocketLine {
     name: Arc<str>,
     socket: UnixStream,
-    heard: Box<dyn FnMut(bool, &[u8]) + Send>,
+    heard: Ear,
     unsent: Vec<u8>,
     gone: bool,
 }
