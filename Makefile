@@ -25,6 +25,7 @@ help:
 	@echo 'make bench-noise  samples of noise a second'
 	@echo 'make bench-estimator  speed of the fits, beside fooof 1.1.1 and specparam 2 (SPECTRA=100 of theirs a cell)'
 	@echo 'make bench-accuracy   errors and bias of both methods, drawn into docs/ (DRAWS=5 for a quick look)'
+	@echo 'make bench-link  the link to the emulated board and the audio output, about an hour (LINK_SECONDS=60 for a look)'
 	@echo 'make parity     specparam against what fooof 1.1.1 found in 600 spectra'
 	@echo 'make firmware   the firmware for its board: size and stack use'
 	@echo 'make hil        one fault after another under tras run, on the emulated board and the audio path (FAULT=, PORT=)'

@@ -10,6 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use tras::runtime::realtime::promote;
+
+use crate::emulator::PRIORITY;
+
 /// Full scale of DAC and ADC, in mA.
 const FULL_MA: f64 = 2.5;
 /// Full scale of the voltage's ADC, in V.
@@ -98,7 +102,14 @@ impl VirtualHead {
         let head = Arc::new(Mutex::new(Head::default()));
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (h, s) = (head.clone(), seen.clone());
-        Self { head, seen, _thread: std::thread::spawn(move || serve(line, &h, &s)) }
+        Self {
+            head,
+            seen,
+            _thread: std::thread::spawn(move || {
+                let _ = promote(PRIORITY);
+                serve(line, &h, &s)
+            }),
+        }
     }
 
     /// Changes what is wrong.

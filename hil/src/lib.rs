@@ -16,4 +16,5 @@ pub mod faults;
 pub mod head;
 pub mod host;
 pub mod line;
+pub mod link;
 pub mod serve;

@@ -1,13 +1,14 @@
-//! `tras-hil campaign|alive|faults|serve`: see the modules of these names.
+//! `tras-hil campaign|link|alive|faults|serve`: see the modules of these names.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tras_hil::{alive, campaign, faults, serve};
+use tras_hil::{alive, campaign, faults, link, serve};
 
 const USAGE: &str = "usage: tras-hil alive IMAGE
        tras-hil faults IMAGE [NAME]
        tras-hil serve IMAGE
+       tras-hil link IMAGE [--seconds N] [--only PART]
        tras-hil campaign IMAGE TRAS OUT [--port PORT] [--only NAME]";
 
 fn main() -> ExitCode {
@@ -18,6 +19,10 @@ fn main() -> ExitCode {
         ["faults", image] => faults::run(Path::new(image), None),
         ["faults", image, name] => faults::run(Path::new(image), Some(name)),
         ["serve", image] => serve::run(Path::new(image)),
+        ["link", rest @ ..] => {
+            link::Options::parse(rest.iter().map(|&word| word.to_owned())).and_then(|o| link::run(&o))
+        }
+        ["link-audio", rest @ ..] => link::run_audio(rest.iter().map(|&word| word.to_owned())),
         ["campaign", image, tras, out, options @ ..] => match campaign_settings(image, tras, out, options) {
             Some(settings) => campaign::run(&settings),
             None => return usage(),

@@ -59,6 +59,7 @@ pub struct Flow {
     pub current_ma: f32,
     pub state: State,
     pub underruns: u32,
+    pub fill: u16,
 }
 
 pub struct Bench {
@@ -101,6 +102,11 @@ fn new_device(entropy: u32) -> Device {
 impl Bench {
     pub fn start(wrong: Wrong) -> Self {
         let (far, path) = terminal();
+        Self::start_on(far, path, wrong)
+    }
+
+    /// On any line that does not block; `path` is where its near end is found.
+    pub fn start_on(far: File, path: String, wrong: Wrong) -> Self {
         let wrong = Arc::new(Mutex::new(wrong));
         let (flow, quit, bad_frames) =
             <(Arc<Mutex<Vec<Flow>>>, Arc<Mutex<bool>>, Arc<Mutex<u32>>)>::default();
@@ -303,6 +309,7 @@ impl Board {
                 current_ma: output.current_ma,
                 state: self.device.state(),
                 underruns: telemetry.underruns,
+                fill: telemetry.queue_fill,
             });
         }
     }

@@ -16,10 +16,13 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tras::runtime::realtime::promote;
+
 pub use self::spoil::Spoil;
 use self::spoil::{Downward, noisy};
 pub use self::tap::Tap;
 pub use self::terminal::pseudo_terminal;
+use crate::emulator::PRIORITY;
 
 /// Bits a second of a board's serial link.
 const BAUD: u32 = 921_600;
@@ -80,11 +83,11 @@ impl Line {
         let ((from_device, to_device), (from_host, to_host)) = (device, host);
         let (s, t) = (spoil.clone(), tap.clone());
         let (sender, frames) = sync_channel::<Vec<u8>>(64);
-        std::thread::spawn(move || read_into(from_host, &sender));
-        std::thread::spawn(move || down(&frames, to_device, &s, &t));
+        carrier(move || read_into(from_host, &sender));
+        carrier(move || down(&frames, to_device, &s, &t));
         let to_host = Lossy::start(to_host);
         let (s, t) = (spoil.clone(), tap.clone());
-        std::thread::spawn(move || up(from_device, to_host, &s, &t));
+        carrier(move || up(from_device, to_host, &s, &t));
         Ok(Self { spoil, tap, _kept: kept })
     }
 
@@ -105,7 +108,7 @@ struct Lossy(SyncSender<Vec<u8>>);
 impl Lossy {
     fn start(mut to: impl Write + Send + 'static) -> Self {
         let (sender, receiver) = sync_channel::<Vec<u8>>(16);
-        std::thread::spawn(move || receiver.iter().try_for_each(|bytes| to.write_all(&bytes)));
+        carrier(move || receiver.iter().try_for_each(|bytes| to.write_all(&bytes)));
         Self(sender)
     }
 }
@@ -119,6 +122,14 @@ impl Write for Lossy {
     fn flush(&mut self) -> Result<()> {
         Ok(())
     }
+}
+
+/// A thread that carries bytes, as promptly as the board works. It ends with its line.
+fn carrier(carry: impl FnOnce() -> Result<()> + Send + 'static) {
+    std::thread::spawn(move || {
+        let _ = promote(PRIORITY);
+        carry()
+    });
 }
 
 /// Bytes that came at once; nothing where a port had none within its time.
