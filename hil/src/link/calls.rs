@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tras::stimulator::linked::{Line, Linked};
-use tras::stimulator::{Delivered, Limits, Status, Stimulator, StimulatorError, Stop};
+use tras::stimulator::{Delivered, Latched, Limits, Status, Stimulator, StimulatorError, Stop};
 
 /// Everything that went to the device.
 #[derive(Default)]
@@ -69,8 +69,13 @@ impl<L: Line> Stimulator for Noted<L> {
         self.inner.rate_hz()
     }
 
-    fn connect(&mut self, wanted: &Limits, now_s: f64) -> std::result::Result<Limits, StimulatorError> {
-        self.inner.connect(wanted, now_s)
+    fn connect(
+        &mut self,
+        wanted: &Limits,
+        latched: Latched,
+        now_s: f64,
+    ) -> std::result::Result<Limits, StimulatorError> {
+        self.inner.connect(wanted, latched, now_s)
     }
 
     fn arm(&mut self, now_s: f64) -> std::result::Result<(), StimulatorError> {

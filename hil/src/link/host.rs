@@ -15,7 +15,7 @@ use tras::runtime::stages::closed_loop::Command;
 use tras::runtime::stages::stimulate::{BurstSettings, StimulateStage};
 use tras::runtime::watch::CurrentWatch;
 use tras::stimulator::linked::{Line, Linked};
-use tras::stimulator::{Limits, Stimulator, Stop};
+use tras::stimulator::{Latched, Limits, Stimulator, Stop};
 
 use super::calls::{Calls, Noted, lock};
 use super::machine::{self, Threads};
@@ -104,11 +104,12 @@ fn run<L: Line + 'static>(mut device: Linked<L>, bursts: &[Burst], epoch: Instan
     let current = Current::new(&setup).map_err(Error::other)?;
     let seconds = bursts.iter().map(|burst| burst.seconds + RAMP_S + 1.0).sum();
     let calls = Arc::new(Mutex::new(Calls::for_seconds(seconds)));
-    device.connect(&on_device(&limits), now_s()).map_err(Error::other)?;
+    device.connect(&on_device(&limits), Latched::Refuse, now_s()).map_err(Error::other)?;
     let noted = Noted { inner: device, calls: calls.clone() };
     let watch = Arc::new(CurrentWatch::default());
     let (notes, heard) = Notes::channel(1_024);
-    let burst = BurstSettings { profile: Profile::Steep, peak_ma: PEAK_MA, rms_ma: PEAK_MA / 3.0 };
+    let burst =
+        BurstSettings { profile: Profile::Steep, peak_ma: PEAK_MA, rms_ma: PEAK_MA / 3.0, start_kohm: 10.0 };
     let mut decision = Decision { id: 1, estimate_id: 0, at_s: now_s(), exponent: 1.0, bounded: false };
     let mut stage =
         StimulateStage::new(burst, current, Box::new(noted), decision, watch.clone(), notes, now_s());
