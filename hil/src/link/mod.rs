@@ -118,10 +118,8 @@ pub fn run(options: &Options) -> Result<()> {
     if options.wants("shortest") {
         for via in [Via::Socket, Via::Terminal] {
             let setup = setup(Kind::Plain, via, SHORTEST_MS, BUSY, false);
-            let row = Row::play(setup, vec![steady(1.0, options.seconds)])?;
-            row.show(&setup, &mut found)?;
-            let fine = via == Via::Terminal || (row.underruns() == 0 && row.run.broken.is_none());
-            found.demand(fine, format!("{}, {SHORTEST_MS} ms: {} underruns", setup.far(), row.underruns()));
+            // What was hoped for, not what is recommended: stated, not demanded.
+            Row::play_and_show(setup, vec![steady(1.0, options.seconds)], &mut found)?;
         }
     }
     if options.wants("long") {
