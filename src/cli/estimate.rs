@@ -10,8 +10,8 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::CliError;
-use super::fit::{MethodArg, ModeArg};
-use super::options::{pair, positive};
+use super::method::{MethodOptions, ModeArg};
+use super::options::positive;
 use crate::acquisition::recording::OpenOptions;
 use crate::acquisition::settings::{AcquisitionSettings, Reference};
 use crate::config::Config;
@@ -68,27 +68,9 @@ pub struct EstimateArgs {
     /// From one window to the next in seconds [default: the window's length]
     #[arg(long, value_name = "S", value_parser = positive)]
     pub hop: Option<f64>,
-    /// How to fit [default: specparam]
-    #[arg(long)]
-    pub method: Option<MethodArg>,
-    /// Whether the aperiodic line bends (specparam) [default: fixed]
-    #[arg(long)]
-    pub mode: Option<ModeArg>,
-    /// Fit range in Hz [default: 2,35]
-    #[arg(long, value_name = "LO,HI", value_parser = pair)]
-    pub range: Option<[f64; 2]>,
-    /// Narrowest and widest peak in Hz, two standard deviations [default: 1,8]
-    #[arg(long, value_name = "LO,HI", value_parser = pair)]
-    pub peak_width: Option<[f64; 2]>,
-    /// Most peaks [default: 12]
-    #[arg(long, value_name = "N")]
-    pub max_peaks: Option<u32>,
-    /// Least height of a peak in log10 power [default: 0.05]
-    #[arg(long, value_name = "H")]
-    pub min_peak_height: Option<f64>,
-    /// Least height of a peak in standard deviations of the flattened spectrum [default: 2.0]
-    #[arg(long, value_name = "SD")]
-    pub peak_threshold: Option<f64>,
+    /// How to fit
+    #[command(flatten)]
+    pub fit: MethodOptions,
     /// Seconds that whittle remembers where the peaks are; 0: nothing [default: 60]
     #[arg(long, value_name = "S")]
     pub memory: Option<f64>,
@@ -230,7 +212,7 @@ impl EstimateArgs {
         };
         let whole =
             |pair: [f64; 2]| toml::Value::Array(pair.iter().map(|&x| toml::Value::Float(x)).collect());
-        if let Some(method) = self.method {
+        if let Some(method) = self.fit.method {
             let name = method.name().name();
             // Segments that a preset has for its own method do not serve another.
             if keys.text("method").is_some_and(|theirs| theirs != name) {
@@ -238,14 +220,14 @@ impl EstimateArgs {
             }
             keys.set("method", Some(name));
         }
-        keys.set("mode", self.mode.map(|mode| if mode == ModeArg::Knee { "knee" } else { "fixed" }));
+        keys.set("mode", self.fit.mode.map(|mode| if mode == ModeArg::Knee { "knee" } else { "fixed" }));
         keys.set("window_s", self.window);
         keys.set("hop_s", self.hop.or(self.window));
-        keys.set("range_hz", self.range.map(whole));
-        keys.set("peak_width_hz", self.peak_width.map(whole));
-        keys.set("max_peaks", self.max_peaks.map(i64::from));
-        keys.set("min_peak_height", self.min_peak_height);
-        keys.set("peak_threshold", self.peak_threshold);
+        keys.set("range_hz", self.fit.range.map(whole));
+        keys.set("peak_width_hz", self.fit.peak_width.map(whole));
+        keys.set("max_peaks", self.fit.max_peaks.map(i64::from));
+        keys.set("min_peak_height", self.fit.min_peak_height);
+        keys.set("peak_threshold", self.fit.peak_threshold);
         keys.set("memory_s", self.memory);
         keys.set("segment_s", self.segment);
         keys.set("overlap", self.overlap);

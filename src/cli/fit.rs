@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::CliError;
-use super::options::{pair, positive};
+use super::method::{MethodArg, MethodOptions, ModeArg};
+use super::options::positive;
 use crate::config::MethodName;
 use crate::estimator::build;
 use crate::estimator::specparam::{Mode, SpecparamSettings};
@@ -33,27 +34,9 @@ pub struct FitArgs {
     /// Start from a study's settings: trasrest, trastask, rett, sertraline, sprint
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
-    /// How to fit [default: specparam]
-    #[arg(long)]
-    pub method: Option<MethodArg>,
-    /// Whether the aperiodic line bends (specparam) [default: fixed]
-    #[arg(long)]
-    pub mode: Option<ModeArg>,
-    /// Fit range in Hz [default: 2,35]
-    #[arg(long, value_name = "LO,HI", value_parser = pair)]
-    pub range: Option<[f64; 2]>,
-    /// Narrowest and widest peak in Hz, two standard deviations [default: 1,8]
-    #[arg(long, value_name = "LO,HI", value_parser = pair)]
-    pub peak_width: Option<[f64; 2]>,
-    /// Most peaks [default: 12]
-    #[arg(long, value_name = "N")]
-    pub max_peaks: Option<usize>,
-    /// Least height of a peak in log10 power [default: 0.05]
-    #[arg(long, value_name = "H")]
-    pub min_peak_height: Option<f64>,
-    /// Least height of a peak in standard deviations of the flattened spectrum [default: 2.0]
-    #[arg(long, value_name = "SD")]
-    pub peak_threshold: Option<f64>,
+    /// How to fit
+    #[command(flatten)]
+    pub fit: MethodOptions,
     /// How records are written
     #[arg(long, default_value = "jsonl")]
     pub format: Format,
@@ -72,35 +55,6 @@ pub struct FitArgs {
     /// whittle: taper of a segment: hann, hamming, blackman, boxcar, or sine:K
     #[arg(long, value_name = "NAME", default_value = "hann", value_parser = TaperChoice::parse)]
     pub taper: TaperChoice,
-}
-
-/// `--method`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum MethodArg {
-    /// The algorithm of fooof 1.1.1
-    Specparam,
-    /// Maximum likelihood
-    Whittle,
-}
-
-impl MethodArg {
-    /// As a configuration names it.
-    #[must_use]
-    pub fn name(self) -> MethodName {
-        match self {
-            Self::Specparam => MethodName::Specparam,
-            Self::Whittle => MethodName::Whittle,
-        }
-    }
-}
-
-/// `--mode`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ModeArg {
-    /// A straight line in log-log
-    Fixed,
-    /// A line that bends at a knee
-    Knee,
 }
 
 /// `--format`
@@ -124,18 +78,18 @@ impl FitArgs {
         };
         let e = base.resolve().map_err(|error| complaint(&error))?.estimator;
         let mut specparam = SpecparamSettings { line_noise: None, ..build::specparam_settings(&e) };
-        if let Some([low, high]) = self.range {
+        if let Some([low, high]) = self.fit.range {
             specparam.range_hz = (low, high);
         }
-        if let Some([narrow, wide]) = self.peak_width {
+        if let Some([narrow, wide]) = self.fit.peak_width {
             specparam.peak_width_hz = (narrow, wide);
         }
-        if let Some(mode) = self.mode {
+        if let Some(mode) = self.fit.mode {
             specparam.mode = if mode == ModeArg::Knee { Mode::Knee } else { Mode::Fixed };
         }
-        specparam.max_n_peaks = self.max_peaks.unwrap_or(specparam.max_n_peaks);
-        specparam.min_peak_height = self.min_peak_height.unwrap_or(specparam.min_peak_height);
-        specparam.peak_threshold = self.peak_threshold.unwrap_or(specparam.peak_threshold);
+        specparam.max_n_peaks = self.fit.max_peaks.map_or(specparam.max_n_peaks, |most| most as usize);
+        specparam.min_peak_height = self.fit.min_peak_height.unwrap_or(specparam.min_peak_height);
+        specparam.peak_threshold = self.fit.peak_threshold.unwrap_or(specparam.peak_threshold);
         specparam.check()?;
         if !(0.0..=0.95).contains(&self.overlap) {
             return Err(format!("--overlap {}: must be 0 to 0.95", self.overlap));
@@ -145,7 +99,7 @@ impl FitArgs {
             overlap: self.overlap,
             taper: self.taper,
         });
-        let method = self.method.map_or(e.method, MethodArg::name);
+        let method = self.fit.method.map_or(e.method, MethodArg::name);
         if method == MethodName::Whittle && specparam.mode == Mode::Knee {
             return Err("--mode knee: whittle fits a straight line; use --method specparam".into());
         }

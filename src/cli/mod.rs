@@ -6,6 +6,7 @@ pub mod demo;
 pub mod devices;
 pub mod estimate;
 pub mod fit;
+pub mod method;
 pub mod monitor;
 pub mod noise;
 pub mod options;

@@ -11,6 +11,8 @@ use crate::line::Line;
 
 /// Ticks a second of the emulated board.
 const TICKS_HZ: f64 = 2_000.0;
+/// Ticks of a stretch in which its clock is timed: half a second.
+const STRETCH: usize = 1_000;
 /// A real board's word, held from one to the next.
 const TOLD_HZ: f64 = 1_000.0;
 /// Readings every 2 ms: the emulated line bears no more, a board has one each tick.
@@ -110,10 +112,14 @@ impl Instrument for Board {
     }
 
     fn clock(&self) -> Option<f64> {
+        // The median over stretches, so that moments in which the machine had no time do not count.
         let e = self.emulated.as_ref()?;
-        e.head.look(|seen| {
-            let (first, last) = (seen.ticks.first()?, seen.ticks.last()?);
-            Some((seen.ticks.len() - 1) as f64 / (last.at - first.at).as_secs_f64() / TICKS_HZ)
-        })
+        let mut speeds = e.head.look(|seen| {
+            let stretches = seen.ticks.windows(STRETCH + 1).step_by(STRETCH);
+            let took_s = stretches.filter_map(|s| Some((s.last()?.at - s.first()?.at).as_secs_f64()));
+            took_s.map(|took_s| STRETCH as f64 / took_s / TICKS_HZ).collect::<Vec<f64>>()
+        });
+        speeds.sort_by(f64::total_cmp);
+        speeds.get(speeds.len() / 2).copied()
     }
 }

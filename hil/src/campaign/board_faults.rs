@@ -8,7 +8,7 @@ use std::io::Result;
 use std::thread::sleep;
 use std::time::Duration;
 
-use tras_wire::{HostMessage, MAX_FRAME, Samples, encode};
+use tras_wire::{Decoder, HostMessage, MAX_FRAME, Samples, encode};
 
 use super::{
     board::Board,
@@ -102,17 +102,14 @@ pub fn all() -> Vec<Scenario<Board>> {
             scene.instrument.line.set(|spoil| spoil.reordered = true);
             Ok(())
         }),
+        // A hello ends whatever session there is, whoever says it; the rest is of a session that is over.
         Scenario {
             before: |board, before| before.session(board),
-            ..fault("older-session-replayed", GoesOn, |scene| {
-                // The first frames that were ever heard on this line, by a session that ended before this one.
-                let old = scene
-                    .instrument
-                    .line
-                    .heard(|tap| tap.frames.iter().take(OLD_FRAMES).cloned().collect::<Vec<_>>().concat());
-                scene.instrument.line.set(|spoil| spoil.injected = old);
-                Ok(())
-            })
+            ..fault("older-session-replayed", Zero(130.0), |scene| replay(scene, true))
+        },
+        Scenario {
+            before: |board, before| before.session(board),
+            ..fault("older-frames-replayed", GoesOn, |scene| replay(scene, false))
         },
         fault("garbage-burst", GoesOn, |scene| {
             // 30 ms of the emulated line: it must come through between two samples.
@@ -193,6 +190,22 @@ pub fn speed(name: &str) -> f64 {
         "clock-1-percent-slow" => 0.99,
         _ => 1.0,
     }
+}
+
+/// The first frames that were ever heard on this line come again, with their hello or without: they are of a session
+/// that ended before this one.
+fn replay(scene: &mut Scene<Board>, hello: bool) -> Result<()> {
+    let old: Vec<Vec<u8>> =
+        scene.instrument.line.heard(|tap| tap.frames.iter().take(OLD_FRAMES).cloned().collect());
+    let is_hello = |frame: &[u8]| {
+        let mut decoder = Decoder::default();
+        let heard = frame.iter().filter_map(|&byte| decoder.push::<HostMessage>(byte)).last();
+        matches!(heard, Some(Ok(frame)) if frame.message == HostMessage::Hello)
+    };
+    let frames = old.iter().filter(|frame| hello || !is_hello(frame));
+    let bytes: Vec<u8> = frames.flatten().copied().collect();
+    scene.instrument.line.set(|spoil| spoil.injected = bytes);
+    Ok(())
 }
 
 /// Frames that the device must take for the host's own, with the right session and new numbers, and far more
