@@ -47,7 +47,9 @@ impl<L: Line> Linked<L> {
     /// Whether a frame belongs to this session and is newer than all before.
     pub(super) fn admits(&mut self, frame: &Frame<DeviceMessage>) -> bool {
         if let DeviceMessage::Refused { why: Refusal::Session, .. } = frame.message {
-            return true; // A device that was reset has forgotten the session, and says so under another number.
+            // A device that was reset has forgotten the session, and says so under another number. Under ours it
+            // speaks of a frame that was not ours.
+            return frame.header.nonce != self.header.nonce;
         }
         if matches!(frame.message, DeviceMessage::Hello(_)) {
             return !self.connected;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use tras_wire::{Stop, carried_ma};
+use tras_wire::{HostMessage, MAX_FRAME, Stop, carried_ma, encode};
 
 use super::*;
 use crate::stimulator::{
@@ -120,6 +120,37 @@ fn linked(dice: u32, [lose, repeat, flip]: [u32; 3]) -> Linked<BadLine> {
     s.arm(100.0).unwrap();
     s.line_mut().quiet = false;
     s
+}
+
+/// Queues and polls for so long; the device's word at the end.
+fn play(s: &mut Linked<BadLine>, now_s: &mut f64, seconds: f64, next: &mut u64) -> Status {
+    let until_s = *now_s + seconds;
+    loop {
+        *now_s += 0.001;
+        let block: Vec<f32> = (*next..*next + s.room() as u64).map(wave).collect();
+        if s.queue(&block, *now_s).is_ok() {
+            *next += block.len() as u64;
+        }
+        let status = s.poll(*now_s, &mut |_| {});
+        if *now_s >= until_s {
+            return status;
+        }
+    }
+}
+
+#[test]
+fn frames_of_another_session_are_refused_and_do_not_end_this_one() {
+    let mut s = linked(1, [0; 3]);
+    let (mut now_s, mut next) = (100.0, 0);
+    play(&mut s, &mut now_s, 7.0, &mut next);
+    for sequence in 0..20 {
+        let header = Header { nonce: s.header.nonce ^ 0x5A, sequence };
+        let mut frame = [0; MAX_FRAME];
+        let n = encode(header, &HostMessage::Heartbeat { echo: 0 }, &mut frame).unwrap();
+        s.line_mut().inner.send(&frame[..n]);
+    }
+    let status = play(&mut s, &mut now_s, 1.0, &mut next);
+    assert_eq!((status.lost, status.fault, status.state), (None, None, State::Stimulating));
 }
 
 proptest! {
