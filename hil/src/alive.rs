@@ -37,9 +37,8 @@ pub fn run(image: &Path) -> Result<()> {
         return Err(Error::other(format!("arming: {answer:?}")));
     }
 
-    let wave = |k: u64| 0.4 * (std::f64::consts::TAU * 10.0 * k as f64 / 2_000.0).sin() as f32;
     let (begin, first, sent) = (Instant::now(), head.look(|s| s.ticks.len()), host.index);
-    host.play(PLAY, LEAD, &wave)?;
+    host.play(PLAY, LEAD)?;
     let seconds = begin.elapsed().as_secs_f64();
     let reached = host.telemetry;
     let stopped = Instant::now();

@@ -49,10 +49,6 @@ struct Scenario {
     happen: fn(&mut Rig) -> Result<()>,
 }
 
-fn wave(k: u64) -> f32 {
-    0.4 * (std::f64::consts::TAU * 10.0 * k as f64 / 2_000.0).sin() as f32
-}
-
 impl Rig {
     fn start(image: &Path, name: &str) -> Result<Self> {
         let directory = std::env::temp_dir().join(format!("tras-hil-{}-{name}", std::process::id()));
@@ -68,7 +64,7 @@ impl Rig {
     }
 
     fn play(&mut self, seconds: f64) -> Result<()> {
-        self.host.play(Duration::from_secs_f64(seconds), LEAD, &wave)
+        self.host.play(Duration::from_secs_f64(seconds), LEAD)
     }
 
     /// Only heartbeats.
@@ -113,7 +109,7 @@ fn scenarios() -> Vec<Scenario> {
         new("queue-starved", Zero(360.0, &[FaultCode::Underrun]), |r| r.beat(1.5)),
         // Beyond its credit: the device takes what fits, and a host that is a whole queue ahead has lost count.
         new("queue-flooded", Zero(360.0, &[FaultCode::SequenceGap]), |r| {
-            r.host.play(Duration::from_secs_f64(1.5), 600, &wave)
+            r.host.play(Duration::from_secs_f64(1.5), 600)
         }),
         new("bytes-flipped", GoesOn, |r| {
             r.line.set(|s| s.flipped_ppm = 200);

@@ -6,13 +6,14 @@
 
 use std::io::{Read, Result, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tras::runtime::realtime::promote;
 
 use crate::emulator::PRIORITY;
+use crate::lock;
 
 /// Full scale of DAC and ADC, in mA.
 const FULL_MA: f64 = 2.5;
@@ -71,12 +72,8 @@ pub struct Seen {
 /// The head and its thread.
 pub struct VirtualHead {
     head: Arc<Mutex<Head>>,
-    seen: Arc<Mutex<Seen>>,
+    eye: Eye,
     _thread: JoinHandle<Result<()>>,
-}
-
-fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
-    m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Looks at what a head has seen, from another thread.
@@ -94,7 +91,7 @@ impl VirtualHead {
     /// What it has seen, for another thread.
     #[must_use]
     pub fn eye(&self) -> Eye {
-        Eye(self.seen.clone())
+        self.eye.clone()
     }
 
     /// Listens until the line closes.
@@ -104,7 +101,7 @@ impl VirtualHead {
         let (h, s) = (head.clone(), seen.clone());
         Self {
             head,
-            seen,
+            eye: Eye(seen),
             _thread: std::thread::spawn(move || {
                 let _ = promote(PRIORITY);
                 serve(line, &h, &s)
@@ -119,7 +116,7 @@ impl VirtualHead {
 
     /// Looks at what came.
     pub fn look<T>(&self, at: impl FnOnce(&Seen) -> T) -> T {
-        at(&lock(&self.seen))
+        self.eye.look(at)
     }
 
     /// The newest tick.

@@ -13,6 +13,11 @@ use tras_wire::{
 /// Samples in a frame: 16 ms. Few samples a frame are many frames, and 20 bytes each beside the samples.
 const CHUNK: u64 = 32;
 
+/// The current of every scene, sample by sample: 10 Hz, 0.4 mA.
+pub fn wave(k: u64) -> f32 {
+    0.4 * (std::f64::consts::TAU * 10.0 * k as f64 / 2_000.0).sin() as f32
+}
+
 /// A host on one line.
 pub struct Host {
     line: UnixStream,
@@ -171,12 +176,12 @@ impl Host {
         self.ask(&HostMessage::Arm { limits: *limits, valid_ms: 60_000 })
     }
 
-    /// Keeps `lead` samples of `wave` in the device's queue, and the heartbeat going, for so long. Sends again
+    /// Keeps `lead` samples of [`wave`] in the device's queue, and the heartbeat going, for so long. Sends again
     /// from where the device says that something is missing.
     ///
     /// # Errors
     /// The line is gone.
-    pub fn play(&mut self, time: Duration, lead: u64, wave: &dyn Fn(u64) -> f32) -> Result<()> {
+    pub fn play(&mut self, time: Duration, lead: u64) -> Result<()> {
         let until = Instant::now() + time;
         while Instant::now() < until {
             self.beat(Duration::from_millis(50))?;

@@ -10,6 +10,9 @@
 //! alone, never by what the device or the host says of itself.
 
 pub mod alive;
+/// The server and the recorder of the audio adapter's own tests.
+#[path = "../../tests/audio_support/mod.rs"]
+mod audio_support;
 pub mod campaign;
 pub mod emulator;
 pub mod faults;
@@ -18,3 +21,10 @@ pub mod host;
 pub mod line;
 pub mod link;
 pub mod serve;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A thread that died has left plain numbers, which are still of use.
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}

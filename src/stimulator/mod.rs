@@ -146,6 +146,18 @@ pub trait Stimulator: Send {
     fn disarm(&mut self, now_s: f64);
 }
 
+/// What the adapters' tests ask a device to enforce.
+#[cfg(test)]
+const TESTED: Limits = Limits {
+    peak_ma: 0.5,
+    dc_ma: 0.020,
+    slew_ma_per_ms: 0.5,
+    net_charge_mc: 0.6,
+    total_charge_mc: 2_400.0,
+    active_s: 2_400.0,
+    heartbeat_ms: 250,
+};
+
 /// The first limit in which two sets differ: its name, then the two numbers.
 pub fn difference(wanted: &Limits, got: &Limits) -> Option<(&'static str, f32, f32)> {
     let pairs = [

@@ -21,13 +21,14 @@ pub struct Server(Child);
 
 impl Server {
     pub fn start(dir: &Path) -> Option<Self> {
+        // What a killed one has left behind would be taken for the new one's.
+        let _ = std::fs::remove_file(dir.join("pulse.sock"));
         let socket = format!("socket={}/pulse.sock", dir.display());
         let child = Command::new("pulseaudio")
             .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--log-level=error", "--use-pid-file=no"])
             .args(["-L", &format!("module-native-protocol-unix auth-anonymous=1 {socket}")])
             .args(["-L", "module-null-sink sink_name=stim rate=48000 channels=2 format=float32le"])
-            .env("XDG_RUNTIME_DIR", dir)
-            .env("HOME", dir)
+            .envs(environment(dir))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -61,6 +62,27 @@ impl Drop for Server {
     }
 }
 
+/// Whether there is a server, and something that hears it.
+pub fn is_installed() -> bool {
+    ["pulseaudio", "parec"].iter().all(|tool| {
+        let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        found.is_ok_and(|status| status.success())
+    })
+}
+
+/// Makes `dir` the home of programs whose default output is the server's sink.
+pub fn settle(dir: &Path) -> std::io::Result<()> {
+    let pcm = "pcm.!default { type pulse hint { show on description \"Test sink\" } }\nctl.!default { type pulse }\n";
+    std::fs::write(dir.join(".asoundrc"), pcm)
+}
+
+/// What such a program, and the server, need in their environment.
+pub fn environment(dir: &Path) -> [(&'static str, String); 3] {
+    let home = dir.display().to_string();
+    let server = format!("unix:{home}/pulse.sock");
+    [("HOME", home.clone()), ("XDG_RUNTIME_DIR", home), ("PULSE_SERVER", server)]
+}
+
 /// The folder of the case, if this process is one.
 pub fn case() -> Option<(String, PathBuf)> {
     Some((std::env::var(CASE).ok()?, std::env::var(DIR).ok()?.into()))
@@ -68,24 +90,17 @@ pub fn case() -> Option<(String, PathBuf)> {
 
 /// Runs one case of `test` in a process with an audio configuration of its own; the case starts the server.
 pub fn run(test: &str, case: &str) {
-    let missing = ["pulseaudio", "parec"].iter().any(|tool| {
-        let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        !found.is_ok_and(|status| status.success())
-    });
-    if missing {
+    if !is_installed() {
         println!("skipped: {case}: no PulseAudio");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let pcm = "pcm.!default { type pulse hint { show on description \"Test sink\" } }\nctl.!default { type pulse }\n";
-    std::fs::write(dir.path().join(".asoundrc"), pcm).unwrap();
+    settle(dir.path()).unwrap();
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(CASE, case)
         .env(DIR, dir.path())
-        .env("HOME", dir.path())
-        .env("XDG_RUNTIME_DIR", dir.path())
-        .env("PULSE_SERVER", format!("unix:{}/pulse.sock", dir.path().display()))
+        .envs(environment(dir.path()))
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -43,19 +43,8 @@ pub fn all() -> Vec<Scenario<Sink>> {
     let patient = |scenario| Scenario { patient: true, ..scenario };
     vec![
         fault("audio-no-fault", Plays, |_| Ok(())),
-        Scenario {
-            codes: &[137],
-            ..fault("audio-host-killed", Zero(SILENT_MS), |scene| {
-                scene.session.signal(libc::SIGKILL);
-                Ok(())
-            })
-        },
-        patient(fault("audio-host-stopped-and-resumed", Zero(SILENT_MS), |scene| {
-            scene.session.signal(libc::SIGSTOP);
-            sleep(Duration::from_millis(1_500));
-            scene.session.signal(libc::SIGCONT);
-            Ok(())
-        })),
+        Scenario { codes: &[137], ..fault("audio-host-killed", Zero(SILENT_MS), Scene::kill) },
+        patient(fault("audio-host-stopped-and-resumed", Zero(SILENT_MS), Scene::stop_and_resume)),
         fault("audio-loop-thread-frozen", Zero(850.0), |scene| scene.freeze("tras-loop")),
         fault("audio-stimulate-thread-frozen", Zero(SILENT_MS), |scene| scene.freeze("tras-stimulate")),
         Scenario {

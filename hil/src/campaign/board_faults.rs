@@ -64,19 +64,8 @@ pub fn all() -> Vec<Scenario<Board>> {
         fault("no-fault", Plays, |_| Ok(())),
         Scenario { during: During::Ramp, ..fault("cable-pulled-in-ramp", Zero(SILENT_MS), cut) },
         patient(fault("cable-pulled", Zero(SILENT_MS), cut)),
-        Scenario {
-            codes: &[137],
-            ..fault("host-killed", Zero(SILENT_MS), |scene| {
-                scene.session.signal(libc::SIGKILL);
-                Ok(())
-            })
-        },
-        patient(fault("host-stopped-and-resumed", Zero(SILENT_MS), |scene| {
-            scene.session.signal(libc::SIGSTOP);
-            sleep(Duration::from_millis(1_500));
-            scene.session.signal(libc::SIGCONT);
-            Ok(())
-        })),
+        Scenario { codes: &[137], ..fault("host-killed", Zero(SILENT_MS), Scene::kill) },
+        patient(fault("host-stopped-and-resumed", Zero(SILENT_MS), Scene::stop_and_resume)),
         // The loop is missed for 250 ms before its current ends.
         patient(fault("loop-thread-frozen", Zero(520.0), |scene| scene.freeze("tras-loop"))),
         fault("stimulate-thread-frozen", Zero(SILENT_MS), |scene| scene.freeze("tras-stimulate")),

@@ -7,13 +7,14 @@ use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lsl::{ChannelFormat, ExPushable, StreamInfo, StreamOutlet};
 
 use crate::head::Eye;
+use crate::lock;
 
 /// The participant's stream.
 pub const STREAM: &str = "hil-eeg";
@@ -92,7 +93,7 @@ impl Conductor {
 
     /// From now on the participant is this head, or none.
     pub fn turn_to(&self, eye: Option<Eye>) {
-        *self.eye.lock().unwrap_or_else(PoisonError::into_inner) = eye;
+        *lock(&self.eye) = eye;
     }
 }
 
@@ -101,7 +102,7 @@ fn publish(eye: &Mutex<Option<Eye>>, quit: &AtomicBool) -> std::result::Result<(
     let outlet = StreamOutlet::new(&info, 0, 30)?;
     let mut from = 0;
     while !quit.load(Ordering::Relaxed) {
-        let head = eye.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let head = lock(eye).clone();
         let (ticks, count) = head.map_or((Vec::new(), 0), |eye| {
             eye.look(|seen| {
                 let new = seen.ticks.get(from..).unwrap_or_default();

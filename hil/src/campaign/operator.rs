@@ -3,9 +3,11 @@
 use std::io::{BufRead, BufReader, Read, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use crate::lock;
 
 /// A line on the terminal, and when it came.
 pub type Told = (Instant, String);
@@ -86,7 +88,7 @@ impl Session {
     /// Everything that was printed so far.
     #[must_use]
     pub fn told(&self) -> Vec<Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.told).clone()
     }
 }
 
@@ -101,7 +103,7 @@ impl Drop for Session {
 fn listen(stream: impl Read + Send + 'static, told: Arc<Mutex<Vec<Told>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(std::result::Result::ok) {
-            told.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), line));
+            lock(&told).push((Instant::now(), line));
         }
     })
 }

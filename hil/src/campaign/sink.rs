@@ -4,10 +4,14 @@
 use std::io::{Error, Read, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{stage::Instrument, trace::Trace};
+use crate::{
+    audio_support::{Server, environment, settle},
+    lock,
+};
 
 /// Frames a second of the sink.
 const RATE_HZ: f64 = 48_000.0;
@@ -21,7 +25,7 @@ const DEAD: Duration = Duration::from_millis(400);
 /// See the module.
 pub struct Sink {
     folder: PathBuf,
-    server: Option<Child>,
+    server: Option<Server>,
     monitor: Option<Child>,
     heard: Arc<Mutex<Heard>>,
     /// What has been heard through an earlier monitor belongs to no other.
@@ -36,10 +40,6 @@ struct Heard {
     generation: u64,
 }
 
-fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
-    m.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Sink {
     /// Starts a server with one sink `stim`, and listens to it.
     ///
@@ -47,9 +47,7 @@ impl Sink {
     /// PulseAudio is not installed, or does not start within 10 s.
     pub fn start(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let pcm = "pcm.!default { type pulse hint { show on description \"Test sink\" } }\n\
-                   ctl.!default { type pulse }\n";
-        std::fs::write(folder.join(".asoundrc"), pcm)?;
+        settle(folder)?;
         let heard = Heard { current_ma: Vec::new(), began: None, newest: Instant::now(), generation: 0 };
         let mut sink = Self {
             folder: folder.to_owned(),
@@ -65,7 +63,11 @@ impl Sink {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.envs(self.environment()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .envs(environment(&self.folder))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command
     }
 
@@ -74,25 +76,10 @@ impl Sink {
     /// # Errors
     /// See [`Sink::start`].
     pub fn start_server(&mut self) -> Result<()> {
-        let socket = self.folder.join("pulse.sock");
-        let _ = std::fs::remove_file(&socket);
-        let native = format!("module-native-protocol-unix auth-anonymous=1 socket={}", socket.display());
-        let child = self
-            .command("pulseaudio")
-            .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--log-level=error", "--use-pid-file=no"])
-            .args(["-L", &native])
-            .args(["-L", "module-null-sink sink_name=stim rate=48000 channels=2 format=float32le"])
-            .spawn()
-            .map_err(|e| Error::new(e.kind(), format!("pulseaudio: {e}; make hil-setup installs it")))?;
-        self.server = Some(child);
-        let began = Instant::now();
-        while !socket.exists() {
-            if began.elapsed() > Duration::from_secs(10) {
-                return Err(Error::other("pulseaudio did not open its socket within 10 s"));
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        std::thread::sleep(Duration::from_millis(300));
+        let server = Server::start(&self.folder);
+        let server =
+            server.ok_or_else(|| Error::other("pulseaudio does not start; make hil-setup installs it"))?;
+        self.server = Some(server);
         Ok(())
     }
 
@@ -128,17 +115,14 @@ impl Sink {
 
     /// Kills the server as a crash would.
     pub fn kill_server(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
+        drop(self.server.take());
     }
 
     /// Sends the server a signal.
     pub fn signal_server(&self, signal: i32) {
         if let Some(server) = &self.server {
             // SAFETY: a signal to our own child, which has not been waited for.
-            unsafe { libc::kill(server.id() as i32, signal) };
+            unsafe { libc::kill(server.pid() as i32, signal) };
         }
     }
 
@@ -202,12 +186,7 @@ impl Instrument for Sink {
     }
 
     fn environment(&self) -> Vec<(String, String)> {
-        let folder = self.folder.display().to_string();
-        vec![
-            ("HOME".to_owned(), folder.clone()),
-            ("XDG_RUNTIME_DIR".to_owned(), folder.clone()),
-            ("PULSE_SERVER".to_owned(), format!("unix:{folder}/pulse.sock")),
-        ]
+        environment(&self.folder).map(|(key, value)| (key.to_owned(), value)).into()
     }
 
     fn trace(&self) -> Trace {

@@ -276,6 +276,26 @@ fn until_told(session: &mut Session, word: &str, patience: Duration) -> bool {
 }
 
 impl<I> Scene<I> {
+    /// The session is killed.
+    ///
+    /// # Errors
+    /// None; a fault may have some.
+    pub fn kill(&mut self) -> Result<()> {
+        self.session.signal(libc::SIGKILL);
+        Ok(())
+    }
+
+    /// The session is stopped for 1.5 s, all its threads at once.
+    ///
+    /// # Errors
+    /// None; a fault may have some.
+    pub fn stop_and_resume(&mut self) -> Result<()> {
+        self.session.signal(libc::SIGSTOP);
+        std::thread::sleep(Duration::from_millis(1_500));
+        self.session.signal(libc::SIGCONT);
+        Ok(())
+    }
+
     /// Freezes a thread of the session until all is mended.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tras::runtime::realtime::promote;
@@ -23,6 +23,7 @@ use self::spoil::{Downward, noisy};
 pub use self::tap::Tap;
 pub use self::terminal::pseudo_terminal;
 use crate::emulator::PRIORITY;
+use crate::lock;
 
 /// Bits a second of a board's serial link.
 const BAUD: u32 = 921_600;
@@ -33,10 +34,6 @@ pub struct Line {
     tap: Arc<Mutex<Tap>>,
     /// A pseudo terminal whose last user closes it is gone; the bench keeps it.
     _kept: Option<OwnedFd>,
-}
-
-fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
-    m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Line {

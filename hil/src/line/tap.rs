@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use tras_wire::{Decoder, DeviceMessage, Header, HostMessage, Identity, Telemetry};
+use tras_wire::{Decoder, DeviceMessage, Header, HostMessage, Telemetry};
 
 /// Frames of the host that are kept: more than a session's first minute has.
 const FRAMES: usize = 8_192;
@@ -11,8 +11,6 @@ const FRAMES: usize = 8_192;
 /// See the module.
 #[derive(Default)]
 pub struct Tap {
-    /// Who answered to the newest hello.
-    pub identity: Option<Identity>,
     /// Every word of the device about itself, and when it passed.
     pub telemetry: Vec<(Instant, Telemetry)>,
     /// The host's whole frames as bytes, the newest last.
@@ -30,10 +28,8 @@ impl Tap {
     pub(super) fn hear_device(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             let Some(Ok(frame)) = self.device.push::<DeviceMessage>(byte) else { continue };
-            match frame.message {
-                DeviceMessage::Telemetry(t) => self.telemetry.push((Instant::now(), t)),
-                DeviceMessage::Hello(identity) => self.identity = Some(identity),
-                _ => {}
+            if let DeviceMessage::Telemetry(t) = frame.message {
+                self.telemetry.push((Instant::now(), t));
             }
         }
     }
@@ -50,11 +46,5 @@ impl Tap {
         }
         self.frames.push_back(frame.to_vec());
         Some((heard.header, heard.message))
-    }
-
-    /// The device's newest word.
-    #[must_use]
-    pub fn newest(&self) -> Option<Telemetry> {
-        self.telemetry.last().map(|(_, t)| *t)
     }
 }

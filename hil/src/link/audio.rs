@@ -6,7 +6,7 @@
 use std::io::{Error, Result};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use tras::stimulator::audio::{AudioSettings, AudioStimulator};
@@ -18,12 +18,7 @@ use super::judge::{EXPONENTS, Judged, judge};
 use super::machine;
 use super::rows::RAMPED_S;
 use super::thin::thin;
-
-/// The server and the recorder of the audio adapter's own tests.
-#[path = "../../../tests/audio_support/mod.rs"]
-mod audio_support;
-
-use audio_support::{Capture, RATE_HZ as SINK_HZ, Server};
+use crate::audio_support::{Capture, RATE_HZ as SINK_HZ, Server, environment, is_installed, settle};
 
 /// mA at digital full scale.
 const FULL_MA: f64 = 2.0;
@@ -36,18 +31,12 @@ pub const SKIPPED: &str =
 /// # Errors
 /// It cannot be started.
 pub fn spawn(seconds: f64, found: &mut Found) -> Result<()> {
-    let silent = |tool: &str| {
-        let run = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        run.is_ok_and(|status| status.success())
-    };
-    if !silent("pulseaudio") || !silent("parec") {
+    if !is_installed() {
         println!("{SKIPPED}");
         return Ok(());
     }
     let home = tempfile::tempdir()?;
-    let pcm =
-        "pcm.!default { type pulse hint { show on description \"Bench\" } }\nctl.!default { type pulse }\n";
-    std::fs::write(home.path().join(".asoundrc"), pcm)?;
+    settle(home.path())?;
     let mut child = Command::new(std::env::current_exe()?);
     // SAFETY: system calls, which are allowed between fork and exec: a sound server is a program like others.
     unsafe {
@@ -60,9 +49,7 @@ pub fn spawn(seconds: f64, found: &mut Found) -> Result<()> {
         .arg("link-audio")
         .arg(found.folder())
         .arg(seconds.to_string())
-        .env("HOME", home.path())
-        .env("XDG_RUNTIME_DIR", home.path())
-        .env("PULSE_SERVER", format!("unix:{}/pulse.sock", home.path().display()))
+        .envs(environment(home.path()))
         .status()?;
     found.demand(status.success(), "the audio part, as said above");
     Ok(())

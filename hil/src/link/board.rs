@@ -6,7 +6,7 @@ use std::io::Result;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tras_wire::{Decoder, DeviceMessage, State};
@@ -16,6 +16,7 @@ use super::port;
 use super::socket::Ear;
 use crate::emulator::Emulator;
 use crate::head::VirtualHead;
+use crate::lock;
 
 /// The bench of the serial adapter's own tests.
 #[path = "../../../tests/serial_support/mod.rs"]
@@ -103,10 +104,6 @@ struct Heard {
     bytes: (u64, u64),
 }
 
-fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
-    m.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Board {
     /// Starts one for about so many seconds, and gives the host's end of its line.
     ///
@@ -137,7 +134,7 @@ impl Board {
                     underruns: 1,
                     fill: 1,
                 };
-                let mut flow = bench.flow.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut flow = lock(&bench.flow);
                 make_room(&mut flow, (seconds * 4_000.0) as usize, nothing);
                 drop(flow);
                 Ok((Self::Plain(Box::new(bench)), near))
@@ -182,7 +179,7 @@ impl Board {
                 Seen { ticks, per_sample: 1, fills: heard.fills.clone(), bytes: Some(heard.bytes) }
             }
             Self::Plain(bench) => {
-                let flow = bench.flow.lock().unwrap_or_else(PoisonError::into_inner);
+                let flow = lock(&bench.flow);
                 let playing = |s: State| matches!(s, State::RampUp | State::Stimulating);
                 let tick = |f: &serial_support::Flow| Tick {
                     at_s: f.at_s,

@@ -1,9 +1,11 @@
 //! A device whose calls are noted as they go by: what the host queued and when, and what it heard.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tras::stimulator::linked::{Line, Linked};
 use tras::stimulator::{Delivered, Latched, Limits, Status, Stimulator, StimulatorError, Stop};
+
+use crate::lock;
 
 /// Everything that went to the device.
 #[derive(Default)]
@@ -45,11 +47,6 @@ impl Calls {
         let at = self.queued.partition_point(|&(_, end)| end <= index);
         self.queued.get(at).map(|&(at_s, _)| at_s)
     }
-}
-
-/// The calls so far.
-pub fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
-    m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A device whose calls are noted.

@@ -9,7 +9,7 @@ use tras_wire::{DeviceMessage, HostMessage, MAX_FRAME, MAX_SAMPLES, Samples, enc
 use super::rows::Row;
 use crate::emulator::Emulator;
 use crate::head::VirtualHead;
-use crate::host::Host;
+use crate::host::{Host, wave};
 
 /// How long the line is flooded.
 const FLOOD: Duration = Duration::from_secs(5);
@@ -72,8 +72,4 @@ pub fn flood(image: &Path) -> Result<()> {
         WIRE / bytes_each * MAX_SAMPLES as f64
     );
     Ok(())
-}
-
-fn wave(k: u64) -> f32 {
-    0.4 * (std::f64::consts::TAU * 10.0 * k as f64 / 2_000.0).sin() as f32
 }

@@ -15,10 +15,11 @@ use tras::runtime::stages::closed_loop::Command;
 use tras::runtime::stages::stimulate::{BurstSettings, StimulateStage};
 use tras::runtime::watch::CurrentWatch;
 use tras::stimulator::linked::{Line, Linked};
-use tras::stimulator::{Latched, Limits, Stimulator, Stop};
+use tras::stimulator::{Latched, Stimulator, Stop};
 
-use super::calls::{Calls, Noted, lock};
+use super::calls::{Calls, Noted};
 use super::machine::{self, Threads};
+use crate::lock;
 
 /// Between two steps, as in `runtime::live`.
 const NAP: Duration = Duration::from_millis(1);
@@ -104,7 +105,7 @@ fn run<L: Line + 'static>(mut device: Linked<L>, bursts: &[Burst], epoch: Instan
     let current = Current::new(&setup).map_err(Error::other)?;
     let seconds = bursts.iter().map(|burst| burst.seconds + RAMP_S + 1.0).sum();
     let calls = Arc::new(Mutex::new(Calls::for_seconds(seconds)));
-    device.connect(&on_device(&limits), Latched::Refuse, now_s()).map_err(Error::other)?;
+    device.connect(&limits.to_device(), Latched::Refuse, now_s()).map_err(Error::other)?;
     let noted = Noted { inner: device, calls: calls.clone() };
     let watch = Arc::new(CurrentWatch::default());
     let (notes, heard) = Notes::channel(1_024);
@@ -161,17 +162,4 @@ fn run<L: Line + 'static>(mut device: Linked<L>, bursts: &[Burst], epoch: Instan
     drop(stage);
     let calls = std::mem::take(&mut *lock(&calls));
     Ok(Run { calls, spans, granted, cpu, broken })
-}
-
-/// The device's limits of these, as the program's configuration makes them.
-fn on_device(limits: &HostLimits) -> Limits {
-    Limits {
-        peak_ma: limits.peak_ma as f32,
-        dc_ma: limits.dc_ma as f32,
-        slew_ma_per_ms: limits.slew_ma_per_ms as f32,
-        net_charge_mc: limits.net_charge_mc as f32,
-        total_charge_mc: limits.total_charge_mc as f32,
-        active_s: limits.active_s as f32,
-        heartbeat_ms: 250,
-    }
 }

@@ -1,11 +1,12 @@
 //! A pseudo terminal on the emulated board's line, for the measurement alone: one thread, no queue between two, so
 //! that it adds as little as it can, and it counts what passes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result, Write};
-use std::os::fd::{AsRawFd, FromRawFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+
+use crate::line::pseudo_terminal;
 
 /// Bytes that wait for a host that does not read; what comes then is lost, as on a cable.
 const WAITING: usize = 8_192;
@@ -31,33 +32,12 @@ pub fn join(link: UnixStream, heard: impl FnMut(bool, &[u8]) + Send + 'static) -
 /// # Errors
 /// No pseudo terminal is to be had.
 pub fn terminal() -> Result<(File, File, String)> {
-    // SAFETY: plain system calls; the descriptor is taken over at once, and the name is copied out of a buffer that
-    // is longer than any.
-    let (far, path) = unsafe {
-        let fd = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK);
-        if fd < 0 {
-            return Err(Error::last_os_error());
-        }
-        let far = File::from_raw_fd(fd);
-        let mut name = [0; 128];
-        if libc::grantpt(fd) != 0
-            || libc::unlockpt(fd) != 0
-            || libc::ptsname_r(fd, name.as_mut_ptr(), name.len()) != 0
-        {
-            return Err(Error::last_os_error());
-        }
-        (far, std::ffi::CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned())
-    };
-    let near = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(&path)?;
-    // Raw: bytes are bytes, and nothing is echoed.
-    // SAFETY: a zeroed termios is one, and the descriptor is open.
-    unsafe {
-        let mut settings: libc::termios = std::mem::zeroed();
-        libc::tcgetattr(near.as_raw_fd(), &mut settings);
-        libc::cfmakeraw(&mut settings);
-        libc::tcsetattr(near.as_raw_fd(), libc::TCSANOW, &settings);
+    let (far, near, path) = pseudo_terminal()?;
+    // SAFETY: a system call on a descriptor that is open.
+    if unsafe { libc::fcntl(far.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } < 0 {
+        return Err(Error::last_os_error());
     }
-    Ok((far, near, path))
+    Ok((far.into(), near.into(), path.to_string_lossy().into_owned()))
 }
 
 fn carry(mut link: UnixStream, mut far: File, mut heard: impl FnMut(bool, &[u8])) -> Result<()> {

@@ -9,18 +9,8 @@ use tras_wire::{HostMessage, MAX_FRAME, Stop, carried_ma, encode};
 
 use super::*;
 use crate::stimulator::{
-    Delivered, Latched, Stimulator,
+    Delivered, Latched, Stimulator, TESTED as LIMITS,
     simulated::{DirectLine, Settings},
-};
-
-const LIMITS: Limits = Limits {
-    peak_ma: 0.5,
-    dc_ma: 0.020,
-    slew_ma_per_ms: 0.5,
-    net_charge_mc: 0.6,
-    total_charge_mc: 2_400.0,
-    active_s: 2_400.0,
-    heartbeat_ms: 250,
 };
 
 /// The simulated device behind a line that loses, repeats and changes bytes and holds them back.

@@ -1,17 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use super::*;
-use crate::stimulator::{FaultCode, Latched, Limits, State, Status, Stimulator, Stop};
+use crate::stimulator::{FaultCode, Latched, Limits, State, Status, Stimulator, Stop, TESTED};
 
-const LIMITS: Limits = Limits {
-    peak_ma: 0.5,
-    dc_ma: 0.005,
-    slew_ma_per_ms: 0.5,
-    net_charge_mc: 0.6,
-    total_charge_mc: 2_400.0,
-    active_s: 2_400.0,
-    heartbeat_ms: 250,
-};
+const LIMITS: Limits = Limits { dc_ma: 0.005, ..TESTED };
 
 fn wave(k: u64) -> f32 {
     0.5 * (std::f64::consts::TAU * 10.0 * k as f64 / 2_000.0).sin() as f32

@@ -6,19 +6,10 @@ use ringbuf::{HeapRb, traits::Split};
 
 use super::*;
 use crate::stimulator::{
-    Delivered, FaultCode, Latched, Limits, State, Status, Stimulator, StimulatorError,
+    Delivered, FaultCode, Latched, State, Status, Stimulator, StimulatorError, TESTED as LIMITS,
     linked::{Line, LinkSettings, Linked},
 };
 
-const LIMITS: Limits = Limits {
-    peak_ma: 0.5,
-    dc_ma: 0.020,
-    slew_ma_per_ms: 0.5,
-    net_charge_mc: 0.6,
-    total_charge_mc: 2_400.0,
-    active_s: 2_400.0,
-    heartbeat_ms: 250,
-};
 const RATE_HZ: u32 = 8_000;
 /// A buffer of 10 ms.
 const FRAMES: usize = 80;
