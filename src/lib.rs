@@ -19,12 +19,9 @@ pub mod config;
 pub mod units;
 
 pub mod acquisition;
-pub mod controller;
-pub mod current;
-pub mod estimator;
-pub mod limits;
-pub mod noise;
 pub mod ring;
+pub use tras_estimator as estimator;
+pub use tras_stimulation::{controller, current, limits, noise};
 pub mod session;
 pub mod stimulator;
 

@@ -9,7 +9,7 @@ use super::CliError;
 use super::method::{MethodArg, MethodOptions, ModeArg};
 use super::options::positive;
 use crate::config::MethodName;
-use crate::estimator::build;
+use crate::estimator::assemble;
 use crate::estimator::specparam::{Mode, SpecparamSettings};
 use crate::offline::fit::{FitRecord, FitSettings, Making, TaperChoice, fit_all};
 use crate::offline::preset::Preset;
@@ -77,7 +77,7 @@ impl FitArgs {
             None => Overrides::default(),
         };
         let e = base.resolve().map_err(|error| complaint(&error))?.estimator;
-        let mut specparam = SpecparamSettings { line_noise: None, ..build::specparam_settings(&e) };
+        let mut specparam = SpecparamSettings { line_noise: None, ..assemble::specparam_settings(&e) };
         if let Some([low, high]) = self.fit.range {
             specparam.range_hz = (low, high);
         }

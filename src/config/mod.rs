@@ -9,7 +9,7 @@ pub mod checks;
 pub mod controller;
 mod dose;
 pub mod error;
-pub mod estimator;
+mod estimator;
 pub mod limits;
 pub mod outlets;
 pub mod plan;
@@ -21,9 +21,9 @@ pub mod stimulation;
 pub mod stimulator;
 pub mod stream;
 
+pub use crate::estimator::settings::{MethodName, Region, Settings as Estimator};
 pub use controller::{Controller, Law};
 pub use error::{ConfigError, Places, Problem};
-pub use estimator::{Average, Detrend, Estimator, MethodName, Mode, Region};
 pub use limits::Limits;
 pub use outlets::Outlets;
 pub use plan::Plan;
@@ -76,7 +76,7 @@ impl Config {
         let mut reader = Reader::new(text, file_name, document.get_ref());
         let config = Self {
             stream: Stream::read(&mut reader.section("stream")),
-            estimator: Estimator::read(&mut reader.section("estimator")),
+            estimator: estimator::read(&mut reader.section("estimator")),
             controller: Controller::read(&mut reader.section("controller")),
             stimulation: Stimulation::read(&mut reader.section("stimulation")),
             limits: Limits::read(&mut reader.section("limits")),
@@ -126,7 +126,7 @@ impl Default for Config {
         let mut reader = Reader::new("", "", &reader::EMPTY);
         Self {
             stream: Stream::read(&mut reader.section("stream")),
-            estimator: Estimator::read(&mut reader.section("estimator")),
+            estimator: estimator::read(&mut reader.section("estimator")),
             controller: Controller::read(&mut reader.section("controller")),
             stimulation: Stimulation::read(&mut reader.section("stimulation")),
             limits: Limits::read(&mut reader.section("limits")),

@@ -6,7 +6,7 @@ use crate::estimator::bands::Band;
 use crate::estimator::timescale::Timescale;
 use crate::estimator::tracking::{TrackSettings, Tracker, assumed_se};
 use crate::estimator::window::{Estimator, Target};
-use crate::estimator::{Contamination, Estimate, Reason, build};
+use crate::estimator::{Contamination, Estimate, Reason, assemble};
 use crate::offline::table::{Row, Z_95};
 
 /// What is read out beside the fit.
@@ -83,8 +83,8 @@ impl Lane {
             .map(|target| Target { channels: target.channels.iter().map(own).collect(), ..target.clone() })
             .collect();
         let count = targets.len();
-        let settings = build::estimator_settings(e, targets);
-        let method = build::method(e, &settings, rate_hz)?;
+        let settings = assemble::estimator_settings(e, targets);
+        let method = assemble::method(e, &settings, rate_hz)?;
         let estimator = Estimator::new(settings, rate_hz, take.len(), method)?;
         let window = (e.window_s * rate_hz).round().max(1.0) as usize;
         let fit_range_hz = (e.range_hz[0], e.range_hz[1]);

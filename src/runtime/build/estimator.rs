@@ -6,7 +6,7 @@ use crate::{
     cli::CliError,
     config,
     estimator::{
-        build,
+        assemble,
         window::{Estimator, EstimatorSettings, RegionMean, Target},
     },
 };
@@ -21,10 +21,10 @@ impl Built {
         let settings = EstimatorSettings {
             max_age_s: Some(self.config.stream.max_age_s),
             filter_corners_hz: (self.config.stream.highpass_hz, self.config.stream.lowpass_hz),
-            ..build::estimator_settings(e, targets(e, labels)?)
+            ..assemble::estimator_settings(e, targets(e, labels)?)
         };
         let method =
-            build::method(e, &settings, rate_hz).map_err(|what| usage(format!("[estimator] {what}")))?;
+            assemble::method(e, &settings, rate_hz).map_err(|what| usage(format!("[estimator] {what}")))?;
         Estimator::new(settings, rate_hz, labels.len(), method)
             .map_err(|what| usage(format!("[estimator] on this stream: {what}")))
     }

@@ -22,7 +22,8 @@ pub use command::{Cause, Event, EventKind, Refusal, Set, Start};
 use crate::limits::{Dose, HostLimits, Limiter};
 use crate::noise::profile::SHAM_RAMP_HOLD_RAMP_S;
 use crate::noise::{Envelope, Noise, NoiseError, Parameters, Profile};
-use crate::stimulator::{FaultCode, State, Stop};
+use tras_device::{FaultCode, State};
+use tras_wire::Stop;
 
 /// Ramp of [`Stop::Soft`] in s.
 const SOFT_STOP_S: f64 = 1.0;
