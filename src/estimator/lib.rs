@@ -15,6 +15,7 @@ pub mod peaks;
 pub mod settings;
 pub mod specparam;
 pub mod spectrum;
+pub mod through_current;
 pub mod timescale;
 pub mod tracking;
 pub mod whittle;
