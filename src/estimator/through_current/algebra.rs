@@ -46,7 +46,8 @@ impl Factor {
         }
         for i in 0..n {
             let diagonal = self.lower[packed_len(i) + i];
-            self.scale[i] = if diagonal > 0.0 && diagonal.is_finite() { diagonal.sqrt().recip() } else { 0.0 };
+            self.scale[i] =
+                if diagonal > 0.0 && diagonal.is_finite() { diagonal.sqrt().recip() } else { 0.0 };
         }
         for i in 0..n {
             let at = packed_len(i);
@@ -146,7 +147,8 @@ fn ln_gamma(z: f64) -> f64 {
         z += 1.0;
     }
     let r = 1.0 / (z * z);
-    (z - 0.5) * z.ln() - z + 0.5 * (2.0 * std::f64::consts::PI).ln()
+    (z - 0.5) * z.ln() - z
+        + 0.5 * (2.0 * std::f64::consts::PI).ln()
         + (1.0 / 12.0 - r * (1.0 / 360.0 - r * (1.0 / 1260.0 - r / 1680.0))) / z
         - shift
 }

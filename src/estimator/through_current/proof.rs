@@ -14,6 +14,12 @@ use super::sums::Sums;
 /// which has the same data in it for long and would fail for long, by a hundredth of it.
 const LASTING: f64 = 0.01;
 
+/// The path's own columns were fitted to the very data, by a memory that lags: what they explain in what was left is no F
+/// variable. It is judged by its size, as a share of the (whitened) power: what would move an exponent by a few
+/// hundredths.
+const EXCESS_WINDOW: f64 = 0.10;
+const EXCESS_LASTING: f64 = 0.015;
+
 /// Why an estimate under current is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unproven {
@@ -97,6 +103,8 @@ pub(super) struct Tests {
     pub(super) modulation_f: f64,
     /// Share of what was left that the path's own columns explain.
     pub(super) coherence: f64,
+    /// The same beyond what chance gives to so many columns.
+    pub(super) excess: f64,
 }
 
 /// Tests on the sums of what was left; `factor` holds their Gram matrix. `scratch` has a number for each column.
@@ -132,7 +140,8 @@ pub(super) fn tests(
         *p = f_tail(modulation_f, d1, df);
         begin = end;
     }
-    Some(Tests { p, modulation_f, coherence: explained[0] / total })
+    let coherence = explained[0] / total;
+    Some(Tests { p, modulation_f, coherence, excess: coherence - ends[0] as f64 / (df + columns as f64) })
 }
 
 /// Which tests fail, the most telling first, for one of `channels` channels.
@@ -143,14 +152,15 @@ pub(super) fn verdict(
     false_alarm: f64,
     channels: usize,
 ) -> Option<Unproven> {
-    // Four tests of the window share its false alarms.
-    let level = false_alarm / (4 * channels.max(1)) as f64;
-    let reasons = [Unproven::Coherent, Unproven::LongerPath, Unproven::Bent, Unproven::Modulated];
+    // Three tests of the window share its false alarms.
+    let level = false_alarm / (3 * channels.max(1)) as f64;
+    let reasons = [Unproven::LongerPath, Unproven::Bent, Unproven::Modulated];
     let fails = |tests: &Tests, level: f64| {
-        // The path's own columns were fitted: less than chance is left in them, so chance is not what they are judged by
-        // but a share of what is left that would move the exponent.
-        reasons.iter().zip(tests.p).find(|(_, p)| *p < level).map(|(reason, _)| *reason)
+        reasons.iter().zip(tests.p.iter().skip(1)).find(|(_, p)| **p < level).map(|(reason, _)| *reason)
     };
+    if window.excess > EXCESS_WINDOW || lasting.is_some_and(|tests| tests.excess > EXCESS_LASTING) {
+        return Some(Unproven::Coherent);
+    }
     fails(window, level)
         .or_else(|| lasting.and_then(|tests| fails(tests, level * LASTING)))
         .or((breathing > 1.0).then_some(Unproven::Modulated))

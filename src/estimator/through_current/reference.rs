@@ -192,7 +192,7 @@ mod tests {
         assert!(reference.at(5_000.0 - half - 1.0).is_some() && reference.at(5_000.5 - half).is_none());
         assert!(reference.at(5_050.0).is_none() && reference.at(5_098.5 + half).is_none());
         assert!(reference.at(5_101.0 + half).is_some());
-        assert!(reference.at(10_099.0 - half).is_none() && reference.at(f64::NAN).is_none());
+        assert!(reference.at(10_099.5 - half).is_none() && reference.at(f64::NAN).is_none());
         (0..60_000).for_each(|_| reference.push(1.0));
         assert!(reference.at(6_200.0).is_none(), "what the ring has lost");
     }

@@ -162,7 +162,14 @@ impl Rows {
     /// Takes the current and its curved terms `lead` samples ahead of the EEG's sample (`unit_per_ma` brings it to unit
     /// power), and writes the sample's row of the path's raw
     /// columns and of all whitened columns. `whitening`: the filter's coefficients of past samples.
-    pub(super) fn step(&mut self, ahead: Terms, unit_per_ma: f64, whitening: &[f64], raw: &mut [f64], white: &mut [f64]) {
+    pub(super) fn step(
+        &mut self,
+        ahead: Terms,
+        unit_per_ma: f64,
+        whitening: &[f64],
+        raw: &mut [f64],
+        white: &mut [f64],
+    ) {
         let Self { counts, .. } = self;
         let (lead, taps, before) = (counts.lead(), counts.taps(), counts.before);
         self.current.push(ahead[0]);

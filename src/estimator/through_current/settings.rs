@@ -4,8 +4,8 @@ use super::decimate;
 
 /// Time before and after an EEG sample whose current can reach it through the fast part of the path, in s. The
 /// negative side takes up what is left of the delay, the anti-alias filter's ringing, and the mains filter's.
-const BEFORE_S: f64 = 0.032;
-const AFTER_S: f64 = 0.08;
+const BEFORE_S: f64 = 0.08;
+const AFTER_S: f64 = 0.136;
 /// Corners of the slow part in Hz: high-passes of amplifiers (0.016 to 1 Hz) and the charging of electrodes. Sums of
 /// responses with these poles come within 1e-5 of any first- or second-order one between them, in the fit range.
 const POLES_HZ: [f64; 10] = [10.5, 6.5, 4.0, 2.4, 1.4, 0.8, 0.4, 0.16, 0.05, 0.016];
@@ -55,9 +55,9 @@ impl Settings {
             current_rate_hz,
             window_s,
             hop_s,
-            fast_memory_s: 8.0,
+            fast_memory_s: 10.0,
             slow_memory_s: 30.0,
-            slow_weight: 0.3,
+            slow_weight: 0.5,
             false_alarm: 0.01,
         }
     }
@@ -85,7 +85,7 @@ pub(super) struct Counts {
 }
 
 /// Lags beyond the taps whose use would show that the path is longer than the model: in taps' lengths.
-pub(super) const FAR: [f64; 4] = [-1.4, 1.3, 2.0, 3.0];
+pub(super) const FAR: [f64; 4] = [-0.6, 0.8, 1.2, 1.8];
 /// Lags of the second- and third-order terms.
 pub(super) const CURVED_LAGS: usize = 3;
 /// Frequencies of the slow changes of gain that are looked for: a sine and a cosine each.

@@ -125,9 +125,9 @@ fn lowpass(x: &mut [f64], rate: f64, corner: f64) {
     }
 }
 
-/// Butterworth of order 4 (bilinear), in place.
+/// Butterworth of order 8 (bilinear), in place: not even as steep as an amplifier that oversamples.
 fn antialias(x: &mut [f64], rate: f64, corner: f64) {
-    for q in [0.541_196_1, 1.306_563] {
+    for q in [0.509_795_6, 0.601_344_9, 0.899_976_2, 2.562_915_4] {
         let w = 2.0 * PI * corner / rate;
         let (sin, cos) = w.sin_cos();
         let alpha = sin / (2.0 * q);
@@ -190,7 +190,7 @@ impl Head {
         lowpass(&mut charged, CURRENT_HZ, 5.0);
         lowpass(&mut slow, CURRENT_HZ, 0.3);
         for ((x, c), s) in path.iter_mut().zip(&charged).zip(&slow) {
-            if std::env::var("NOSKIN").is_err() { *x += 0.3 * c + 0.1 * s; }
+            *x += 0.3 * c + 0.1 * s;
         }
         // In units of the artefact at full current.
         let full = path.iter().skip(((QUIET_S + RAMP_S) * CURRENT_HZ) as usize);
@@ -209,7 +209,7 @@ impl Head {
         if self.highpass.0 > 0.0 {
             highpass(&mut path, CURRENT_HZ, self.highpass.0, self.highpass.1);
         }
-        if std::env::var("NOAA").is_err() { antialias(&mut path, CURRENT_HZ, 0.4 * self.eeg_hz.min(1000.0)); }
+        antialias(&mut path, CURRENT_HZ, 0.35 * self.eeg_hz.min(1000.0));
 
         let chi = self.eeg_exponent;
         let peaks = self.peaks.clone();
@@ -221,7 +221,7 @@ impl Head {
             line(f) + peaks.iter().map(bump).sum::<f64>()
         });
         eeg_uv.truncate(n_eeg);
-        scale_to(&mut eeg_uv, std::env::var("EEG").map_or(12.0, |x| x.parse().unwrap()));
+        scale_to(&mut eeg_uv, 12.0);
         if self.highpass.0 > 0.0 {
             highpass(&mut eeg_uv, self.eeg_hz, self.highpass.0, self.highpass.1);
         }

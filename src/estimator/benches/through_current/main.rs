@@ -4,9 +4,9 @@ mod head;
 
 use head::{CURRENT_HZ, Head, QUIET_S, RAMP_S};
 use tras_estimator::frame::{Facts, FrameHeader};
+use tras_estimator::settings::{MethodName, Region, Settings};
 use tras_estimator::specparam::Mode;
 use tras_estimator::spectrum::{Average, Detrend};
-use tras_estimator::settings::{MethodName, Region, Settings};
 use tras_estimator::through_current::{Remover, Settings as RemoverSettings, Unproven};
 use tras_estimator::window::{Estimator, RegionMean, Target};
 use tras_estimator::{Contamination, assemble};
@@ -58,7 +58,6 @@ fn run(head: &Head, window_s: f64) -> Row {
     let mut alone_at: Vec<(u64, f64, Option<tras_estimator::Reason>)> = vec![];
     let mut row = Row { found: vec![], removed_db: f64::NAN, ppm: 0.0 };
     let mut told = 0;
-    let mut residue: Vec<f64> = vec![];
     let per_frame = CURRENT_HZ / rate;
     remover.quiet(1000.0 - 1.0 / CURRENT_HZ);
     for (n, (eeg, recorded)) in signals.eeg_uv.iter().zip(&signals.recorded_uv).enumerate() {
@@ -83,7 +82,6 @@ fn run(head: &Head, window_s: f64) -> Row {
         let mut cleaned = vec![];
         remover.poll(&mut |header, values| cleaned.push((*header, values[0])));
         for (header, value) in cleaned {
-            residue.push(f64::from(value));
             if through.push(&header, &[value], Contamination::Clean) {
                 let estimate = through.estimate(0, header.stamp_s);
                 let proof = remover.proof(&[0]);
@@ -97,29 +95,6 @@ fn run(head: &Head, window_s: f64) -> Row {
                     row.removed_db = proof.removed_db;
                 }
             }
-        }
-    }
-    if std::env::var("RESIDUE").is_ok() {
-        let rate = remover.rate_hz();
-        for (from, to) in [(20.0, 60.0), (60.0, 100.0)] {
-            let part = &residue[(from * rate) as usize..(to * rate) as usize];
-            let n = part.len();
-            let bands = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 45.0];
-            let mut powers = vec![0.0; bands.len()];
-            for k in 1..n / 2 {
-                let f = k as f64 * rate / n as f64;
-                let (mut re, mut im) = (0.0, 0.0);
-                for (i, x) in part.iter().enumerate() {
-                    let w = 0.5 - 0.5 * (2.0 * std::f64::consts::PI * i as f64 / n as f64).cos();
-                    let (s, c) = (2.0 * std::f64::consts::PI * k as f64 * i as f64 / n as f64).sin_cos();
-                    re += x * w * c;
-                    im += x * w * s;
-                }
-                if let Some(b) = bands.iter().rposition(|b| f >= *b) {
-                    powers[b] += (re * re + im * im) / (n as f64 * n as f64) * 4.0;
-                }
-            }
-            println!("residue {from}..{to}: {:?}", bands.iter().zip(&powers).map(|(b, p)| format!("{b}: {:.2}", p.sqrt())).collect::<Vec<_>>());
         }
     }
     row.ppm = remover.drift_ppm().0;
@@ -174,19 +149,8 @@ fn main() {
             ));
         }
     }
-    for artefact_uv in [1e3, 1e4, 1e5] {
-        let head = Head { artefact_uv, ppm: 0.0, wander_ppm: 0.0, step_uv: 0.0, ..Head::default() };
-        rows.push((format!("still clocks {artefact_uv}"), head));
-    }
-    for (name, head) in [
-        ("probe no highpass", Head { highpass: (0.0, 1), ..Head::default() }),
-        ("probe no delay", Head { delay_s: 0.0, ..Head::default() }),
-        ("probe delay 16 ms", Head { delay_s: 0.016, ..Head::default() }),
-        ("probe eeg 500", Head { eeg_hz: 500.0, ..Head::default() }),
-        ("probe flat", Head { current_exponent: 0.5, ..Head::default() }),
-    ] {
-        let head = Head { artefact_uv: 1e4, ppm: 0.0, wander_ppm: 0.0, step_uv: 0.0, ..head };
-        rows.push((name.to_owned(), head));
+    for eeg_hz in [128.0, 500.0, 1000.0, 5000.0] {
+        rows.push((format!("EEG at {eeg_hz} Hz"), Head { eeg_hz, ..Head::default() }));
     }
     for cubic in [1e-4, 3e-4, 1e-3, 3e-3, 1e-2] {
         rows.push((format!("cubic {cubic}"), Head { cubic, ..Head::default() }));
@@ -195,7 +159,10 @@ fn main() {
         rows.push((format!("modulation {modulation}"), Head { modulation, ..Head::default() }));
     }
     for (corner, order) in [(0.016, 1), (0.5, 1), (1.0, 1), (0.16, 2), (1.0, 2)] {
-        rows.push((format!("highpass {corner} order {order}"), Head { highpass: (corner, order), ..Head::default() }));
+        rows.push((
+            format!("highpass {corner} order {order}"),
+            Head { highpass: (corner, order), ..Head::default() },
+        ));
     }
     for walk in [1e-4, 1e-3] {
         rows.push((format!("walk {walk}"), Head { walk, ..Head::default() }));
