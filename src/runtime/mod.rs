@@ -9,7 +9,6 @@ pub mod keep;
 pub mod latency;
 pub mod live;
 pub mod observation;
-pub mod realtime;
 pub mod screen;
 pub mod signals;
 pub mod stages;

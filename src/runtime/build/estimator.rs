@@ -3,12 +3,12 @@
 
 use super::{Built, usage};
 use crate::{
-    cli::CliError,
     config,
     estimator::{
         assemble,
         window::{Estimator, EstimatorSettings, RegionMean, Target},
     },
+    failure::Failure,
 };
 
 impl Built {
@@ -16,7 +16,7 @@ impl Built {
     ///
     /// # Errors
     /// A region names a channel that is not there, or the settings do not fit the rate.
-    pub fn estimator(&self, rate_hz: f64, labels: &[String]) -> Result<Estimator, CliError> {
+    pub fn estimator(&self, rate_hz: f64, labels: &[String]) -> Result<Estimator, Failure> {
         let e = &self.config.estimator;
         let settings = EstimatorSettings {
             max_age_s: Some(self.config.stream.max_age_s),
@@ -31,7 +31,7 @@ impl Built {
 }
 
 /// Regions first, in their order, then each channel where that is asked for.
-fn targets(e: &config::Estimator, labels: &[String]) -> Result<Vec<Target>, CliError> {
+fn targets(e: &config::Estimator, labels: &[String]) -> Result<Vec<Target>, Failure> {
     let mut targets = Vec::new();
     for region in &e.regions {
         let channels = if region.channels.is_empty() {

@@ -11,6 +11,7 @@ use ringbuf::{HeapCons, traits::Consumer};
 use super::control::Control;
 use crate::{
     acquisition::frame::FrameHeader,
+    clock,
     outlets::Outlets,
     ring::FrameConsumer,
     runtime::{
@@ -82,7 +83,7 @@ impl Observer {
             all_uv.extend_from_slice(values);
         }
         self.screen.frames(&headers, &all_uv);
-        self.screen.tick(lsl::local_clock(), ring_fill, self.frames.overruns(), &self.digest);
+        self.screen.tick(clock::now_s(), ring_fill, self.frames.overruns(), &self.digest);
         if !headers.is_empty() {
             self.keep(Entry::Frames(headers, all_uv));
         }
