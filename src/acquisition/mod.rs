@@ -14,6 +14,7 @@ pub mod quality;
 pub mod recording;
 mod repeats;
 pub mod settings;
+pub mod state;
 
 /// One channel of a stream, as its sender describes it.
 #[derive(Clone, Debug, PartialEq)]

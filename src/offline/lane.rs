@@ -1,8 +1,8 @@
 //! One thread's share of a recording: an estimator for some of the channels and regions, and their read-outs.
 
 use crate::acquisition::frame::{ChannelSet, FrameHeader};
-use crate::config;
 use crate::estimator::bands::Band;
+use crate::estimator::settings::Settings;
 use crate::estimator::timescale::Timescale;
 use crate::estimator::tracking::{TrackSettings, Tracker, assumed_se};
 use crate::estimator::window::{Estimator, Target};
@@ -67,7 +67,7 @@ impl Lane {
     /// Names the setting that does not fit the recording.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "windows are of seconds")]
     pub fn new(
-        e: &config::Estimator,
+        e: &Settings,
         readouts: &Readouts,
         targets: &[Target],
         first_target: usize,

@@ -10,7 +10,7 @@ use super::{
     digest::Digest,
     events,
     keep::{CurrentRuns, Entry, Keeper},
-    observation::{Halt, Note, Notes, Stamped, StreamState},
+    observation::{Halt, Note, Notes, Stamped},
     stages::{
         acquire::AcquireStage,
         closed_loop::{Command, LoopStage},
@@ -20,6 +20,7 @@ use super::{
     watch::CurrentWatch,
 };
 use crate::{
+    acquisition::state::StreamState,
     acquisition::{Source, conditioner::Conditioner, frame::FrameHeader},
     failure::Failure,
     recorder::Recorder,

@@ -3,9 +3,9 @@
 
 use super::{Built, usage};
 use crate::{
-    config,
     estimator::{
         assemble,
+        settings::Settings,
         window::{Estimator, EstimatorSettings, RegionMean, Target},
     },
     failure::Failure,
@@ -31,7 +31,7 @@ impl Built {
 }
 
 /// Regions first, in their order, then each channel where that is asked for.
-fn targets(e: &config::Estimator, labels: &[String]) -> Result<Vec<Target>, Failure> {
+fn targets(e: &Settings, labels: &[String]) -> Result<Vec<Target>, Failure> {
     let mut targets = Vec::new();
     for region in &e.regions {
         let channels = if region.channels.is_empty() {

@@ -10,8 +10,8 @@ use crate::{
         Channel, StreamDescription,
         settings::{AcquisitionSettings, Reference, StreamChoice},
     },
-    config::{self, Config, Law, ProfileName, StimulatorKind},
-    controller::{Controller, ControllerSettings, Law as ControlLaw, adaptive::Adaptive, fixed::Fixed},
+    config::{self, Config, LawName, ProfileName, StimulatorKind},
+    controller::{Controller, ControllerSettings, Law, adaptive::Adaptive, fixed::Fixed},
     current::{Current, Setup},
     dashboard::View,
     failure::Failure,
@@ -122,8 +122,8 @@ impl Built {
         let c = &self.config.controller;
         match c.law {
             // An open loop gives what the protocol says, whatever an adaptive law would be bounded by.
-            Law::Fixed => (self.config.stimulation.exponent, self.config.stimulation.exponent),
-            Law::Adaptive => (c.exponent_min, c.exponent_max),
+            LawName::Fixed => (self.config.stimulation.exponent, self.config.stimulation.exponent),
+            LawName::Adaptive => (c.exponent_min, c.exponent_max),
         }
     }
 
@@ -140,9 +140,9 @@ impl Built {
             min_exponent: min,
             max_exponent: max,
         };
-        let law: Box<dyn ControlLaw> = match c.law {
-            Law::Fixed => Box::new(Fixed),
-            Law::Adaptive => {
+        let law: Box<dyn Law> = match c.law {
+            LawName::Fixed => Box::new(Fixed),
+            LawName::Adaptive => {
                 let target =
                     c.target_exponent.ok_or_else(|| usage("controller.target_exponent is missing"))?;
                 Box::new(Adaptive::new(target, c.gain_p, c.gain_i, settings))

@@ -44,10 +44,10 @@ use super::{
     digest::Digest,
     keep::Keeper,
     observation::Notes,
-    screen::Screen,
     signals::Signals,
     stages::{acquire::AcquireStage, closed_loop::LoopStage, stimulate::StimulateStage},
     summary::Summary,
+    view_feed::ViewFeed,
     watch::CurrentWatch,
 };
 use crate::{
@@ -226,7 +226,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, Failure> {
         frames,
         delivered: delivered_out,
         markers: markers_out,
-        screen: Screen::new(Arc::clone(&view), rate_hz, began_s),
+        feed: ViewFeed::new(Arc::clone(&view), rate_hz, began_s),
         outlets: None,
         record: recording.is_some().then_some(entries_in),
         digest: Digest::new(built.loop_settings().steer, rate_hz, built.dc_warn_ma()),

@@ -13,7 +13,7 @@ use super::{Watching, control::Control};
 use crate::{
     clock,
     dashboard::{Action, Dashboard, View},
-    runtime::{build::Built, screen, signals::Signals},
+    runtime::{build::Built, signals::Signals, view_feed},
     session::dose::DoseLedger,
 };
 
@@ -143,7 +143,7 @@ impl Lines {
         self.next_s = elapsed_s.floor() + 1.0;
         let view = view.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Without room the reader is slow: a line less.
-        let _ = self.lines.try_send(screen::line(&view));
+        let _ = self.lines.try_send(view_feed::line(&view));
     }
 
     fn tell_news(&mut self, elapsed_s: f64, view: &Mutex<View>) {
