@@ -8,13 +8,14 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use tras::acquisition::conditioner::Conditioner;
+use tras::acquisition::state::StreamState;
 use tras::acquisition::{Poll, Source, StreamDescription};
 use tras::config::Config;
 use tras::current::{Current, Setup};
 use tras::limits::HostLimits;
 use tras::ring::frame_ring;
 use tras::runtime::build::Built;
-use tras::runtime::observation::{Halt, Note, Notes, StreamState};
+use tras::runtime::observation::{Halt, Note, Notes};
 use tras::runtime::stages::acquire::AcquireStage;
 use tras::runtime::stages::closed_loop::{Command, LoopStage};
 use tras::runtime::stages::stimulate::StimulateStage;

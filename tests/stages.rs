@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use tras::acquisition::conditioner::Conditioner;
+use tras::acquisition::state::StreamState;
 use tras::acquisition::{Poll, Source, StreamDescription};
 use tras::config::Config;
 use tras::runtime::build::Built;
 use tras::runtime::events;
-use tras::runtime::observation::{Halt, Note, Notes, Stamped, StreamState};
+use tras::runtime::observation::{Halt, Note, Notes, Stamped};
 use tras::runtime::stages::acquire::AcquireStage;
 use tras::runtime::stages::closed_loop::LoopStage;
 use tras::runtime::stages::stimulate::StimulateStage;

@@ -4,15 +4,17 @@
 //! `f32` in microvolts for each chosen channel, with what is known to be wrong with them. Nothing is ever
 //! filled in: a lost sample is a fact on the frame after it.
 
+pub use tras_estimator::frame;
+
 pub mod conditioner;
 pub mod dejitter;
-pub mod frame;
 pub mod lsl;
 pub mod montage;
 pub mod quality;
 pub mod recording;
 mod repeats;
 pub mod settings;
+pub mod state;
 
 /// One channel of a stream, as its sender describes it.
 #[derive(Clone, Debug, PartialEq)]

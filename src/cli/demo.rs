@@ -11,12 +11,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
-    CliError, check,
+    check,
     options::RunOptions,
     run::{build, finish, live, shows_dashboard},
 };
 use crate::{
     config::{Config, StimulatorKind},
+    failure::Failure,
     runtime::{build::Built, virtual_time},
     simulation::{
         listen::Names,
@@ -44,12 +45,12 @@ pub struct DemoArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// See [`CliError`].
-pub fn run(args: &DemoArgs) -> Result<(), CliError> {
+/// See [`Failure`].
+pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let mut config = match &args.config {
-        Some(path) => check::load(path).map_err(|e| CliError::Usage(e.to_string()))?,
+        Some(path) => check::load(path).map_err(|e| Failure::Usage(e.to_string()))?,
         None => Config::from_str(include_str!("../../configs/demo.toml"), "configs/demo.toml")
-            .map_err(|e| CliError::Usage(e.to_string()))?,
+            .map_err(|e| Failure::Usage(e.to_string()))?,
     };
     config.stimulator.kind = StimulatorKind::Simulated;
     if args.config.is_none() {
@@ -83,16 +84,16 @@ pub fn run(args: &DemoArgs) -> Result<(), CliError> {
     let participant = std::thread::Builder::new()
         .name("participant".to_owned())
         .spawn(move || publish(&settings, &told, |_| {}).map(|_| ()))
-        .map_err(|e| CliError::Fault(e.to_string()))?;
+        .map_err(|e| Failure::Fault(e.to_string()))?;
     let result = live(&built, &args.options);
     stop.store(true, std::sync::atomic::Ordering::SeqCst);
     match participant.join() {
-        Ok(published) => result.and(published.map_err(CliError::from)),
-        Err(_) => Err(CliError::Fault("the simulated participant panicked; this is a defect of tras".into())),
+        Ok(published) => result.and(published.map_err(Failure::from)),
+        Err(_) => Err(Failure::Fault("the simulated participant panicked; this is a defect of tras".into())),
     }
 }
 
-fn in_virtual_time(built: &Built, json: bool) -> Result<(), CliError> {
+fn in_virtual_time(built: &Built, json: bool) -> Result<(), Failure> {
     let seconds = built.seconds.unwrap_or_else(|| built.schedule().map_or(60.0, |s| s.total_s()));
     let bar = ProgressBar::with_draw_target(
         Some(seconds as u64),

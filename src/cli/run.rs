@@ -3,15 +3,16 @@
 use std::{
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::Args;
 
-use super::{CliError, check, options::RunOptions};
+use super::{check, options::RunOptions};
 use crate::{
+    clock,
     config::Config,
     dashboard,
+    failure::Failure,
     runtime::{build::Built, live, summary::Summary},
 };
 
@@ -35,9 +36,9 @@ pub struct RunArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// See [`CliError`].
-pub fn run(args: &RunArgs) -> Result<(), CliError> {
-    let mut config = check::load(&args.config).map_err(|e| CliError::Usage(e.to_string()))?;
+/// See [`Failure`].
+pub fn run(args: &RunArgs) -> Result<(), Failure> {
+    let mut config = check::load(&args.config).map_err(|e| Failure::Usage(e.to_string()))?;
     if let Some(stream) = &args.stream {
         config.stream.choose(stream);
     }
@@ -47,7 +48,7 @@ pub fn run(args: &RunArgs) -> Result<(), CliError> {
 }
 
 /// A run from a configuration and the command line over it.
-pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Built, CliError> {
+pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Built, Failure> {
     let seed = options.seed.or(config.stimulation.seed).unwrap_or_else(rand::random);
     let parent = match (&options.record, config.record.enabled && !options.no_record) {
         (Some(dir), _) => Some(dir.clone()),
@@ -63,7 +64,7 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
         record: None,
         patience_s: 10.0,
         clear_fault: false,
-        wall_clock: Some(now()),
+        wall_clock: Some(clock::unix_s() as u64),
     };
     built.check_seed(asked_for)?;
     // Last of all, so that a run that is refused leaves no folder behind.
@@ -77,13 +78,13 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
             built.config.to_toml()
         );
         std::fs::write(folder.join("config.toml"), text)
-            .map_err(|e| CliError::Usage(format!("cannot record in {}: {e}", folder.display())))?;
+            .map_err(|e| Failure::Usage(format!("cannot record in {}: {e}", folder.display())))?;
     }
     Ok(built)
 }
 
 /// Runs live, in the dashboard where there is a terminal, and closes with the summary.
-pub(super) fn live(built: &Built, options: &RunOptions) -> Result<(), CliError> {
+pub(super) fn live(built: &Built, options: &RunOptions) -> Result<(), Failure> {
     let watching = if shows_dashboard(options) {
         let mut style = dashboard::Options::from_environment();
         style.theme.colour &= !options.no_color;
@@ -101,29 +102,25 @@ pub(super) fn shows_dashboard(options: &RunOptions) -> bool {
 }
 
 /// Prints the summary; an error where the run had faults.
-pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), CliError> {
+pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     // The summary is for whoever still listens; the exit code tells the rest.
     let _ = writeln!(out, "{summary}");
     if json {
-        let line = serde_json::to_string(summary).map_err(|e| CliError::Fault(e.to_string()))?;
+        let line = serde_json::to_string(summary).map_err(|e| Failure::Fault(e.to_string()))?;
         let _ = writeln!(out, "{line}");
     }
     match summary.faults.as_slice() {
         [] => Ok(()),
         [first, ..] => {
-            Err(CliError::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len())))
+            Err(Failure::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len())))
         }
     }
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
-}
-
 /// `DIR/PARTICIPANT-NNN`, the first that does not exist.
-fn new_folder(parent: &Path, participant: &str) -> Result<PathBuf, CliError> {
-    let failed = |e: std::io::Error| CliError::Usage(format!("cannot record in {}: {e}", parent.display()));
+fn new_folder(parent: &Path, participant: &str) -> Result<PathBuf, Failure> {
+    let failed = |e: std::io::Error| Failure::Usage(format!("cannot record in {}: {e}", parent.display()));
     std::fs::create_dir_all(parent).map_err(failed)?;
     for number in 1..10_000 {
         let folder = parent.join(format!("{participant}-{number:03}"));
@@ -133,7 +130,7 @@ fn new_folder(parent: &Path, participant: &str) -> Result<PathBuf, CliError> {
             Err(e) => return Err(failed(e)),
         }
     }
-    Err(CliError::Usage(format!(
+    Err(Failure::Usage(format!(
         "{} is full of recordings of {participant}: choose another folder",
         parent.display()
     )))

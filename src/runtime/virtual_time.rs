@@ -10,7 +10,7 @@ use super::{
     digest::Digest,
     events,
     keep::{CurrentRuns, Entry, Keeper},
-    observation::{Halt, Note, Notes, Stamped, StreamState},
+    observation::{Halt, Note, Notes, Stamped},
     stages::{
         acquire::AcquireStage,
         closed_loop::{Command, LoopStage},
@@ -20,8 +20,9 @@ use super::{
     watch::CurrentWatch,
 };
 use crate::{
+    acquisition::state::StreamState,
     acquisition::{Source, conditioner::Conditioner, frame::FrameHeader},
-    cli::CliError,
+    failure::Failure,
     recorder::Recorder,
     simulation::source::SimulatedSource,
     stimulator::{State, Stop},
@@ -55,7 +56,7 @@ struct Virtual {
 ///
 /// # Errors
 /// The configuration does not fit the simulation.
-pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, CliError> {
+pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, Failure> {
     let mut all = Virtual::new(built)?;
     let seconds = built.seconds.unwrap_or_else(|| built.schedule().map_or(60.0, |s| s.total_s()));
     let mut ending_since_s: Option<f64> = None;
@@ -93,8 +94,8 @@ pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, CliE
 }
 
 impl Virtual {
-    fn new(built: &Built) -> Result<Self, CliError> {
-        let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
+    fn new(built: &Built) -> Result<Self, Failure> {
+        let usage = |e: &dyn std::fmt::Display| Failure::Usage(e.to_string());
         let source =
             SimulatedSource::new(&built.participant(), built.seed, START_S, None).map_err(|e| usage(&e))?;
         let mut acquisition = built.acquisition();

@@ -3,12 +3,12 @@
 
 use super::{Built, usage};
 use crate::{
-    cli::CliError,
-    config,
     estimator::{
-        build,
+        assemble,
+        settings::Settings,
         window::{Estimator, EstimatorSettings, RegionMean, Target},
     },
+    failure::Failure,
 };
 
 impl Built {
@@ -16,22 +16,22 @@ impl Built {
     ///
     /// # Errors
     /// A region names a channel that is not there, or the settings do not fit the rate.
-    pub fn estimator(&self, rate_hz: f64, labels: &[String]) -> Result<Estimator, CliError> {
+    pub fn estimator(&self, rate_hz: f64, labels: &[String]) -> Result<Estimator, Failure> {
         let e = &self.config.estimator;
         let settings = EstimatorSettings {
             max_age_s: Some(self.config.stream.max_age_s),
             filter_corners_hz: (self.config.stream.highpass_hz, self.config.stream.lowpass_hz),
-            ..build::estimator_settings(e, targets(e, labels)?)
+            ..assemble::estimator_settings(e, targets(e, labels)?)
         };
         let method =
-            build::method(e, &settings, rate_hz).map_err(|what| usage(format!("[estimator] {what}")))?;
+            assemble::method(e, &settings, rate_hz).map_err(|what| usage(format!("[estimator] {what}")))?;
         Estimator::new(settings, rate_hz, labels.len(), method)
             .map_err(|what| usage(format!("[estimator] on this stream: {what}")))
     }
 }
 
 /// Regions first, in their order, then each channel where that is asked for.
-fn targets(e: &config::Estimator, labels: &[String]) -> Result<Vec<Target>, CliError> {
+fn targets(e: &Settings, labels: &[String]) -> Result<Vec<Target>, Failure> {
     let mut targets = Vec::new();
     for region in &e.regions {
         let channels = if region.channels.is_empty() {

@@ -10,11 +10,11 @@ use crate::{
         Channel, StreamDescription,
         settings::{AcquisitionSettings, Reference, StreamChoice},
     },
-    cli::CliError,
-    config::{self, Config, Law, ProfileName, StimulatorKind},
-    controller::{Controller, ControllerSettings, Law as ControlLaw, adaptive::Adaptive, fixed::Fixed},
+    config::{self, Config, LawName, ProfileName, StimulatorKind},
+    controller::{Controller, ControllerSettings, Law, adaptive::Adaptive, fixed::Fixed},
     current::{Current, Setup},
     dashboard::View,
+    failure::Failure,
     limits::HostLimits,
     noise::{NoiseError, Parameters, Profile, profile::check_seed},
     recorder::SessionStreams,
@@ -55,8 +55,8 @@ pub struct Built {
     pub clear_fault: bool,
 }
 
-pub(super) fn usage(error: impl std::fmt::Display) -> CliError {
-    CliError::Usage(error.to_string())
+pub(super) fn usage(error: impl std::fmt::Display) -> Failure {
+    Failure::Usage(error.to_string())
 }
 
 impl Built {
@@ -122,8 +122,8 @@ impl Built {
         let c = &self.config.controller;
         match c.law {
             // An open loop gives what the protocol says, whatever an adaptive law would be bounded by.
-            Law::Fixed => (self.config.stimulation.exponent, self.config.stimulation.exponent),
-            Law::Adaptive => (c.exponent_min, c.exponent_max),
+            LawName::Fixed => (self.config.stimulation.exponent, self.config.stimulation.exponent),
+            LawName::Adaptive => (c.exponent_min, c.exponent_max),
         }
     }
 
@@ -131,7 +131,7 @@ impl Built {
     ///
     /// # Errors
     /// An adaptive law without a target; a checked configuration has one.
-    pub fn controller(&self) -> Result<Controller, CliError> {
+    pub fn controller(&self) -> Result<Controller, Failure> {
         let c = &self.config.controller;
         let start = self.config.stimulation.exponent;
         let (min, max) = self.exponent_bounds();
@@ -140,9 +140,9 @@ impl Built {
             min_exponent: min,
             max_exponent: max,
         };
-        let law: Box<dyn ControlLaw> = match c.law {
-            Law::Fixed => Box::new(Fixed),
-            Law::Adaptive => {
+        let law: Box<dyn Law> = match c.law {
+            LawName::Fixed => Box::new(Fixed),
+            LawName::Adaptive => {
                 let target =
                     c.target_exponent.ok_or_else(|| usage("controller.target_exponent is missing"))?;
                 Box::new(Adaptive::new(target, c.gain_p, c.gain_i, settings))
@@ -184,7 +184,7 @@ impl Built {
     ///
     /// # Errors
     /// The seed, if it was asked for, and which one would pass.
-    pub fn check_seed(&mut self, asked_for: bool) -> Result<(), CliError> {
+    pub fn check_seed(&mut self, asked_for: bool) -> Result<(), Failure> {
         if !self.stimulates() {
             return Ok(());
         }
@@ -222,7 +222,7 @@ impl Built {
     /// # Errors
     /// A limit beyond its hard limit, a noise that cannot be made at the device's rate, or a law whose bounds hold
     /// an exponent that a burst would be refused for: better told now than at the third block.
-    pub fn current(&self, rate_hz: f64) -> Result<Current, CliError> {
+    pub fn current(&self, rate_hz: f64) -> Result<Current, Failure> {
         let s = &self.config.stimulation;
         let setup = Setup {
             rate_hz,
@@ -244,7 +244,7 @@ impl Built {
     ///
     /// # Errors
     /// It is not there, its echo differs, or it has latched a fault that the operator does not want cleared.
-    pub fn stimulator(&self, now_s: f64) -> Result<Box<dyn Stimulator>, CliError> {
+    pub fn stimulator(&self, now_s: f64) -> Result<Box<dyn Stimulator>, Failure> {
         let s = &self.config.stimulator;
         let mut device: Box<dyn Stimulator> = match s.kind {
             StimulatorKind::Simulated => Box::new(SimulatedStimulator::simulated(SimulatedSettings {
@@ -264,8 +264,8 @@ impl Built {
         wanted.heartbeat_ms = self.config.limits.heartbeat_ms as u32;
         let latched = if self.clear_fault { Latched::Clear } else { Latched::Refuse };
         device.connect(&wanted, latched, now_s).map_err(|e| match e {
-            StimulatorError::Faulted { .. } => CliError::Fault(e.to_string()),
-            other => CliError::NotFound(other.to_string()),
+            StimulatorError::Faulted { .. } => Failure::Fault(e.to_string()),
+            other => Failure::NotFound(other.to_string()),
         })?;
         Ok(device)
     }
@@ -274,7 +274,7 @@ impl Built {
     ///
     /// # Errors
     /// The configuration has no such output; a checked one has.
-    pub fn audio(&self) -> Result<AudioSettings, CliError> {
+    pub fn audio(&self) -> Result<AudioSettings, Failure> {
         let s = &self.config.stimulator;
         let missing = |key: &str| usage(format!("stimulator.{key} is missing"));
         if !s.external_limits {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::control::Control;
-use crate::{acquisition::Source, ring::FrameProducer, runtime::stages::acquire::AcquireStage};
+use crate::{acquisition::Source, clock, ring::FrameProducer, runtime::stages::acquire::AcquireStage};
 
 /// Between two looks at the source.
 const NAP: Duration = Duration::from_millis(1);
@@ -16,7 +16,7 @@ pub fn run<S: Source>(
     control: &Arc<Control>,
 ) {
     while !control.quits() {
-        let state = stage.step(&mut lsl::local_clock, &mut |header, samples_uv| {
+        let state = stage.step(&mut clock::now_s, &mut |header, samples_uv| {
             // The loop first: its latency counts, the recording's does not. Overruns are the rings' to count.
             to_loop.push(header, samples_uv);
             to_record.push(header, samples_uv);

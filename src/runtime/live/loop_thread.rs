@@ -6,6 +6,7 @@ use crossbeam_channel::Sender;
 
 use super::control::Control;
 use crate::{
+    clock,
     ring::FrameConsumer,
     runtime::{
         observation::Halt,
@@ -43,7 +44,7 @@ impl LoopThread {
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
     pub fn run(&mut self, values: &mut [f32]) {
         while !self.control.quits() {
-            let now_s = lsl::local_clock();
+            let now_s = clock::now_s();
             self.control.beat(now_s);
             if self.control.ending() || self.control.stopped() {
                 self.stage.end(Halt::Operator, now_s);
@@ -69,7 +70,7 @@ impl LoopThread {
         while let Some(header) = self.ring.pop(values) {
             taken += 1;
             self.since_hop += 1;
-            let now_s = lsl::local_clock();
+            let now_s = clock::now_s();
             if self.stage.frame(&header, values, now_s) {
                 self.since_hop = 0;
                 self.burst = taken;
@@ -81,7 +82,7 @@ impl LoopThread {
                 let mut dropped = 0;
                 self.stage.hop(now_s, &mut |decision| {
                     dropped += u64::from(commands.try_send(Command::Decide(decision)).is_err());
-                    lsl::local_clock()
+                    clock::now_s()
                 });
                 self.commands_dropped += dropped;
                 break;

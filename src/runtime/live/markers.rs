@@ -8,7 +8,7 @@ use crossbeam_channel::Sender;
 use lsl::{Pullable, StreamInlet};
 
 use super::{control::Control, spawn as spawn_thread};
-use crate::{cli::CliError, runtime::build::Built};
+use crate::{failure::Failure, runtime::build::Built};
 
 /// Between two looks for new streams, in rounds of [`NAP`].
 const LOOK_EVERY: u32 = 60;
@@ -22,7 +22,7 @@ pub fn spawn(
     built: &Built,
     markers: Sender<(f64, String)>,
     control: Arc<Control>,
-) -> Result<JoinHandle<()>, CliError> {
+) -> Result<JoinHandle<()>, Failure> {
     let own = format!("{}-events", built.config.outlets.prefix);
     let wanted = built.record.is_some();
     spawn_thread("tras-markers", move || {

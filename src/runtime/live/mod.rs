@@ -44,18 +44,18 @@ use super::{
     digest::Digest,
     keep::Keeper,
     observation::Notes,
-    realtime::{self, Granted},
-    screen::Screen,
     signals::Signals,
     stages::{acquire::AcquireStage, closed_loop::LoopStage, stimulate::StimulateStage},
     summary::Summary,
+    view_feed::ViewFeed,
     watch::CurrentWatch,
 };
 use crate::{
     acquisition::{Source, conditioner::Conditioner, lsl::LslSource, settings::AcquisitionError},
-    cli::CliError,
-    dashboard,
+    clock, dashboard,
+    failure::Failure,
     outlets::{OutletSettings, Outlets},
+    realtime::{self, Granted},
     recorder::Recorder,
     ring::frame_ring,
     session::dose::DoseLedger,
@@ -92,8 +92,8 @@ struct Acquired {
 /// # Errors
 /// Something that the configuration asks for is not there, or does not fit. Faults during the run are in the
 /// summary.
-pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
-    let fault = |e: std::io::Error| CliError::Fault(e.to_string());
+pub fn run(built: &Built, watching: &Watching) -> Result<Summary, Failure> {
+    let fault = |e: std::io::Error| Failure::Fault(e.to_string());
     let signals = Signals::register().map_err(fault)?;
     let control = Arc::new(Control::default());
     let watch = Arc::new(CurrentWatch::default());
@@ -103,7 +103,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     let source = LslSource::open(&built.acquisition(), built.patience_s).map_err(not_found)?;
     let description = source.description().clone();
     let conditioner = Conditioner::new(&description, &built.acquisition()).map_err(not_found)?;
-    built.config.check_against_rate(description.rate_hz).map_err(|e| CliError::Usage(e.to_string()))?;
+    built.config.check_against_rate(description.rate_hz).map_err(|e| Failure::Usage(e.to_string()))?;
     let labels: Vec<String> = conditioner.channels().iter().map(|c| c.label.clone()).collect();
     let estimator = built.estimator(description.rate_hz, &labels)?;
     let targets = estimator.settings().targets.iter().map(|target| target.name.clone()).collect::<Vec<_>>();
@@ -111,7 +111,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     let hop_frames = estimator.hop_samples();
     let controller = built.controller()?;
     let decision = controller.decision();
-    let began_s = lsl::local_clock();
+    let began_s = clock::now_s();
     let device = if built.stimulates() { Some(built.stimulator(began_s)?) } else { None };
     let rate_hz = device.as_ref().map_or(1.0, |device| device.rate_hz());
     let planned = if built.stimulates() { built.config.plan().cautions } else { Vec::new() };
@@ -132,7 +132,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         Some(folder) => {
             let session = built.session_streams(&description, conditioner.channels(), targets, rate_hz);
             let recorder = Recorder::create(folder, "session", &session, began_s)
-                .map_err(|e| CliError::Usage(e.to_string()))?;
+                .map_err(|e| Failure::Usage(e.to_string()))?;
             Some(Keeper::new(recorder, rate_hz, built.config.record.eeg))
         }
     };
@@ -226,7 +226,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
         frames,
         delivered: delivered_out,
         markers: markers_out,
-        screen: Screen::new(Arc::clone(&view), rate_hz, began_s),
+        feed: ViewFeed::new(Arc::clone(&view), rate_hz, began_s),
         outlets: None,
         record: recording.is_some().then_some(entries_in),
         digest: Digest::new(built.loop_settings().steer, rate_hz, built.dc_warn_ma()),
@@ -251,7 +251,7 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     }
 
     let mut summary = digest.summary(&acquired.counts, acquired.overruns, rate_hz);
-    summary.seconds = lsl::local_clock() - began_s;
+    summary.seconds = clock::now_s() - began_s;
     summary.observations_dropped = notes.dropped() + dropped + undelivered;
     summary.record_dir = built.record.clone();
     summary.cpu_cores = realtime::processor_seconds() / summary.seconds;
@@ -266,27 +266,27 @@ pub fn run(built: &Built, watching: &Watching) -> Result<Summary, CliError> {
     Ok(summary)
 }
 
-fn not_found(error: AcquisitionError) -> CliError {
+fn not_found(error: AcquisitionError) -> Failure {
     if error.is_not_found() {
-        CliError::NotFound(error.to_string())
+        Failure::NotFound(error.to_string())
     } else {
-        CliError::Usage(error.to_string())
+        Failure::Usage(error.to_string())
     }
 }
 
 fn spawn<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, CliError> {
+) -> Result<JoinHandle<T>, Failure> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(body)
-        .map_err(|e| CliError::Fault(format!("cannot start thread {name}: {e}")))
+        .map_err(|e| Failure::Fault(format!("cannot start thread {name}: {e}")))
 }
 
-fn join<T>(handle: JoinHandle<T>) -> Result<T, CliError> {
+fn join<T>(handle: JoinHandle<T>) -> Result<T, Failure> {
     let name = handle.thread().name().unwrap_or("?").to_owned();
-    handle.join().map_err(|_| CliError::Fault(format!("thread {name} panicked; this is a defect of tras")))
+    handle.join().map_err(|_| Failure::Fault(format!("thread {name} panicked; this is a defect of tras")))
 }
 
 /// One warning for all threads that were refused real time.
@@ -301,21 +301,21 @@ fn refusals(granted: impl Iterator<Item = (&'static str, Granted)>) -> Option<St
     })
 }
 
-fn open_ledger(built: &Built) -> Result<DoseLedger, CliError> {
+fn open_ledger(built: &Built) -> Result<DoseLedger, Failure> {
     let (record, limits) = (&built.config.record, &built.config.limits);
-    DoseLedger::open(record.dir.as_ref(), &record.participant, limits.daily_min, watch_over::unix_s())
-        .map_err(|e| CliError::Usage(e.to_string()))
+    DoseLedger::open(record.dir.as_ref(), &record.participant, limits.daily_min, clock::unix_s())
+        .map_err(|e| Failure::Usage(e.to_string()))
 }
 
 type OpenOutlets = Box<dyn FnOnce() -> Option<Outlets> + Send>;
 
 /// Opens the outlets once to see that they can be, and gives what opens them in their thread.
-fn open_outlets(built: &Built, targets: &[String], rate_hz: f64) -> Result<Option<OpenOutlets>, CliError> {
+fn open_outlets(built: &Built, targets: &[String], rate_hz: f64) -> Result<Option<OpenOutlets>, Failure> {
     if !built.config.outlets.enabled {
         return Ok(None);
     }
     let settings = OutletSettings { prefix: built.config.outlets.prefix.clone(), notes: Vec::new() };
-    drop(Outlets::open(&settings, targets, rate_hz).map_err(|e| CliError::Usage(e.to_string()))?);
+    drop(Outlets::open(&settings, targets, rate_hz).map_err(|e| Failure::Usage(e.to_string()))?);
     let targets = targets.to_vec();
     Ok(Some(Box::new(move || Outlets::open(&settings, &targets, rate_hz).ok())))
 }

@@ -7,6 +7,7 @@ use ringbuf::{HeapProd, traits::Producer};
 
 use super::control::Control;
 use crate::{
+    clock,
     runtime::{
         observation::Halt,
         stages::{closed_loop::Command, stimulate::StimulateStage},
@@ -36,7 +37,7 @@ impl StimulateThread {
     pub fn run(&mut self) {
         let (mut stopped, mut cut) = (false, false);
         while !self.control.quits() {
-            let now_s = lsl::local_clock();
+            let now_s = clock::now_s();
             // Past the loop, so that neither its backlog nor its death delays a stop.
             if (self.control.stopped() || self.control.ending()) && !stopped {
                 stopped = true;

@@ -4,15 +4,16 @@
 use std::{
     io::Write,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::{Watching, control::Control};
 use crate::{
+    clock,
     dashboard::{Action, Dashboard, View},
-    runtime::{build::Built, screen, signals::Signals},
+    runtime::{build::Built, signals::Signals, view_feed},
     session::dose::DoseLedger,
 };
 
@@ -22,11 +23,6 @@ const NAP: Duration = Duration::from_millis(20);
 const LEDGER_EVERY: Duration = Duration::from_secs(5);
 /// After the order to end, the device has so long to report zero: 1 s of ramp, its queue, and some patience.
 const SAFE_WITHIN: Duration = Duration::from_secs(5);
-
-/// Seconds since 1970, for the ledger only.
-pub fn unix_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
-}
 
 /// Waits until the run is to end, and until its current has ended. Gives what went wrong on the way.
 pub fn watch_over(
@@ -54,7 +50,7 @@ pub fn watch_over(
     let mut ledger_written = Instant::now();
     let mut ending: Option<Instant> = None;
     loop {
-        let elapsed_s = lsl::local_clock() - began_s;
+        let elapsed_s = clock::now_s() - began_s;
         for action in actions.try_iter() {
             match action {
                 Action::StopStimulation => control.stop_stimulation(),
@@ -78,7 +74,7 @@ pub fn watch_over(
             && (ledger_written.elapsed() >= LEDGER_EVERY || control.is_safe())
         {
             ledger_written = Instant::now();
-            if let Err(error) = ledger.record(active_s, unix_s()) {
+            if let Err(error) = ledger.record(active_s, clock::unix_s()) {
                 faults.push(format!("{error}: stimulation ends, because the day's dose cannot be kept"));
                 control.stop_stimulation();
             }
@@ -104,7 +100,7 @@ pub fn watch_over(
     }
     if let Some(ledger) = &mut ledger {
         let active_s = control.active_s();
-        faults.extend(ledger.record(active_s, unix_s()).err().map(|e| e.to_string()));
+        faults.extend(ledger.record(active_s, clock::unix_s()).err().map(|e| e.to_string()));
     }
     drop(screen);
     if let Some(lines) = lines {
@@ -147,7 +143,7 @@ impl Lines {
         self.next_s = elapsed_s.floor() + 1.0;
         let view = view.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Without room the reader is slow: a line less.
-        let _ = self.lines.try_send(screen::line(&view));
+        let _ = self.lines.try_send(view_feed::line(&view));
     }
 
     fn tell_news(&mut self, elapsed_s: f64, view: &Mutex<View>) {

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use crate::{
     acquisition::frame::FrameHeader,
+    acquisition::state::StreamState,
     controller::{Controller, Decision},
     estimator::{Contamination, Estimate, window::Estimator},
     runtime::{
-        observation::{Halt, Note, Notes, SpectrumNote, StreamState},
+        observation::{Halt, Note, Notes, SpectrumNote},
         watch::CurrentWatch,
     },
     session::schedule::{Phase, Schedule},

@@ -5,7 +5,7 @@
 //! standard error (about 0.13 for 4 s, `docs/estimator.md`) is as large as the effects looked for.
 
 use super::{ControllerSettings, Law};
-use crate::estimator::Estimate;
+use tras_estimator::Estimate;
 
 /// A pause of the clean estimates longer than this starts a new gap, hence a new mean.
 const NEW_GAP_S: f64 = 5.0;

@@ -6,7 +6,7 @@
 pub mod adaptive;
 pub mod fixed;
 
-use crate::estimator::Estimate;
+use tras_estimator::Estimate;
 
 /// What the stimulation exponent shall be, and from which estimate that follows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,8 +90,8 @@ impl Controller {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::{adaptive::Adaptive, fixed::Fixed, *};
-    use crate::estimator::{Contamination, Fit, Peaks, Reason};
     use proptest::prelude::*;
+    use tras_estimator::{Contamination, Fit, Peaks, Reason};
 
     /// A valid, clean estimate of `exponent`, hop number `n` at half a second each.
     pub(crate) fn estimate(n: u64, exponent: f64) -> Estimate {

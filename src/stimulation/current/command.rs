@@ -2,7 +2,7 @@
 
 use crate::limits::{Limit, Violation};
 use crate::noise::{NoiseError, Profile};
-use crate::stimulator::{FaultCode, State};
+use tras_device::{FaultCode, State};
 
 /// Begins a burst.
 #[derive(Clone, Copy, Debug, PartialEq)]

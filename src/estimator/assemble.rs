@@ -3,12 +3,12 @@
 
 use super::Method;
 use super::artefact::ArtefactSettings;
-use super::specparam::{Mode, Specparam, SpecparamSettings};
+use super::settings::{MethodName, Settings};
+use super::specparam::{Specparam, SpecparamSettings};
 use super::spectrum::transform::Transform;
-use super::spectrum::{Average, Detrend, Kind, LineNoise, SpectrumSettings, Taper};
+use super::spectrum::{Kind, LineNoise, SpectrumSettings, Taper};
 use super::whittle::{self, Settings as WhittleSettings, Whittle, design::Design};
 use super::window::{EstimatorSettings, RegionMean, Target};
-use crate::config::{self, MethodName};
 
 /// Half the width, in Hz, over which `whittle`'s tapers smear: with 4 s windows 7 tapers, the facts' prototype.
 const WHITTLE_HALF_BANDWIDTH_HZ: f64 = 1.0;
@@ -33,7 +33,7 @@ pub fn best_segments(method: MethodName, window_s: f64, hop_s: f64) -> (f64, f64
 
 /// Window, spectrum and gates as `e` says, for `targets`.
 #[must_use]
-pub fn estimator_settings(e: &config::Estimator, targets: Vec<Target>) -> EstimatorSettings {
+pub fn estimator_settings(e: &Settings, targets: Vec<Target>) -> EstimatorSettings {
     EstimatorSettings {
         window_s: e.window_s,
         hop_s: e.hop_s,
@@ -47,7 +47,7 @@ pub fn estimator_settings(e: &config::Estimator, targets: Vec<Target>) -> Estima
     }
 }
 
-fn spectrum_settings(e: &config::Estimator) -> SpectrumSettings {
+fn spectrum_settings(e: &Settings) -> SpectrumSettings {
     let kind = match e.method {
         // Shorter segments have no room for a second taper.
         MethodName::Whittle if e.segment_s * WHITTLE_HALF_BANDWIDTH_HZ >= 1.5 => {
@@ -59,21 +59,14 @@ fn spectrum_settings(e: &config::Estimator) -> SpectrumSettings {
         kind,
         segment_s: e.segment_s,
         overlap: e.overlap,
-        average: match e.average {
-            config::Average::Mean => Average::Mean,
-            config::Average::Median => Average::Median,
-        },
-        detrend: match e.detrend {
-            config::Detrend::Constant => Detrend::Constant,
-            config::Detrend::Linear => Detrend::Linear,
-            config::Detrend::None => Detrend::None,
-        },
+        average: e.average,
+        detrend: e.detrend,
         // Some room above the fit range: the screen shows it.
         max_hz: e.range_hz[1] * 1.5,
     }
 }
 
-fn line_noise(e: &config::Estimator) -> Option<LineNoise> {
+fn line_noise(e: &Settings) -> Option<LineNoise> {
     // A Hann window's main lobe, or the tapers' bandwidth where it is wider.
     let tapers_hz = match e.method {
         MethodName::Whittle => WHITTLE_HALF_BANDWIDTH_HZ,
@@ -85,13 +78,10 @@ fn line_noise(e: &config::Estimator) -> Option<LineNoise> {
 
 /// What `specparam` looks for.
 #[must_use]
-pub fn specparam_settings(e: &config::Estimator) -> SpecparamSettings {
+pub fn specparam_settings(e: &Settings) -> SpecparamSettings {
     SpecparamSettings {
         range_hz: (e.range_hz[0], e.range_hz[1]),
-        mode: match e.mode {
-            config::Mode::Fixed => Mode::Fixed,
-            config::Mode::Knee => Mode::Knee,
-        },
+        mode: e.mode,
         peak_width_hz: (e.peak_width_hz[0], e.peak_width_hz[1]),
         max_n_peaks: e.max_peaks as usize,
         min_peak_height: e.min_peak_height,
@@ -110,11 +100,7 @@ pub fn specparam_settings(e: &config::Estimator) -> SpecparamSettings {
     clippy::cast_precision_loss,
     reason = "sample counts of windows of seconds"
 )]
-pub fn method(
-    e: &config::Estimator,
-    settings: &EstimatorSettings,
-    rate_hz: f64,
-) -> Result<Box<dyn Method>, String> {
+pub fn method(e: &Settings, settings: &EstimatorSettings, rate_hz: f64) -> Result<Box<dyn Method>, String> {
     match e.method {
         MethodName::Specparam => Ok(Box::new(Specparam::new(specparam_settings(e))?)),
         MethodName::Whittle => {

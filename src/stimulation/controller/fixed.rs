@@ -1,7 +1,7 @@
 //! The open loop: the exponent that the protocol states, whatever the EEG does, as in the tRAS study.
 
 use super::Law;
-use crate::estimator::Estimate;
+use tras_estimator::Estimate;
 
 /// Never changes the start exponent.
 pub struct Fixed;

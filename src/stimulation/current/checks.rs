@@ -5,7 +5,7 @@
 
 use super::{Current, Refusal};
 use crate::noise::{PEAK_SIGMAS, Parameters, rms_after_limit};
-use crate::stimulator::State;
+use tras_device::State;
 
 /// A Gaussian passes four standard deviations in 6e-5 of its samples: so few changed by the slew limit do not
 /// bend the spectrum.

@@ -1,3 +1,6 @@
+#![doc = include_str!("README.md")]
+//!
+//! # Rooms
 //! Frames in, aperiodic exponents out.
 //!
 //! [`window`] gathers frames into segments that never span a gap, [`spectrum`] transforms each segment once,
@@ -5,9 +8,11 @@
 //! No threads, no clock, no allocation after construction.
 
 pub mod artefact;
+pub mod assemble;
 pub mod bands;
-pub mod build;
+pub mod frame;
 pub mod peaks;
+pub mod settings;
 pub mod specparam;
 pub mod spectrum;
 pub mod timescale;
@@ -192,7 +197,7 @@ pub struct Estimate {
     pub id: u64,
     /// Index of the region or channel among those that are estimated.
     pub target: usize,
-    /// [`crate::acquisition::frame::FrameHeader::index`] of the window's first and last samples.
+    /// [`crate::frame::FrameHeader::index`] of the window's first and last samples.
     pub first_sample: u64,
     /// See `first_sample`.
     pub last_sample: u64,

@@ -1,0 +1,3 @@
+//! The course of a session: when blocks begin and end.
+
+pub mod schedule;
