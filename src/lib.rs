@@ -15,16 +15,16 @@
 //! Time is `f64` seconds of the LSL clock of this machine (monotonic) wherever a name ends in `_s`;
 //! potentials are microvolts (`_uv`), currents milliamperes (`_ma`), frequencies hertz (`_hz`).
 
+pub mod clock;
 pub mod config;
+pub mod failure;
+pub mod realtime;
 pub mod units;
 
 pub mod acquisition;
-pub mod controller;
-pub mod current;
-pub mod estimator;
-pub mod limits;
-pub mod noise;
 pub mod ring;
+pub use tras_estimator as estimator;
+pub use tras_stimulation::{controller, current, envelope, limits, noise};
 pub mod session;
 pub mod stimulator;
 

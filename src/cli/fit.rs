@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::CliError;
 use super::method::{MethodArg, MethodOptions, ModeArg};
 use super::options::positive;
 use crate::config::MethodName;
-use crate::estimator::build;
+use crate::estimator::assemble;
 use crate::estimator::specparam::{Mode, SpecparamSettings};
+use crate::failure::Failure;
 use crate::offline::fit::{FitRecord, FitSettings, Making, TaperChoice, fit_all};
 use crate::offline::preset::Preset;
 use crate::offline::settings::{Overrides, complaint};
@@ -77,7 +77,7 @@ impl FitArgs {
             None => Overrides::default(),
         };
         let e = base.resolve().map_err(|error| complaint(&error))?.estimator;
-        let mut specparam = SpecparamSettings { line_noise: None, ..build::specparam_settings(&e) };
+        let mut specparam = SpecparamSettings { line_noise: None, ..assemble::specparam_settings(&e) };
         if let Some([low, high]) = self.fit.range {
             specparam.range_hz = (low, high);
         }
@@ -129,17 +129,17 @@ impl FitArgs {
 /// Fits every file.
 ///
 /// # Errors
-/// [`CliError`] by exit code, as `--help` lists them.
-pub fn run(args: &FitArgs) -> Result<(), CliError> {
+/// [`Failure`] by exit code, as `--help` lists them.
+pub fn run(args: &FitArgs) -> Result<(), Failure> {
     // Wrong options are found before any file is.
     if args.window.is_none() {
-        args.settings(1.0).map_err(CliError::Usage)?;
+        args.settings(1.0).map_err(Failure::Usage)?;
     }
     super::files_exist(&args.files)?;
     let mut out: Box<dyn Write> = match &args.out {
         Some(path) => Box::new(std::io::BufWriter::new(
             std::fs::File::create(path)
-                .map_err(|e| CliError::Usage(format!("--out {}: cannot be written: {e}", path.display())))?,
+                .map_err(|e| Failure::Usage(format!("--out {}: cannot be written: {e}", path.display())))?,
         )),
         None => Box::new(std::io::BufWriter::new(std::io::stdout().lock())),
     };
@@ -155,7 +155,7 @@ pub fn run(args: &FitArgs) -> Result<(), CliError> {
                 continue;
             }
         };
-        let settings = args.settings(spectra.step_hz()).map_err(CliError::Usage)?;
+        let settings = args.settings(spectra.step_hz()).map_err(Failure::Usage)?;
         for warning in settings.specparam.warnings(spectra.step_hz()) {
             eprintln!("{}: {warning}", file.display());
         }
@@ -167,12 +167,12 @@ pub fn run(args: &FitArgs) -> Result<(), CliError> {
             };
             written.map_err(|e| format!("cannot write: {e}"))
         })
-        .map_err(CliError::Fault)?;
+        .map_err(Failure::Fault)?;
     }
-    out.flush().map_err(|e| CliError::Fault(format!("cannot write: {e}")))?;
+    out.flush().map_err(|e| Failure::Fault(format!("cannot write: {e}")))?;
     match broken {
         0 => Ok(()),
-        count => Err(CliError::Fault(format!("{count} of {} files could not be read", args.files.len()))),
+        count => Err(Failure::Fault(format!("{count} of {} files could not be read", args.files.len()))),
     }
 }
 

@@ -18,31 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Why a command failed, by exit code.
-#[derive(Debug, thiserror::Error)]
-pub enum CliError {
-    /// Bad arguments or configuration: 2.
-    #[error("{0}")]
-    Usage(String),
-    /// Stream or device not found: 3.
-    #[error("{0}")]
-    NotFound(String),
-    /// Fault during the run: 4.
-    #[error("{0}")]
-    Fault(String),
-}
-
-impl CliError {
-    /// The process's exit code.
-    #[must_use]
-    pub fn code(&self) -> u8 {
-        match self {
-            Self::Usage(_) => 2,
-            Self::NotFound(_) => 3,
-            Self::Fault(_) => 4,
-        }
-    }
-}
+use crate::failure::Failure;
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -90,7 +66,7 @@ enum Command {
 /// Parses the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    let result: Result<(), CliError> = match Cli::parse().command {
+    let result: Result<(), Failure> = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Monitor(args) => monitor::run(&args),
@@ -98,7 +74,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Estimate(args) => estimate::run(&args),
         Command::Fit(args) => fit::run(&args),
-        Command::Noise(args) => noise::run(&args).map_err(|e| CliError::Usage(e.to_string())),
+        Command::Noise(args) => noise::run(&args).map_err(|e| Failure::Usage(e.to_string())),
         Command::Devices(args) => devices::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Check(args) => return ExitCode::from(check::run(&args)),
@@ -115,12 +91,12 @@ pub fn main() -> ExitCode {
 /// Refuses a list that has a file which is not there, before anything is done.
 ///
 /// # Errors
-/// [`CliError::NotFound`] with every file that is missing.
-pub fn files_exist(files: &[std::path::PathBuf]) -> Result<(), CliError> {
+/// [`Failure::NotFound`] with every file that is missing.
+pub fn files_exist(files: &[std::path::PathBuf]) -> Result<(), Failure> {
     let missing: Vec<String> = files
         .iter()
         .filter(|file| !file.is_file())
         .map(|file| format!("{}: no such file", file.display()))
         .collect();
-    if missing.is_empty() { Ok(()) } else { Err(CliError::NotFound(missing.join("\n"))) }
+    if missing.is_empty() { Ok(()) } else { Err(Failure::NotFound(missing.join("\n"))) }
 }

@@ -1,7 +1,7 @@
 //! `tras replay FILE`: plays a recording as an LSL stream, its annotations as markers.
 
-use super::CliError;
 use crate::acquisition::recording::OpenOptions;
+use crate::failure::Failure;
 use crate::simulation::SimulationError;
 use crate::simulation::playback::{Playable, PlaybackSettings, Played, play};
 use crate::simulation::recorded::Recorded;
@@ -83,8 +83,8 @@ pub fn interrupted() -> Result<Arc<AtomicBool>, SimulationError> {
 /// Opens the file and plays it; see [`run_with`].
 ///
 /// # Errors
-/// [`CliError::Usage`] where the file cannot be read; see [`play`] for the rest.
-pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
+/// [`Failure::Usage`] where the file cannot be read; see [`play`] for the rest.
+pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let options = OpenOptions { rate_hz: args.rate, stream: args.stream.clone(), ..OpenOptions::default() };
     let mut recording = Recorded::open(&args.file, options).map_err(SimulationError::Arguments)?;
     for note in recording.notes() {

@@ -9,7 +9,7 @@ pub mod checks;
 pub mod controller;
 mod dose;
 pub mod error;
-pub mod estimator;
+mod estimator;
 pub mod limits;
 pub mod outlets;
 pub mod plan;
@@ -21,9 +21,10 @@ pub mod stimulation;
 pub mod stimulator;
 pub mod stream;
 
-pub use controller::{Controller, Law};
+use crate::estimator::settings::Settings;
+pub use crate::estimator::settings::{MethodName, Region};
+pub use controller::{Controller, LawName};
 pub use error::{ConfigError, Places, Problem};
-pub use estimator::{Average, Detrend, Estimator, MethodName, Mode, Region};
 pub use limits::Limits;
 pub use outlets::Outlets;
 pub use plan::Plan;
@@ -45,7 +46,7 @@ pub struct Config {
     /// Which stream, and how its channels are treated.
     pub stream: Stream,
     /// How exponents are estimated.
-    pub estimator: Estimator,
+    pub estimator: Settings,
     /// How estimates become stimulation.
     pub controller: Controller,
     /// What is delivered, and when.
@@ -76,7 +77,7 @@ impl Config {
         let mut reader = Reader::new(text, file_name, document.get_ref());
         let config = Self {
             stream: Stream::read(&mut reader.section("stream")),
-            estimator: Estimator::read(&mut reader.section("estimator")),
+            estimator: estimator::read(&mut reader.section("estimator")),
             controller: Controller::read(&mut reader.section("controller")),
             stimulation: Stimulation::read(&mut reader.section("stimulation")),
             limits: Limits::read(&mut reader.section("limits")),
@@ -126,7 +127,7 @@ impl Default for Config {
         let mut reader = Reader::new("", "", &reader::EMPTY);
         Self {
             stream: Stream::read(&mut reader.section("stream")),
-            estimator: Estimator::read(&mut reader.section("estimator")),
+            estimator: estimator::read(&mut reader.section("estimator")),
             controller: Controller::read(&mut reader.section("controller")),
             stimulation: Stimulation::read(&mut reader.section("stimulation")),
             limits: Limits::read(&mut reader.section("limits")),

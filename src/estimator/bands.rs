@@ -84,7 +84,7 @@ pub fn line_log10(fit: &Fit, freq_hz: f64) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::float_cmp, reason = "tests")]
     use super::*;
-    use crate::estimator::Reason;
+    use crate::Reason;
 
     #[test]
     fn names_and_ranges_are_read() {

@@ -2,7 +2,7 @@
 //!
 //! This is specparam's greedy search: take the maximum, guess a Gaussian from its half height, subtract it,
 //! repeat; then drop guesses at the edges of the range and the lower of two that overlap. The guesses start
-//! the joint fit in [`crate::estimator::specparam`].
+//! the joint fit in [`crate::specparam`].
 
 /// A Gaussian in log10 power over frequency.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -18,7 +18,7 @@ use super::spectrum::pool::{Place, Pool};
 use super::spectrum::shape::Overlap;
 use super::spectrum::transform::Transform;
 use super::{Contamination, Estimate, Method, Reason, Spectrum};
-use crate::acquisition::frame::{ChannelSet, Facts, FrameHeader};
+use crate::frame::{ChannelSet, Facts, FrameHeader};
 use settings::Timing;
 
 /// Windows of one stream, fitted by one method.

@@ -1,12 +1,12 @@
 //! One thread's share of a recording: an estimator for some of the channels and regions, and their read-outs.
 
 use crate::acquisition::frame::{ChannelSet, FrameHeader};
-use crate::config;
 use crate::estimator::bands::Band;
+use crate::estimator::settings::Settings;
 use crate::estimator::timescale::Timescale;
 use crate::estimator::tracking::{TrackSettings, Tracker, assumed_se};
 use crate::estimator::window::{Estimator, Target};
-use crate::estimator::{Contamination, Estimate, Reason, build};
+use crate::estimator::{Contamination, Estimate, Reason, assemble};
 use crate::offline::table::{Row, Z_95};
 
 /// What is read out beside the fit.
@@ -67,7 +67,7 @@ impl Lane {
     /// Names the setting that does not fit the recording.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "windows are of seconds")]
     pub fn new(
-        e: &config::Estimator,
+        e: &Settings,
         readouts: &Readouts,
         targets: &[Target],
         first_target: usize,
@@ -83,8 +83,8 @@ impl Lane {
             .map(|target| Target { channels: target.channels.iter().map(own).collect(), ..target.clone() })
             .collect();
         let count = targets.len();
-        let settings = build::estimator_settings(e, targets);
-        let method = build::method(e, &settings, rate_hz)?;
+        let settings = assemble::estimator_settings(e, targets);
+        let method = assemble::method(e, &settings, rate_hz)?;
         let estimator = Estimator::new(settings, rate_hz, take.len(), method)?;
         let window = (e.window_s * rate_hz).round().max(1.0) as usize;
         let fit_range_hz = (e.range_hz[0], e.range_hz[1]);

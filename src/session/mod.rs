@@ -1,4 +1,4 @@
-//! The course of a session: when blocks begin and end, and how much a participant has had today.
+//! The edges of a session: how much a participant has had today. Its course is [`schedule`], in the core.
 
 pub mod dose;
-pub mod schedule;
+pub use tras_stimulation::session::{blocks, course, schedule};

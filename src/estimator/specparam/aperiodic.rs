@@ -1,10 +1,11 @@
 //! The aperiodic line: least squares in log10 power over log10 frequency, straight or with a knee.
 
 use super::knee;
-use crate::estimator::Reason;
+use crate::Reason;
 
 /// Whether the aperiodic line bends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// `offset - exponent log10 f`
     #[default]

@@ -5,8 +5,8 @@
 //! from the same guesses with the same bounds; the Jacobian is exact instead of by differences.
 
 use super::trust::{Problem, Trust};
-use crate::estimator::Reason;
-use crate::estimator::peaks::{Gaussian, gaussian_into};
+use crate::Reason;
+use crate::peaks::{Gaussian, gaussian_into};
 
 /// The centre may move by this many standard deviations of the guess.
 const CENTRE_SIGMAS: f64 = 3.0;

@@ -2,7 +2,7 @@
 //!
 //! Donoghue et al. 2020, Nat Neurosci 23:1655. All in log10 power over the fit range:
 //! aperiodic line through everything, again through the bins at or below it ([`aperiodic`]); candidate peaks
-//! in what stands above ([`crate::estimator::peaks`]); all of them fitted together ([`gaussians`]); and the
+//! in what stands above ([`crate::peaks`]); all of them fitted together ([`gaussians`]); and the
 //! line once more through the spectrum without them.
 
 mod aperiodic;

@@ -30,7 +30,8 @@ pub enum Kind {
 }
 
 /// How the segments of a window become one spectrum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Average {
     /// The mean, as a running sum: a hop's cost does not depend on the window.
     #[default]
@@ -42,7 +43,8 @@ pub enum Average {
 }
 
 /// What is taken out of a segment before it is tapered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Detrend {
     /// Nothing.
     None,

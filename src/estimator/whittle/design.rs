@@ -5,8 +5,8 @@
 //! (Percival & Walden, Spectral Analysis for Physical Applications, 1993, chapters 6 and 7), from which every
 //! bin gets its weight in the likelihood. All of it is computed once.
 
-use crate::estimator::spectrum::SpectrumSettings;
-use crate::estimator::spectrum::transform::Transform;
+use crate::spectrum::SpectrumSettings;
+use crate::spectrum::transform::Transform;
 use rustfft::{FftPlanner, num_complex::Complex};
 
 /// How the spectra are made.

@@ -3,8 +3,8 @@
 //! `cargo bench --bench accuracy`.
 
 use super::*;
-use crate::estimator::spectrum::shape::Overlap;
-use crate::estimator::spectrum::transform::Transform;
+use crate::spectrum::shape::Overlap;
+use crate::spectrum::transform::Transform;
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

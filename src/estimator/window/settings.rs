@@ -1,8 +1,8 @@
 //! What an estimator is made from, and the sample counts that follow.
 
-use crate::estimator::artefact::ArtefactSettings;
-use crate::estimator::spectrum::SpectrumSettings;
-use crate::estimator::{Fit, Reason};
+use crate::artefact::ArtefactSettings;
+use crate::spectrum::SpectrumSettings;
+use crate::{Fit, Reason};
 
 /// What is estimated: a channel, or a region of interest.
 #[derive(Clone, Debug, PartialEq)]

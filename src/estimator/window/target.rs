@@ -1,8 +1,8 @@
 //! One target's spectrum and fit.
 
 use super::{Estimator, RegionMean};
-use crate::estimator::spectrum::pool::Place;
-use crate::estimator::{Fit, Peaks, Reason, Spectrum};
+use crate::spectrum::pool::Place;
+use crate::{Fit, Peaks, Reason, Spectrum};
 
 impl Estimator {
     /// Fits `target`'s window whose newest segment is at `place`; also returns how many segments are good.

@@ -1,7 +1,7 @@
 //! What becomes of a step that leaves the bounds.
 
 use super::{Trust, norm, product, quadratic};
-use crate::estimator::specparam::gaussians::dot;
+use crate::specparam::gaussians::dot;
 
 impl Trust {
     /// Chooses among the step cut at the bounds, its reflection and steepest descent. Leaves `step` and `step_h`,

@@ -1,7 +1,7 @@
 //! Cholesky factors of the model's matrix, and the step that follows from one.
 
 use super::{Trust, norm};
-use crate::estimator::specparam::gaussians::dot;
+use crate::specparam::gaussians::dot;
 
 impl Trust {
     /// Factors model + `alpha` I into U^T U. `false` where it is not positive definite to working precision.

@@ -1,0 +1,57 @@
+//! The `[estimator]` section, resolved on a stream: regions to channel indices, method and spectrum to what
+//! runs.
+
+use super::Order;
+use crate::{
+    estimator::{
+        assemble,
+        settings::Settings,
+        window::{Estimator, EstimatorSettings, RegionMean, Target},
+    },
+    failure::Failure,
+};
+
+impl Order {
+    /// The estimator for a stream of `rate_hz` with the chosen channels `labels`.
+    ///
+    /// # Errors
+    /// A region names a channel that is not there, or the settings do not fit the rate.
+    pub fn estimator(&self, rate_hz: f64, labels: &[String]) -> Result<Estimator, Failure> {
+        let e = &self.config.estimator;
+        let settings = EstimatorSettings {
+            max_age_s: Some(self.config.stream.max_age_s),
+            filter_corners_hz: (self.config.stream.highpass_hz, self.config.stream.lowpass_hz),
+            ..assemble::estimator_settings(e, targets(e, labels)?)
+        };
+        let method = assemble::method(e, &settings, rate_hz)
+            .map_err(|what| Failure::usage(format!("[estimator] {what}")))?;
+        Estimator::new(settings, rate_hz, labels.len(), method)
+            .map_err(|what| Failure::usage(format!("[estimator] on this stream: {what}")))
+    }
+}
+
+/// Regions first, in their order, then each channel where that is asked for.
+fn targets(e: &Settings, labels: &[String]) -> Result<Vec<Target>, Failure> {
+    let mut targets = Vec::new();
+    for region in &e.regions {
+        let channels = if region.channels.is_empty() {
+            (0..labels.len()).collect()
+        } else {
+            let find = |wanted: &String| {
+                labels.iter().position(|label| label == wanted).ok_or_else(|| {
+                    Failure::usage(format!(
+                        "estimator.regions: region \"{}\" wants channel \"{wanted}\"; the stream has {}",
+                        region.name,
+                        labels.join(", ")
+                    ))
+                })
+            };
+            region.channels.iter().map(find).collect::<Result<_, _>>()?
+        };
+        targets.push(Target { name: region.name.clone(), channels, mean: RegionMean::Spectra });
+    }
+    if e.each_channel {
+        targets.extend(EstimatorSettings::each_channel(labels.iter().cloned()));
+    }
+    Ok(targets)
+}

@@ -1,0 +1,224 @@
+//! Notes and frames on their way to the screen's [`View`], and to the one line a second where there is none.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{
+    digest::Digest,
+    events,
+    observation::{Note, Stamped},
+};
+use crate::{
+    acquisition::frame::{Facts, FrameHeader},
+    dashboard::View,
+    session::schedule::Phase,
+    stimulator::{Delivered, State},
+};
+
+/// A device that delivers nothing for so long delivers zero: the trace goes on.
+const SILENT_S: f64 = 0.5;
+
+/// Feeds a view. The lock is held for as long as it takes to copy a few numbers.
+pub struct ViewFeed {
+    view: Arc<Mutex<View>>,
+    /// Rate of the current, in Hz.
+    rate_hz: f64,
+    began_s: f64,
+    newest_s: f64,
+    /// When current was delivered last.
+    delivered_s: f64,
+    next_phase_s: Option<f64>,
+    /// Smoothed squares and mean of the current, over about a second and ten.
+    square_ma2: f64,
+    mean_ma: f64,
+}
+
+impl ViewFeed {
+    /// A feed for `view`, whose current has `rate_hz`.
+    #[must_use]
+    pub fn new(view: Arc<Mutex<View>>, rate_hz: f64, began_s: f64) -> Self {
+        Self {
+            view,
+            rate_hz,
+            began_s,
+            newest_s: began_s,
+            delivered_s: began_s,
+            next_phase_s: None,
+            square_ma2: 0.0,
+            mean_ma: 0.0,
+        }
+    }
+
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Frames, their values sample by sample in uV.
+    pub fn frames(&mut self, headers: &[FrameHeader], values_uv: &[f32]) {
+        let Some(newest) = headers.last() else { return };
+        self.newest_s = newest.stamp_s;
+        let width = values_uv.len() / headers.len();
+        let mut view = self.view();
+        for (header, frame_uv) in headers.iter().zip(values_uv.chunks_exact(width.max(1))) {
+            view.push_frame(header.stamp_s, frame_uv);
+            view.stream.lost += u64::from(header.lost_before);
+            view.stream.gaps += u64::from(header.facts.intersects(Facts::BREAKS));
+        }
+        view.stream.received = newest.index + 1;
+        view.stream.spoilt = (0..view.stream.channels.len()).filter(|&c| newest.spoilt.contains(c)).collect();
+    }
+
+    /// Delivered current.
+    pub fn delivered(&mut self, samples: &[Delivered]) {
+        for sample in samples {
+            let ma = f64::from(sample.current_ma);
+            self.square_ma2 += (ma * ma - self.square_ma2) / self.rate_hz;
+            self.mean_ma += (ma - self.mean_ma) / (10.0 * self.rate_hz);
+        }
+        self.delivered_s = samples.last().map_or(self.delivered_s, |sample| sample.stamp_s);
+        let (square_ma2, mean_ma, rate_hz) = (self.square_ma2, self.mean_ma, self.rate_hz);
+        let mut view = self.view();
+        for sample in samples {
+            view.push_current(sample.stamp_s, sample.current_ma);
+            view.stimulation.active_s += 1.0 / rate_hz;
+            view.stimulation.charge_c += f64::from(sample.current_ma).abs() / rate_hz * 1e-3;
+        }
+        view.stimulation.rms_ma = square_ma2.sqrt();
+        view.stimulation.dc_ua = mean_ma * 1e3;
+    }
+
+    /// Time passes.
+    pub fn tick(&mut self, now_s: f64, ring_fill: f64, overruns: u64, digest: &Digest) {
+        let (newest_s, began_s, next_s) = (self.newest_s, self.began_s, self.next_phase_s);
+        let latency = digest.latency();
+        let silent = now_s - self.delivered_s > SILENT_S;
+        let mut view = self.view();
+        if silent {
+            view.push_current(now_s, 0.0);
+            view.stimulation.rms_ma = 0.0;
+        }
+        view.elapsed_s = now_s - began_s;
+        view.stream.age_s = now_s - newest_s;
+        view.stream.ring_fill = ring_fill;
+        view.stream.overruns = overruns;
+        view.stimulation.next_in_s = next_s.map(|at_s| (at_s - now_s).max(0.0));
+        view.exponents.age_s = view.exponents.points.back().map_or(f64::NAN, |point| now_s - point.stamp_s);
+        (view.latency.p50_us, view.latency.p99_us) = (latency.p50, latency.p99);
+        view.latency.skipped = digest.skipped();
+    }
+
+    /// Takes a note onto the screen. `steer`: the steering region.
+    pub fn note(&mut self, stamped: &Stamped, steer: usize) {
+        if let Note::Phase(_, left_s) = stamped.note {
+            self.next_phase_s = left_s.is_finite().then_some(stamped.at_s + left_s);
+        }
+        let rate_hz = self.rate_hz;
+        let mut view = self.view();
+        match stamped.note {
+            Note::Stream(state) => {
+                view.stream.state = state;
+                view.push_event(format!("stream {}", state.label()));
+            }
+            Note::Estimate(estimate) if estimate.target == steer => view.push_estimate(&estimate),
+            Note::Spectrum(note) => {
+                let bins = note.log10_power.iter().take(note.len).enumerate();
+                let bins =
+                    bins.map(|(i, &p)| (f64::from(note.first_hz + i as f32 * note.step_hz), f64::from(p)));
+                view.spectrum.bins.clear();
+                view.spectrum.bins.extend(bins.filter(|(f, p)| *f > 0.0 && p.is_finite()));
+            }
+            Note::Decision(decision) if !running(view.stimulation.host) => {
+                view.stimulation.exponent = decision.exponent;
+            }
+            Note::Phase(phase, _) => phase_on_screen(&mut view, phase),
+            Note::Host { state, exponent, .. } => {
+                view.stimulation.host = state;
+                if state == State::RampUp {
+                    view.stimulation.exponent = exponent;
+                    view.stimulation.held = None;
+                }
+                view.push_event(format!("current: {}", events::state_label(state)));
+            }
+            Note::Device(status) => {
+                let ms = |samples: u32| f64::from(samples) / rate_hz * 1e3;
+                view.stimulation.device_state = Some(status.state);
+                view.stimulation.queue_ms = ms(status.queue_fill);
+                view.stimulation.queue_capacity_ms = ms(status.queue_capacity);
+                view.stimulation.underruns = status.underruns;
+                view.stimulation.impedance_kohm = status.impedance_kohm.map(f64::from);
+            }
+            Note::Halted(why) => {
+                let words = events::halt_words(why);
+                view.push_event(format!("halted: {words}"));
+                view.stimulation.held = Some(words);
+                if let Some(words) = events::fault_words(stamped) {
+                    view.push_fault(words);
+                }
+            }
+            Note::HostFault(..) | Note::DeviceFault(_) | Note::LinkFault(_) => {
+                if let Some(words) = events::fault_words(stamped) {
+                    view.push_fault(words);
+                }
+            }
+            Note::Estimate(_) | Note::Decision(_) | Note::Hop { .. } | Note::Flow { .. } => {}
+        }
+    }
+}
+
+fn phase_on_screen(view: &mut View, phase: Phase) {
+    let blocks = view.stimulation.blocks;
+    view.stimulation.phase = phase.label().to_owned();
+    view.stimulation.next_phase = match phase {
+        Phase::Baseline => "block",
+        Phase::Block(_) => "ramp down",
+        Phase::Ending(_) => "gap",
+        Phase::Gap(n) if n < blocks => "block",
+        Phase::Gap(_) | Phase::Done => "done",
+    }
+    .to_owned();
+    if let Some(block) = events::block_of(phase) {
+        view.stimulation.block = block;
+        view.push_event(format!("{} {block} of {blocks}", phase.label()));
+    } else {
+        view.push_event(phase.label());
+    }
+}
+
+fn running(state: State) -> bool {
+    matches!(state, State::RampUp | State::Stimulating | State::RampDown)
+}
+
+/// The run in one line.
+#[must_use]
+pub fn line(view: &View) -> String {
+    let s = &view.stimulation;
+    let exponent = view.exponents.points.back().map_or_else(
+        || "exponent -".to_owned(),
+        |point| match (point.invalid, point.contamination) {
+            (Some(reason), _) => format!("exponent - ({})", reason.as_str()),
+            (None, crate::estimator::Contamination::Clean) => format!("exponent {:.2}", point.exponent),
+            (None, _) => format!("exponent {:.2} (under current, never steers)", point.exponent),
+        },
+    );
+    let current = if s.enabled {
+        format!(
+            ", {} {}, current {} {:.3} mA RMS at exponent {:.2}",
+            s.phase,
+            s.block,
+            events::state_label(s.host),
+            s.rms_ma,
+            s.exponent
+        )
+    } else {
+        String::new()
+    };
+    let faults =
+        if view.faults.is_empty() { String::new() } else { format!(", {} FAULT", view.faults.len()) };
+    format!(
+        "{:6.1} s {} {} samples, {} lost, age {:.0} ms, {exponent}{current}{faults}",
+        view.elapsed_s,
+        view.stream.state.label(),
+        view.stream.received,
+        view.stream.lost,
+        view.stream.age_s * 1e3,
+    )
+}
