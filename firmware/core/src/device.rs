@@ -186,7 +186,8 @@ impl Device {
 
     /// The way out has broken off by itself, under current, and comes back: counts as a dry spell.
     pub fn stumbled(&mut self) {
-        if self.dry_spells.note(self.now_us) {
+        let flows = matches!(self.state, State::RampUp | State::Stimulating | State::RampDown);
+        if flows && self.dry_spells.note(self.now_us) {
             self.latch(FaultCode::DrySpells, crate::hard::DRY_SPELLS as f32);
         }
     }

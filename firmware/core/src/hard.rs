@@ -44,9 +44,9 @@ pub const CLEARS: usize = 3;
 /// See [`CLEARS`].
 pub const CLEARS_WITHIN_US: u64 = 3_600_000_000;
 
-/// After the relay is told to open, in us until no current may be measured: 20 ms of the monostable, 5 ms of the
-/// relay, and as much again.
-pub const OPEN_SETTLE_US: u32 = 50_000;
+/// After the relay is told to open, in us until no current may be measured: 20 ms of the monostable, 3 ms of the
+/// relay, and some.
+pub const OPEN_SETTLE_US: u32 = 30_000;
 /// The mean of the current measured with the relay open is taken over so long, in us.
 pub const OPEN_PART_US: u32 = 50_000;
 /// The test before arming: current into the closed shunt, in mA. Were the shunt missing, it would be felt by nobody.
@@ -54,7 +54,7 @@ pub const PROBE_MA: f32 = 0.1;
 /// Longest step of that test, in us, until it counts as not measured.
 pub const PROOF_WITHIN_US: u32 = 500_000;
 /// Shortest, in us: relay and filter have settled.
-pub const PROOF_STEP_US: u32 = 15_000;
+pub const PROOF_STEP_US: u32 = 10_000;
 /// More than this across the outputs is no shunt, in kOhm: half of what an electrode that holds can have.
 pub const SHUNT_KOHM: f32 = 0.25;
 /// The supply by which DAC and ADC measure, in V: 1 % is 25 uA at mid-scale, against a reference of its own.

@@ -152,6 +152,11 @@ impl FaultCode {
         Self::ALL.iter().position(|&code| code == self).map_or(0, |at| at as u8 + 1)
     }
 
+    /// `E17`, for the command line.
+    pub fn label(self) -> impl fmt::Display {
+        Label(self.number())
+    }
+
     /// The code of a number.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
@@ -186,10 +191,18 @@ impl FaultCode {
     }
 }
 
+struct Label(u8);
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "E{:02}", self.0)
+    }
+}
+
 /// The number that clears it, then its name: `E17 Dac`.
 impl fmt::Display for FaultCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "E{:02} {self:?}", self.number())
+        write!(f, "{} {self:?}", self.label())
     }
 }
 
