@@ -115,7 +115,7 @@ impl<R: BufRead, W: Write> Operator<R, W> {
 /// The output is not there, or the readings make no scale.
 pub fn run(args: &CalibrateArgs) -> Result<(), CliError> {
     let What::Audio(args) = &args.what;
-    let config = check::load(&args.config).map_err(|e| CliError::Usage(e.to_string()))?;
+    let config = check::load(&args.config)?;
     if config.stimulator.kind != StimulatorKind::Audio {
         let file = args.config.display();
         return Err(CliError::Usage(format!(

@@ -47,7 +47,7 @@ pub struct DemoArgs {
 /// See [`CliError`].
 pub fn run(args: &DemoArgs) -> Result<(), CliError> {
     let mut config = match &args.config {
-        Some(path) => check::load(path).map_err(|e| CliError::Usage(e.to_string()))?,
+        Some(path) => check::load(path)?,
         None => Config::from_str(include_str!("../../configs/demo.toml"), "configs/demo.toml")
             .map_err(|e| CliError::Usage(e.to_string()))?,
     };

@@ -37,7 +37,7 @@ pub struct RunArgs {
 /// # Errors
 /// See [`CliError`].
 pub fn run(args: &RunArgs) -> Result<(), CliError> {
-    let mut config = check::load(&args.config).map_err(|e| CliError::Usage(e.to_string()))?;
+    let mut config = check::load(&args.config)?;
     if let Some(stream) = &args.stream {
         config.stream.choose(stream);
     }

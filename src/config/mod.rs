@@ -20,6 +20,7 @@ pub mod simulation;
 pub mod stimulation;
 pub mod stimulator;
 pub mod stream;
+pub(crate) mod synonyms;
 
 pub use crate::estimator::settings::{MethodName, Region, Settings as Estimator};
 pub use controller::{Controller, Law};

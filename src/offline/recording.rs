@@ -66,8 +66,10 @@ pub struct Summary {
     pub rows: u64,
     /// Rows that are valid.
     pub valid: u64,
-    /// What a user should know, each once.
+    /// What a user should know of this recording, each once.
     pub notes: Vec<String>,
+    /// What a user should know of the settings: the same for every recording of the same rate.
+    pub settings: Vec<String>,
 }
 
 /// Frames on their way to the lanes.
@@ -109,7 +111,7 @@ pub fn estimate(
         let lane =
             Lane::new(&job.config.estimator, &job.readouts, part, nth * share, rate_hz).map_err(broken)?;
         if nth == 0 {
-            summary.notes.extend(lane.warnings().iter().cloned());
+            summary.settings.extend(lane.warnings().iter().cloned());
         }
         workers.push(lane);
     }
