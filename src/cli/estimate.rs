@@ -165,7 +165,7 @@ impl EstimateArgs {
             open: OpenOptions {
                 rate_hz: self.rate,
                 stream: self.stream.clone(),
-                channels: None,
+                channels: self.used(),
                 unit: self.unit.clone(),
             },
             acquisition: AcquisitionSettings {
@@ -174,6 +174,7 @@ impl EstimateArgs {
                 reference: self.reference(),
                 // A file's stamps are what they are: there is nothing to wait for.
                 settle_s: 0.0,
+                exact_stamps: true,
                 ..AcquisitionSettings::default()
             },
             regions: self.region.clone(),
@@ -238,6 +239,19 @@ impl EstimateArgs {
         keys.set("line_hz", self.line);
         keys.set("min_r_squared", self.min_r_squared);
         keys.resolve().map_err(|error| complaint(&error))
+    }
+
+    /// Labels of all channels that are used, where channels are named; the reader may leave out the others.
+    fn used(&self) -> Option<Vec<String>> {
+        let mut labels = self.channels.clone();
+        if labels.is_empty() && !self.no_channels {
+            return None;
+        }
+        labels.extend(self.region.iter().flat_map(|(_, channels)| channels.iter().cloned()));
+        if let Reference::Channels(more) = self.reference() {
+            labels.extend(more);
+        }
+        Some(labels).filter(|labels| !labels.is_empty())
     }
 
     fn reference(&self) -> Reference {
