@@ -91,8 +91,7 @@ fn the_streams_rate_decides_about_range_and_steps() {
             targets: tras::estimator::window::EstimatorSettings::each_channel(["Fz"]),
             ..Default::default()
         };
-        let method =
-            tras::estimator::assemble::method(&hop.estimator, &settings, rate_hz).unwrap();
+        let method = tras::estimator::assemble::method(&hop.estimator, &settings, rate_hz).unwrap();
         assert!(
             tras::estimator::window::Estimator::new(settings, rate_hz, 1, method).is_ok(),
             "{rate_hz} Hz"

@@ -59,6 +59,15 @@ impl Steps {
         if depth == 1 {
             return Ok(plain);
         }
+        let (small_s, large_s) = if hop_s < step_s { (hop_s, step_s) } else { (step_s, hop_s) };
+        let times = (large_s / small_s).round();
+        if (times * small_s / large_s - 1.0).abs() > 0.01 {
+            let part_s = if hop_s < step_s { step_s / times } else { times * step_s };
+            return Err(format!(
+                "hop of {hop_s} s and segment step of {step_s} s: one must be a multiple of the other (for example, a hop \
+                 of {part_s} s)"
+            ));
+        }
         #[expect(clippy::cast_precision_loss, reason = "sample counts are small")]
         let rest_s = window_s - segment_s - (depth - 1) as f64 * step_s;
         // Where the seconds leave no rest, the samples leave none either; up to a sample more than asked is taken.
