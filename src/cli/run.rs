@@ -13,7 +13,12 @@ use crate::{
     config::Config,
     dashboard,
     failure::Failure,
-    runtime::{build::Built, live, summary::Summary},
+    runtime::{
+        assemble::{self, Order},
+        live,
+        signals::Signals,
+        summary::Summary,
+    },
 };
 
 /// Arguments of `tras run`.
@@ -42,13 +47,13 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(stream) = &args.stream {
         config.stream.choose(stream);
     }
-    let mut built = build("run", config, &args.options)?;
-    built.clear_fault = args.clear_fault;
-    live(&built, &args.options)
+    let mut order = build("run", config, &args.options)?;
+    order.clear_fault = args.clear_fault;
+    live(&order, &args.options)
 }
 
 /// A run from a configuration and the command line over it.
-pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Built, Failure> {
+pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Order, Failure> {
     let seed = options.seed.or(config.stimulation.seed).unwrap_or_else(rand::random);
     let parent = match (&options.record, config.record.enabled && !options.no_record) {
         (Some(dir), _) => Some(dir.clone()),
@@ -56,35 +61,32 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
         (None, false) => None,
     };
     let asked_for = options.seed.is_some() || config.stimulation.seed.is_some();
-    let mut built = Built {
-        config,
-        command,
-        seed,
+    let mut order = Order {
         seconds: options.seconds,
-        record: None,
-        patience_s: 10.0,
-        clear_fault: false,
         wall_clock: Some(clock::unix_s() as u64),
+        ..Order::new(command, config, seed)
     };
-    built.check_seed(asked_for)?;
+    order.check_seed(asked_for)?;
     // Last of all, so that a run that is refused leaves no folder behind.
-    built.record = parent.map(|dir| new_folder(&dir, &built.config.record.participant)).transpose()?;
-    if let Some(folder) = &built.record {
+    order.record = parent.map(|dir| new_folder(&dir, &order.config.record.participant)).transpose()?;
+    if let Some(folder) = &order.record {
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
         let text = format!(
             "# tras {} {command}, seed {}\n{}",
             env!("CARGO_PKG_VERSION"),
-            built.seed,
-            built.config.to_toml()
+            order.seed,
+            order.config.to_toml()
         );
         std::fs::write(folder.join("config.toml"), text)
             .map_err(|e| Failure::Usage(format!("cannot record in {}: {e}", folder.display())))?;
     }
-    Ok(built)
+    Ok(order)
 }
 
 /// Runs live, in the dashboard where there is a terminal, and closes with the summary.
-pub(super) fn live(built: &Built, options: &RunOptions) -> Result<(), Failure> {
+pub(super) fn live(order: &Order, options: &RunOptions) -> Result<(), Failure> {
+    // From here on a signal ends the run in order.
+    let signals = Signals::register().map_err(Failure::fault)?;
     let watching = if shows_dashboard(options) {
         let mut style = dashboard::Options::from_environment();
         style.theme.colour &= !options.no_color;
@@ -93,7 +95,7 @@ pub(super) fn live(built: &Built, options: &RunOptions) -> Result<(), Failure> {
     } else {
         live::Watching::Lines
     };
-    finish(&live::run(built, &watching)?, options.json)
+    finish(&live::run(assemble::live(order)?, &signals, &watching)?, options.json)
 }
 
 /// Whether there is a terminal for the dashboard, and nobody said `--headless`.

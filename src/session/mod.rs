@@ -1,4 +1,4 @@
-//! The edges of a session: what is kept of it, sealed, signed and checked. Its course is [`schedule`], in the core.
+//! The edges of a session: what is kept of it, sealed, signed and checked. Its course is in the core: [`schedule`], [`blocks`], [`course`].
 //!
 //! * [`dose`]: how much a participant has had today;
 //! * [`orders`], [`allocation`]: which block has which condition, balanced, committed to, sealed;
@@ -22,4 +22,4 @@ pub mod questionnaires;
 pub mod sealed;
 pub mod unblinding;
 pub mod verify;
-pub use tras_stimulation::session::schedule;
+pub use tras_stimulation::session::{blocks, course, schedule};
