@@ -173,10 +173,7 @@ pub fn bootstrap(
         }
         james.push(drawn.james().value);
     }
-    Some(Intervals {
-        bang: bang.iter_mut().map(|values| middle(values)).collect(),
-        james: middle(&mut james),
-    })
+    Some(Intervals { bang: bang.iter_mut().map(middle).collect(), james: middle(&mut james) })
 }
 
 /// The middle 95 %, between neighbours linearly.
