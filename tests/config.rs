@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use tras::config::{Config, Law};
+use tras::config::{Config, LawName};
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -55,7 +55,7 @@ fn each_bad_file_gets_exactly_the_messages_that_it_expects() {
 fn the_demo_runs_the_adaptive_law_into_a_simulated_stimulator() {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/demo.toml");
     let config = tras::cli::check::load(&demo).unwrap();
-    assert_eq!(config.controller.law, Law::Adaptive);
+    assert_eq!(config.controller.law, LawName::Adaptive);
     assert!(config.stimulation.enabled && !config.stimulator.kind.is_real());
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::CliError;
 use crate::config::{Config, MAX_BYTES};
+use crate::failure::Failure;
 
 /// Arguments of `tras check`.
 #[derive(Args, Debug)]
@@ -19,13 +19,13 @@ pub struct CheckArgs {
 /// Reads the configuration at `path`; at most [`MAX_BYTES`] of it.
 ///
 /// # Errors
-/// [`CliError::NotFound`] where there is no such file; [`CliError::Usage`] where it cannot be read, is no UTF-8, or its
+/// [`Failure::NotFound`] where there is no such file; [`Failure::Usage`] where it cannot be read, is no UTF-8, or its
 /// content has problems.
-pub fn load(path: &Path) -> Result<Config, CliError> {
+pub fn load(path: &Path) -> Result<Config, Failure> {
     use std::io::Read as _;
     let file = path.display().to_string();
     if path.is_dir() {
-        return Err(CliError::Usage(format!("{file}:1: file: is a directory; name a file in it")));
+        return Err(Failure::Usage(format!("{file}:1: file: is a directory; name a file in it")));
     }
     let mut text = String::new();
     std::fs::File::open(path)
@@ -34,11 +34,11 @@ pub fn load(path: &Path) -> Result<Config, CliError> {
             let todo = "check the path and that the file is a text you may read";
             let what = format!("{file}:1: file: cannot be read ({error}); {todo}");
             match error.kind() {
-                std::io::ErrorKind::NotFound => CliError::NotFound(what),
-                _ => CliError::Usage(what),
+                std::io::ErrorKind::NotFound => Failure::NotFound(what),
+                _ => Failure::Usage(what),
             }
         })?;
-    Config::from_str(&text, &file).map_err(|error| CliError::Usage(error.to_string()))
+    Config::from_str(&text, &file).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Runs the command. Gives back the exit code: 0 where the file is good, 2 where it is not, 3 where there is none.

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::CliError;
 use super::method::{MethodOptions, ModeArg};
 use super::options::positive;
 use crate::acquisition::recording::OpenOptions;
@@ -20,6 +19,7 @@ use crate::clean;
 use crate::config::Config;
 use crate::estimator::bands::Band;
 use crate::estimator::window::RegionMean;
+use crate::failure::Failure;
 use crate::offline::batch::{self, Batch, Event, Outcome};
 use crate::offline::lane::Readouts;
 use crate::offline::preset::Preset;
@@ -268,20 +268,20 @@ impl EstimateArgs {
 /// Estimates every recording.
 ///
 /// # Errors
-/// [`CliError`] by exit code, as `--help` lists them.
-pub fn run(args: &EstimateArgs) -> Result<(), CliError> {
+/// [`Failure`] by exit code, as `--help` lists them.
+pub fn run(args: &EstimateArgs) -> Result<(), Failure> {
     if args.preset.as_deref() == Some("list") {
         return list_presets();
     }
     if args.files.is_empty() {
-        return Err(CliError::Usage("name at least one recording".into()));
+        return Err(Failure::Usage("name at least one recording".into()));
     }
-    let job = args.job().map_err(CliError::Usage)?;
+    let job = args.job().map_err(Failure::Usage)?;
     super::files_exist(&args.files)?;
     if let Some(out) = &args.out
         && args.files.iter().any(|file| same_file(file, out))
     {
-        return Err(CliError::Usage(format!("--out {}: is one of the recordings", out.display())));
+        return Err(Failure::Usage(format!("--out {}: is one of the recordings", out.display())));
     }
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let several = args.files.len() > 1;
@@ -294,9 +294,9 @@ pub fn run(args: &EstimateArgs) -> Result<(), CliError> {
         resume: several && args.out.is_some() && !args.fresh,
         threads: args.jobs.unwrap_or_else(cores).clamp(1, 256),
     };
-    let stop = super::replay::interrupted().map_err(CliError::from)?;
+    let stop = super::replay::interrupted().map_err(Failure::from)?;
     let started = Instant::now();
-    let outcome = watch(&batch, &stop).map_err(CliError::Fault)?;
+    let outcome = watch(&batch, &stop).map_err(Failure::Fault)?;
     let seconds = started.elapsed().as_secs_f64();
     close(&batch, &outcome, seconds)
 }
@@ -368,11 +368,11 @@ fn watch(batch: &Batch, stop: &Arc<AtomicBool>) -> Result<Outcome, String> {
     outcome
 }
 
-fn close(batch: &Batch, outcome: &Outcome, seconds: f64) -> Result<(), CliError> {
+fn close(batch: &Batch, outcome: &Outcome, seconds: f64) -> Result<(), Failure> {
     let Outcome { done, reused, broken, rows, valid, .. } = outcome;
     if outcome.interrupted {
         let kept = if batch.resume { "; the same command again goes on from here" } else { "" };
-        return Err(CliError::Fault(format!(
+        return Err(Failure::Fault(format!(
             "ended: {done} of {} recordings are done{kept}",
             batch.files.len()
         )));
@@ -388,15 +388,15 @@ fn close(batch: &Batch, outcome: &Outcome, seconds: f64) -> Result<(), CliError>
     ));
     if *broken > 0 {
         let none = if *done == 0 { "; there is no table" } else { "" };
-        return Err(CliError::Fault(format!("left out: {broken} of {} recordings{none}", batch.files.len())));
+        return Err(Failure::Fault(format!("left out: {broken} of {} recordings{none}", batch.files.len())));
     }
     Ok(())
 }
 
-fn list_presets() -> Result<(), CliError> {
+fn list_presets() -> Result<(), Failure> {
     let mut text = String::new();
-    for preset in Preset::all().map_err(CliError::Fault)? {
-        let e = preset.estimator.resolve().map_err(|e| CliError::Fault(complaint(&e)))?.estimator;
+    for preset in Preset::all().map_err(Failure::Fault)? {
+        let e = preset.estimator.resolve().map_err(|e| Failure::Fault(complaint(&e)))?.estimator;
         // Writing into a String cannot fail.
         let _ = writeln!(text, "{}", preset.name);
         let _ = writeln!(text, "  {}", preset.source);

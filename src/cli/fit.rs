@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::CliError;
 use super::method::{MethodArg, MethodOptions, ModeArg};
 use super::options::positive;
 use crate::clean;
 use crate::config::MethodName;
 use crate::estimator::assemble;
 use crate::estimator::specparam::{Mode, SpecparamSettings};
+use crate::failure::Failure;
 use crate::offline::fit::{FitRecord, FitSettings, Making, TaperChoice, fit_all};
 use crate::offline::preset::Preset;
 use crate::offline::settings::{Overrides, complaint};
@@ -131,17 +131,17 @@ impl FitArgs {
 /// Fits every file.
 ///
 /// # Errors
-/// [`CliError`] by exit code, as `--help` lists them.
-pub fn run(args: &FitArgs) -> Result<(), CliError> {
+/// [`Failure`] by exit code, as `--help` lists them.
+pub fn run(args: &FitArgs) -> Result<(), Failure> {
     // Wrong options are found before any file is.
     if args.window.is_none() {
-        args.settings(1.0).map_err(CliError::Usage)?;
+        args.settings(1.0).map_err(Failure::Usage)?;
     }
     super::files_exist(&args.files)?;
     let mut out: Box<dyn Write> = match &args.out {
         Some(path) => Box::new(std::io::BufWriter::new(
             std::fs::File::create(path)
-                .map_err(|e| CliError::Usage(format!("--out {}: cannot be written: {e}", path.display())))?,
+                .map_err(|e| Failure::Usage(format!("--out {}: cannot be written: {e}", path.display())))?,
         )),
         None => Box::new(std::io::BufWriter::new(std::io::stdout().lock())),
     };
@@ -159,7 +159,7 @@ pub fn run(args: &FitArgs) -> Result<(), CliError> {
                 continue;
             }
         };
-        let settings = args.settings(spectra.step_hz()).map_err(CliError::Usage)?;
+        let settings = args.settings(spectra.step_hz()).map_err(Failure::Usage)?;
         for warning in settings.specparam.warnings(spectra.step_hz()) {
             if said.insert(warning.clone()) {
                 super::tell(&format!("settings: {warning}"));
@@ -184,18 +184,18 @@ pub fn run(args: &FitArgs) -> Result<(), CliError> {
         if failure.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
             return Ok(());
         }
-        fitted.map_err(CliError::Fault)?;
+        fitted.map_err(Failure::Fault)?;
     }
     match out.flush() {
         // A reader that has gone (`| head`) has what it wanted.
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            return Err(CliError::Fault(format!("cannot write: {e}")));
+            return Err(Failure::Fault(format!("cannot write: {e}")));
         }
         _ => {}
     }
     match broken {
         0 => Ok(()),
-        count => Err(CliError::Fault(format!("{count} of {} files could not be read", args.files.len()))),
+        count => Err(Failure::Fault(format!("{count} of {} files could not be read", args.files.len()))),
     }
 }
 

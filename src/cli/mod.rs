@@ -1,5 +1,7 @@
 //! The command line: one file a command. Parses, runs, and turns what went wrong into an exit code.
 
+pub mod allocate;
+pub mod blinding;
 pub mod calibrate;
 pub mod check;
 pub mod demo;
@@ -13,39 +15,15 @@ pub mod options;
 pub mod replay;
 pub mod run;
 pub mod simulate;
+pub mod unblind;
+pub mod verify;
 
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{clean, config::synonyms};
-
-/// Why a command failed, by exit code.
-#[derive(Debug, thiserror::Error)]
-pub enum CliError {
-    /// Bad arguments or configuration: 2.
-    #[error("{0}")]
-    Usage(String),
-    /// Stream or device not found: 3.
-    #[error("{0}")]
-    NotFound(String),
-    /// Fault during the run: 4.
-    #[error("{0}")]
-    Fault(String),
-}
-
-impl CliError {
-    /// The process's exit code.
-    #[must_use]
-    pub fn code(&self) -> u8 {
-        match self {
-            Self::Usage(_) => 2,
-            Self::NotFound(_) => 3,
-            Self::Fault(_) => 4,
-        }
-    }
-}
+use crate::{clean, config::synonyms, failure::Failure};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -53,6 +31,7 @@ Exit codes:
   2  bad arguments or configuration
   3  stream, device or file not found, a configuration among them
   4  fault during the run, or latched by the stimulator before it (run --clear-fault); estimate, fit: a file was broken and left out
+  5  verify, unblind: a session's folder does not hold what was kept
 
 For ethics-approved research only, with a certified, isolated current source. Not a medical device.";
 
@@ -88,6 +67,14 @@ enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Check a configuration and print what it amounts to
     Check(check::CheckArgs),
+    /// Make a study's balanced, sealed allocation of conditions to blocks
+    Allocate(allocate::AllocateArgs),
+    /// Whether participants could tell their condition: Bang's and James' indices
+    Blinding(blinding::BlindingArgs),
+    /// Check that a session's folder holds what was kept
+    Verify(verify::VerifyArgs),
+    /// Open what is sealed of one block, with a reason
+    Unblind(unblind::UnblindArgs),
 }
 
 /// Parses the command line and runs the command.
@@ -97,7 +84,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return complain(&error),
     };
-    let result: Result<(), CliError> = match cli.command {
+    let result: Result<(), Failure> = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Monitor(args) => monitor::run(&args),
@@ -105,9 +92,13 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Estimate(args) => estimate::run(&args),
         Command::Fit(args) => fit::run(&args),
-        Command::Noise(args) => noise::run(&args).map_err(|e| CliError::Usage(e.to_string())),
+        Command::Noise(args) => noise::run(&args).map_err(|e| Failure::Usage(e.to_string())),
         Command::Devices(args) => devices::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Allocate(args) => allocate::run(&args),
+        Command::Blinding(args) => blinding::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Unblind(args) => unblind::run(&args),
         Command::Check(args) => return ExitCode::from(check::run(&args)),
     };
     match result {
@@ -156,13 +147,13 @@ pub fn tell(text: &str) {
 /// Writes `text` to standard output. A reader that has gone (`| head`) has what it wanted.
 ///
 /// # Errors
-/// [`CliError::Fault`] where it cannot be written for another reason.
-pub fn print(text: &str) -> Result<(), CliError> {
+/// [`Failure::Fault`] where it cannot be written for another reason.
+pub fn print(text: &str) -> Result<(), Failure> {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CliError::Fault(format!("standard output cannot be written: {e}")))
+            Err(Failure::Fault(format!("standard output cannot be written: {e}")))
         }
         _ => Ok(()),
     }
@@ -171,37 +162,37 @@ pub fn print(text: &str) -> Result<(), CliError> {
 /// Refuses a list that has a file which is not there, before anything is done.
 ///
 /// # Errors
-/// [`CliError::NotFound`] with every file that is missing; [`CliError::Usage`] where the others are folders.
-pub fn files_exist(files: &[std::path::PathBuf]) -> Result<(), CliError> {
+/// [`Failure::NotFound`] with every file that is missing; [`Failure::Usage`] where the others are folders.
+pub fn files_exist(files: &[std::path::PathBuf]) -> Result<(), Failure> {
     let (mut missing, mut folders) = (Vec::new(), Vec::new());
     for file in files {
         match file_exists(file) {
-            Err(CliError::NotFound(what)) => missing.push(what),
+            Err(Failure::NotFound(what)) => missing.push(what),
             Err(error) => folders.push(error.to_string()),
             Ok(()) => {}
         }
     }
     if !missing.is_empty() {
         missing.extend(folders);
-        return Err(CliError::NotFound(missing.join("\n")));
+        return Err(Failure::NotFound(missing.join("\n")));
     }
-    if folders.is_empty() { Ok(()) } else { Err(CliError::Usage(folders.join("\n"))) }
+    if folders.is_empty() { Ok(()) } else { Err(Failure::Usage(folders.join("\n"))) }
 }
 
 /// Refuses a file that is not there, or is none.
 ///
 /// # Errors
-/// [`CliError::NotFound`] where there is nothing of that name; [`CliError::Usage`] where it is a directory.
-pub fn file_exists(file: &std::path::Path) -> Result<(), CliError> {
+/// [`Failure::NotFound`] where there is nothing of that name; [`Failure::Usage`] where it is a directory.
+pub fn file_exists(file: &std::path::Path) -> Result<(), Failure> {
     match std::fs::metadata(file) {
         Ok(found) if found.is_dir() => {
-            Err(CliError::Usage(format!("{}: is a directory; name a file in it", file.display())))
+            Err(Failure::Usage(format!("{}: is a directory; name a file in it", file.display())))
         }
         Ok(_) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Err(CliError::NotFound(format!("{}: no such file", file.display())))
+            Err(Failure::NotFound(format!("{}: no such file", file.display())))
         }
-        Err(e) => Err(CliError::NotFound(format!("{}: cannot be read: {e}", file.display()))),
+        Err(e) => Err(Failure::NotFound(format!("{}: cannot be read: {e}", file.display()))),
     }
 }
 

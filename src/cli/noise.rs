@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::envelope::Envelope;
 use crate::noise::measure::{Figures, Measure};
 use crate::noise::profile::{self, SHAM_RAMP_HOLD_RAMP_S};
-use crate::noise::{Colour, Envelope, Noise, NoiseError, Parameters, Profile};
+use crate::noise::{Colour, Noise, NoiseError, Parameters, Profile};
 
 /// Samples worked on at a time.
 const CHUNK: usize = 8192;

@@ -1,8 +1,8 @@
 //! `tras replay FILE`: plays a recording as an LSL stream, its annotations as markers.
 
-use super::CliError;
 use super::options::positive;
 use crate::acquisition::recording::OpenOptions;
+use crate::failure::Failure;
 use crate::simulation::SimulationError;
 use crate::simulation::playback::{Playable, PlaybackSettings, Played, play};
 use crate::simulation::recorded::Recorded;
@@ -84,8 +84,8 @@ pub fn interrupted() -> Result<Arc<AtomicBool>, SimulationError> {
 /// Opens the file and plays it; see [`run_with`].
 ///
 /// # Errors
-/// [`CliError::NotFound`] where there is no file, [`CliError::Usage`] where it cannot be read; see [`play`] for the rest.
-pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
+/// [`Failure::NotFound`] where there is no file, [`Failure::Usage`] where it cannot be read; see [`play`] for the rest.
+pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let options = OpenOptions { rate_hz: args.rate, stream: args.stream.clone(), ..OpenOptions::default() };
     super::file_exists(&args.file)?;
     let mut recording = Recorded::open(&args.file, options).map_err(SimulationError::Arguments)?;

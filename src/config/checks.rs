@@ -1,6 +1,6 @@
 //! What no section can see alone: settings that contradict one another.
 
-use super::{Config, ConfigError, Law, dose};
+use super::{Config, ConfigError, LawName, dose};
 
 /// Key, what is wrong, what to do.
 pub(super) type Found<'a> = Vec<(&'a str, String, String)>;
@@ -121,7 +121,7 @@ fn law(config: &Config, found: &mut Found<'_>) {
             "exchange the two".to_owned(),
         ));
     }
-    if c.law != Law::Adaptive {
+    if c.law != LawName::Adaptive {
         return;
     }
     if c.target_exponent.is_none() {

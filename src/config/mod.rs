@@ -22,8 +22,9 @@ pub mod stimulator;
 pub mod stream;
 pub(crate) mod synonyms;
 
-pub use crate::estimator::settings::{MethodName, Region, Settings as Estimator};
-pub use controller::{Controller, Law};
+use crate::estimator::settings::Settings;
+pub use crate::estimator::settings::{MethodName, Region};
+pub use controller::{Controller, LawName};
 pub use error::{ConfigError, Places, Problem};
 pub use limits::Limits;
 pub use outlets::Outlets;
@@ -46,7 +47,7 @@ pub struct Config {
     /// Which stream, and how its channels are treated.
     pub stream: Stream,
     /// How exponents are estimated.
-    pub estimator: Estimator,
+    pub estimator: Settings,
     /// How estimates become stimulation.
     pub controller: Controller,
     /// What is delivered, and when.

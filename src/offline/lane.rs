@@ -1,8 +1,8 @@
 //! One thread's share of a recording: an estimator for some of the channels and regions, and their read-outs.
 
 use crate::acquisition::frame::{ChannelSet, FrameHeader};
-use crate::config;
 use crate::estimator::bands::Band;
+use crate::estimator::settings::Settings;
 use crate::estimator::timescale::Timescale;
 use crate::estimator::tracking::{TrackSettings, Tracker, assumed_se};
 use crate::estimator::window::{Estimator, Target};
@@ -66,7 +66,7 @@ impl Lane {
     /// # Errors
     /// Names the setting that does not fit the recording.
     pub fn new(
-        e: &config::Estimator,
+        e: &Settings,
         readouts: &Readouts,
         targets: &[Target],
         first_target: usize,

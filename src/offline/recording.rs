@@ -51,7 +51,7 @@ pub struct Job {
 
 /// Why a recording has no rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum Unfinished {
     /// It is broken, or does not fit what is asked.
     Broken(String),
     /// The user has ended the run.
@@ -92,9 +92,9 @@ pub fn estimate(
     stop: &AtomicBool,
     progress: &(dyn Fn(u64, Option<u64>) + Sync),
     mut write: impl FnMut(&str, &Row) -> Result<(), String> + Send,
-) -> Result<Summary, Failure> {
-    let broken = |what: String| Failure::Broken(format!("{}: {what}", path.display()));
-    let mut recording = Recording::open(path, &job.open).map_err(|e| Failure::Broken(e.to_string()))?;
+) -> Result<Summary, Unfinished> {
+    let broken = |what: String| Unfinished::Broken(format!("{}: {what}", path.display()));
+    let mut recording = Recording::open(path, &job.open).map_err(|e| Unfinished::Broken(e.to_string()))?;
     let mut conditioner = Conditioner::new(recording.description(), &job.acquisition)
         .map_err(|e| broken(as_options(&e.to_string())))?;
     let rate_hz = recording.description().rate_hz;
@@ -132,7 +132,7 @@ pub fn estimate(
         let read = read_blocks(&mut recording, &mut conditioner, &inputs, stop, progress);
         drop(inputs);
         let written = match writer.join() {
-            Ok(written) => written.map_err(Failure::Broken),
+            Ok(written) => written.map_err(Unfinished::Broken),
             Err(_) => Err(broken("the writing thread failed".into())),
         };
         // A writer that has failed ends the reading early: its reason is the one that counts.
@@ -204,17 +204,17 @@ fn read_blocks(
     lanes: &[Sender<Arc<Block>>],
     stop: &AtomicBool,
     progress: &(dyn Fn(u64, Option<u64>) + Sync),
-) -> Result<(), Failure> {
+) -> Result<(), Unfinished> {
     let width = recording.description().channels.len();
     let (mut values, mut stamps_s) = (vec![0.0; width * BLOCK], vec![0.0; BLOCK]);
     let (mut done, total) = (0, recording.samples());
     loop {
         if stop.load(Ordering::Relaxed) {
-            return Err(Failure::Interrupted);
+            return Err(Unfinished::Interrupted);
         }
         let count = recording
             .read_block(&mut values, &mut stamps_s)
-            .map_err(|error| Failure::Broken(error.to_string()))?;
+            .map_err(|error| Unfinished::Broken(error.to_string()))?;
         if count == 0 {
             return Ok(());
         }

@@ -112,7 +112,7 @@ fn finite(x: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::observation::StreamState;
+    use crate::acquisition::state::StreamState;
 
     #[test]
     fn every_event_is_json_with_its_kind() {
