@@ -75,6 +75,23 @@ impl<'de> Deserialize<'de> for Hash {
     }
 }
 
+/// The running program, known by its own bytes.
+pub mod build {
+    use super::Hash;
+    use std::sync::OnceLock;
+
+    /// SHA-256 of the program's file, as 64 hexadecimal digits; empty where the system does not give the file. Read
+    /// once: it takes some tenths of a second.
+    #[must_use]
+    pub fn id() -> &'static str {
+        static ID: OnceLock<String> = OnceLock::new();
+        ID.get_or_init(|| {
+            let file = std::env::current_exe().and_then(|path| Hash::of_file(&path));
+            file.map_or_else(|_| String::new(), |(hash, _)| hash.to_string())
+        })
+    }
+}
+
 /// Bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn to_hex(bytes: &[u8]) -> String {

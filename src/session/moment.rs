@@ -27,6 +27,13 @@ pub fn iso_8601(unix_s: f64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ms:03}Z", s / 3_600, s / 60 % 60, s % 60)
 }
 
+/// As [`iso_8601`] in the form of an XDF file's `datetime`, which other programs take apart by the place of its last
+/// five characters: `2026-11-25T15:57:01.250+0000`.
+#[must_use]
+pub fn xdf_datetime(unix_s: f64) -> String {
+    iso_8601(unix_s).replace('Z', "+0000")
+}
+
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Counted in eras of 400 years
 /// that begin on 1 March, so that the leap day is the last of its year.
 fn civil(days: i64) -> (i64, i64, i64) {
