@@ -231,7 +231,7 @@ fn the_number_of_a_fault_says_what_was_broken() {
         (FaultCode::ImpedanceLow, 0.39, 0.41),
         (FaultCode::ImpedanceJump, 7.9, 8.1),
         (FaultCode::Stalled, 20.9, 21.1),
-        (FaultCode::OpenRelay, 0.0199, 0.0201),
+        (FaultCode::OpenRelay, 0.0101, 0.0201),
         (FaultCode::Reset, 2.0, 2.0),
         (FaultCode::DrySpells, 3.0, 3.0),
         (FaultCode::Reference, 3.233, 3.235),
