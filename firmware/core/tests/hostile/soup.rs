@@ -94,7 +94,7 @@ fn a14_random_soup() {
             }
             if r(2_000) == 0 {
                 b.reset();
-                if seed % 2 == 0 {
+                if seed.is_multiple_of(2) {
                     b.device = b.device.clone().with_shunt();
                 }
             }
@@ -108,7 +108,7 @@ fn a14_random_soup() {
 
 fn switched_on(seed: u64) -> Bench {
     let mut b = Bench::new();
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         b.device = device(200).with_shunt();
     }
     b.hello();
