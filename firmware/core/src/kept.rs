@@ -148,6 +148,8 @@ impl<M: Memory> Keeper<M> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
     use super::*;
 
     #[derive(Clone, Copy)]
