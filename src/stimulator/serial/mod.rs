@@ -14,7 +14,7 @@ use super::{
     StimulatorError,
     linked::{Line, LinkSettings, Linked},
 };
-use crate::runtime::realtime::Granted;
+use crate::realtime::Granted;
 
 pub use self::find::Place;
 
@@ -80,6 +80,10 @@ impl Line for SerialLine {
 
     fn receive(&mut self, into: &mut [u8]) -> usize {
         self.port.as_mut().map_or(0, |port| port.receive(into))
+    }
+
+    fn is_wire(&self) -> bool {
+        true
     }
 
     fn cautions(&self) -> Vec<String> {
