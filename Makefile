@@ -28,6 +28,7 @@ help:
 	@echo 'make bench-estimator  speed of the fits, beside fooof 1.1.1 and specparam 2 (SPECTRA=100 of theirs a cell)'
 	@echo 'make bench-accuracy   errors and bias of both methods, drawn into docs/ (DRAWS=5 for a quick look)'
 	@echo 'make bench-link  the link to the emulated board and the audio output, about an hour (LINK_SECONDS=60 for a look)'
+	@echo 'make bench-through-current  estimates under current against those without, over paths of real heads'
 	@echo 'make parity     specparam against what fooof 1.1.1 found in 600 spectra'
 	@echo 'make firmware   the firmware for its board: size and stack use'
 	@echo 'make hil        one fault after another under tras run, on the emulated board and the audio path (FAULT=, PORT=)'
@@ -75,6 +76,9 @@ bench-estimator: setup
 
 bench-accuracy: setup
 	$(BENCH) --bench accuracy -- --memory 60,0 --windows 2,4,8,16 --draws $(DRAWS) --plots docs
+
+bench-through-current:
+	$(BENCH) -p tras-estimator --bench through_current
 
 parity: setup
 	$(CARGO) test --locked --test estimator_parity -- --nocapture --test-threads 1

@@ -76,7 +76,7 @@ impl Align {
     /// Whether the stamps put the next frame further than `samples` EEG samples from here.
     pub(super) fn far_from(&self, by_stamp: f64, samples: f64) -> bool {
         let apart = (by_stamp + self.delay - self.position).abs();
-        !(apart <= samples * self.ratio)
+        apart.is_nan() || apart > samples * self.ratio
     }
 
     /// Goes on by `frames`.

@@ -49,6 +49,8 @@ const LEADERS: usize = 8;
 const SILENT_AFTER_S: f64 = 8.0;
 /// Largest share of the EEG's power that the removal may take with it in a valid window.
 const MAX_COST: f64 = 0.06;
+/// From here on what is left is kept for the slow memory's tests.
+const LASTING_COST: f64 = 0.03;
 /// Windows whose modulation is averaged: over about half a minute the mean F of nothing stays below this.
 const BREATH_MEMORY_S: f64 = 30.0;
 /// Largest artefact that can be removed, over what is left, in dB: beyond it the clocks are not followed finely enough (flat
@@ -332,8 +334,8 @@ impl Remover {
     /// The largest mean F of the modulations that chance makes over the windows that were averaged.
     fn breathing_limit(&self, channels: usize) -> f64 {
         let df = (2 * settings::MODULATIONS) as f64 * self.breath_windows.max(1.0);
-        // Four standard deviations of a mean of chi-squares, and one more for each power of ten of channels.
-        1.0 + (4.0 + (channels.max(1) as f64).log10()) * (2.0 / df).sqrt()
+        // Two and a half standard deviations of a mean of chi-squares, and one more for each power of ten of channels.
+        1.0 + (2.5 + (channels.max(1) as f64).log10()) * (2.0 / df).sqrt()
     }
 
     /// Frames at the head of the queue that follow one another without a break.
@@ -385,7 +387,7 @@ impl Remover {
             // Lost samples are counted: the clocks have gone on, here to a fraction of a frame.
             let frames = (received as f64 + f64::from(header.lost_before)) / self.counts.thin as f64 - 1.0;
             place.align.advance(frames);
-            place.lost = frames.max(0.0).min(1e6) as u32;
+            place.lost = frames.clamp(0.0, 1e6) as u32;
         } else if !self.align.locked() || broken {
             place.align.place(by_stamp);
         }
@@ -526,10 +528,13 @@ impl Remover {
         }
         self.left.push(&self.block);
         // What was left while the path was still being learnt says nothing of what is left now.
-        if self.cost() > MAX_COST {
+        if self.cost() > LASTING_COST {
             self.left_slow.clear();
+        }
+        if self.cost() > MAX_COST {
             self.good_blocks = 0;
-        } else if flowing {
+        }
+        if flowing {
             self.left_slow.fade((-(frames as f64) / self.counts.rate_hz / self.settings.slow_memory_s).exp());
             self.left_slow.add(&self.block, 1.0);
         }

@@ -63,7 +63,7 @@ impl Whitening {
                 acc += a * r;
             }
             let reflection = -acc / error;
-            if !(reflection.abs() < 1.0) {
+            if reflection.is_nan() || reflection.abs() >= 1.0 {
                 return;
             }
             self.filter[..i].copy_from_slice(&self.scratch[..i]);

@@ -1,5 +1,7 @@
 //! Estimates under current against estimates of the same EEG without it, over paths that real heads have.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "a bench")]
+
 mod head;
 
 use head::{CURRENT_HZ, Head, QUIET_S, RAMP_S};
