@@ -12,6 +12,7 @@ pub mod noise;
 pub mod options;
 pub mod replay;
 pub mod run;
+pub mod score;
 pub mod simulate;
 
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ enum Command {
     Estimate(Box<estimate::EstimateArgs>),
     /// Fit spectra made elsewhere (CSV)
     Fit(Box<fit::FitArgs>),
+    /// Score working memory by continuous report: d', circular SD, mixtures (CSV, BIDS beh)
+    Score(Box<score::ScoreArgs>),
     /// Write stimulation noise to a file and measure it
     Noise(noise::NoiseArgs),
     /// List LSL streams, serial ports and audio outputs
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Estimate(args) => estimate::run(&args),
         Command::Fit(args) => fit::run(&args),
+        Command::Score(args) => score::run(&args),
         Command::Noise(args) => noise::run(&args).map_err(|e| Failure::Usage(e.to_string())),
         Command::Devices(args) => devices::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
