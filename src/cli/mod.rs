@@ -14,6 +14,7 @@ pub mod replay;
 pub mod run;
 pub mod score;
 pub mod simulate;
+pub mod task;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,8 @@ enum Command {
     Estimate(Box<estimate::EstimateArgs>),
     /// Fit spectra made elsewhere (CSV)
     Fit(Box<fit::FitArgs>),
+    /// The working-memory task, in a browser on this machine
+    Task(Box<task::TaskArgs>),
     /// Score working memory by continuous report: d', circular SD, mixtures (CSV, BIDS beh)
     Score(Box<score::ScoreArgs>),
     /// Write stimulation noise to a file and measure it
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Estimate(args) => estimate::run(&args),
         Command::Fit(args) => fit::run(&args),
+        Command::Task(args) => task::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Noise(args) => noise::run(&args).map_err(|e| Failure::Usage(e.to_string())),
         Command::Devices(args) => devices::run(&args),
