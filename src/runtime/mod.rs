@@ -2,7 +2,7 @@
 //!
 //! [`stages`] holds what both run: acquire, loop and stimulate, each one step at a time.
 
-pub mod build;
+pub mod assemble;
 pub mod digest;
 pub mod events;
 pub mod keep;

@@ -212,6 +212,16 @@ impl Source for LslSource {
         self.correction_s
     }
 
+    fn warnings(&self) -> Vec<String> {
+        let lag = self.sender_lag().map(|lag| {
+            format!(
+                "the sender sends chunks of {:.2} s: every estimate is so much late, and loss is noticed after {:.2} s",
+                lag.chunk_s, lag.lost_after_s
+            )
+        });
+        lag.into_iter().chain(self.refused()).collect()
+    }
+
     fn poll(&mut self, values: &mut [f64], stamps_s: &mut [f64]) -> Poll {
         let now_s = crate::clock::now_s();
         let pause_s = now_s - std::mem::replace(&mut self.polled_at_s, now_s);

@@ -1,7 +1,7 @@
 //! The `[estimator]` section, resolved on a stream: regions to channel indices, method and spectrum to what
 //! runs.
 
-use super::{Built, usage};
+use super::Order;
 use crate::{
     estimator::{
         assemble,
@@ -11,7 +11,7 @@ use crate::{
     failure::Failure,
 };
 
-impl Built {
+impl Order {
     /// The estimator for a stream of `rate_hz` with the chosen channels `labels`.
     ///
     /// # Errors
@@ -23,10 +23,10 @@ impl Built {
             filter_corners_hz: (self.config.stream.highpass_hz, self.config.stream.lowpass_hz),
             ..assemble::estimator_settings(e, targets(e, labels)?)
         };
-        let method =
-            assemble::method(e, &settings, rate_hz).map_err(|what| usage(format!("[estimator] {what}")))?;
+        let method = assemble::method(e, &settings, rate_hz)
+            .map_err(|what| Failure::usage(format!("[estimator] {what}")))?;
         Estimator::new(settings, rate_hz, labels.len(), method)
-            .map_err(|what| usage(format!("[estimator] on this stream: {what}")))
+            .map_err(|what| Failure::usage(format!("[estimator] on this stream: {what}")))
     }
 }
 
@@ -39,7 +39,7 @@ fn targets(e: &Settings, labels: &[String]) -> Result<Vec<Target>, Failure> {
         } else {
             let find = |wanted: &String| {
                 labels.iter().position(|label| label == wanted).ok_or_else(|| {
-                    usage(format!(
+                    Failure::usage(format!(
                         "estimator.regions: region \"{}\" wants channel \"{wanted}\"; the stream has {}",
                         region.name,
                         labels.join(", ")
