@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common_lsl;
+#[path = "task_support/scores.rs"]
+mod scores;
 mod task_support;
 
 use std::collections::BTreeMap;

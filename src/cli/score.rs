@@ -140,6 +140,7 @@ impl ScoreArgs {
             constants: self.constant.clone(),
             radians: self.unit.map(|unit| unit == Unit::Radians),
             half_circle: self.period == 180,
+            ..Layout::default()
         })
     }
 }

@@ -299,7 +299,7 @@ impl Conductor {
     fn break_after_kill(&mut self) -> Result<(), String> {
         // Asked for once, so that it counts as under way.
         self.progress.allow(usize::MAX);
-        if let Next::Trial(_) = self.progress.next()
+        if let Next::Trial(_) = self.progress.upcoming()
             && let Some((trial, ended_block)) = self.progress.broken()
         {
             self.keep_broken(trial, "killed", ended_block)?;
@@ -431,7 +431,7 @@ impl Conductor {
     }
 
     fn next(&mut self) -> Value {
-        match self.progress.next() {
+        match self.progress.upcoming() {
             Next::Trial(number) => {
                 let Some(listed) = self.progress.list().get(number) else { return json!({ "what": "end" }) };
                 let p = &listed.planned;

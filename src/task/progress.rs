@@ -69,7 +69,7 @@ impl Progress {
     }
 
     /// What comes next. A trial that is still under way stays so: call [`Progress::broken`] first.
-    pub fn next(&mut self) -> Next {
+    pub fn upcoming(&mut self) -> Next {
         let Some(next) = self.list.get(self.at) else { return Next::End };
         let before = self.at.checked_sub(1).and_then(|k| self.list.get(k));
         let (block, practice) = (next.planned.block, next.practice);
@@ -135,41 +135,41 @@ mod tests {
     #[test]
     fn practice_blocks_breaks_and_the_end() {
         let mut p = Progress::new(list(), 0);
-        assert_eq!(p.next(), Next::Trial(0));
+        assert_eq!(p.upcoming(), Next::Trial(0));
         assert_eq!(p.done(0), Some(false));
-        assert_eq!((p.next(), p.next()), (Next::PracticeOver, Next::PracticeOver));
+        assert_eq!((p.upcoming(), p.upcoming()), (Next::PracticeOver, Next::PracticeOver));
         p.rested();
-        assert_eq!(p.next(), Next::Trial(1));
+        assert_eq!(p.upcoming(), Next::Trial(1));
         assert_eq!((p.done(7), p.done(1), p.done(1)), (None, Some(false), None));
-        assert_eq!(p.next(), Next::Trial(2));
+        assert_eq!(p.upcoming(), Next::Trial(2));
         assert_eq!(p.done(2), Some(true));
-        assert_eq!(p.next(), Next::Break { done: 1, of: 2 });
+        assert_eq!(p.upcoming(), Next::Break { done: 1, of: 2 });
         p.rested();
-        assert_eq!(p.next(), Next::Trial(3));
+        assert_eq!(p.upcoming(), Next::Trial(3));
         assert_eq!(p.done(3), Some(true));
-        assert_eq!(p.next(), Next::End);
+        assert_eq!(p.upcoming(), Next::End);
     }
 
     #[test]
     fn a_reload_breaks_the_trial_under_way_and_goes_on_with_the_next() {
         let mut p = Progress::new(list(), 0);
         assert_eq!(p.broken(), None);
-        let _ = p.next();
+        let _ = p.upcoming();
         p.done(0);
         p.rested();
-        let _ = p.next();
+        let _ = p.upcoming();
         assert_eq!(p.broken(), Some((1, false)));
-        assert_eq!(p.next(), Next::Trial(2));
+        assert_eq!(p.upcoming(), Next::Trial(2));
         assert_eq!(p.broken(), Some((2, true)));
-        assert_eq!(p.next(), Next::Trial(3));
+        assert_eq!(p.upcoming(), Next::Trial(3));
     }
 
     #[test]
     fn a_block_waits_for_its_time() {
         let mut p = Progress::new(list(), 3);
         p.allow(1);
-        assert_eq!(p.next(), Next::Wait);
+        assert_eq!(p.upcoming(), Next::Wait);
         p.allow(2);
-        assert_eq!(p.next(), Next::Trial(3));
+        assert_eq!(p.upcoming(), Next::Trial(3));
     }
 }

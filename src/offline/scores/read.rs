@@ -12,7 +12,7 @@ use super::table::{Table, known};
 /// The columns that a table must have, by our names.
 pub const NEEDED: [&str; 5] = ["participant", "condition", "load", "target_deg", "response_deg"];
 /// The columns that are used where they are there.
-pub const OPTIONAL: [&str; 5] = ["rt_s", "session", "block", "trial", "status"];
+pub const OPTIONAL: [&str; 6] = ["rt_s", "session", "block", "trial", "status", "flags"];
 
 /// How a user's table names and writes things.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Layout {
     pub constants: Vec<(String, String)>,
     /// Whether angles are radians; `None`: degrees, unless they look like radians, which is refused.
     pub radians: Option<bool>,
+    /// Conditions by block, for rows whose own is empty: what unblinding told of a session.
+    pub conditions: HashMap<String, String>,
     /// The feature repeats after half a turn (orientations of bars): angles are doubled.
     pub half_circle: bool,
 }
@@ -53,7 +55,7 @@ impl Trials {
 
     fn take(&mut self, table: &Table, file: &str, layout: &Layout) -> Result<(), String> {
         let columns = Columns::find(table, file, layout)?;
-        let rows = columns.rows(table)?;
+        let rows = columns.rows(table, layout)?;
         let scale = columns.scale(&rows, layout)?;
         let mut told = Told::default();
         for row in rows {
@@ -79,6 +81,7 @@ impl Trials {
                     *count += 1;
                 }
             } else if let (Some(cell), Some(target_deg)) = (self.cells.get_mut(cell), target) {
+                told.flagged += usize::from(row.flagged);
                 cell.trials.push(Trial {
                     target_deg,
                     response_deg: response.flatten(),
@@ -142,6 +145,8 @@ struct Told {
     without_target: Vec<u64>,
     outside: Vec<u64>,
     twice: Vec<u64>,
+    /// Rows that are used, though a task flagged them.
+    flagged: usize,
 }
 
 impl Told {
@@ -152,6 +157,12 @@ impl Told {
             (&self.without_target, "no target"),
             (&self.broken, "a status other than done or missed"),
         ];
+        let flagged = (self.flagged > 0).then(|| {
+            format!(
+                "{file}: {} used that the task flagged (dropped frames, times): see its column flags",
+                rows(self.flagged)
+            )
+        });
         why.into_iter()
             .filter(|(lines, _)| !lines.is_empty())
             .map(|(lines, why)| {
@@ -159,6 +170,7 @@ impl Told {
                 let more = if lines.len() > 5 { ", ..." } else { "" };
                 format!("{file}: {} left out, {why}: line {}{more}", rows(lines.len()), first.join(", "))
             })
+            .chain(flagged)
             .collect()
     }
 }
@@ -177,6 +189,7 @@ struct Row {
     nontargets: Vec<f64>,
     rt_s: Option<f64>,
     status: Option<String>,
+    flagged: bool,
     /// Session, block and trial as written.
     place: [Option<String>; 3],
     text: String,
@@ -261,7 +274,7 @@ impl Columns {
         Ok(columns)
     }
 
-    fn rows(&self, table: &Table) -> Result<Vec<Row>, String> {
+    fn rows(&self, table: &Table, layout: &Layout) -> Result<Vec<Row>, String> {
         let mut rows = Vec::with_capacity(table.rows.len());
         for (line, cells) in &table.rows {
             let text = |ours: &str| -> Option<&str> {
@@ -281,14 +294,17 @@ impl Columns {
             for at in &self.nontargets {
                 nontargets.extend(number("non-target", cells.get(*at).map(String::as_str).and_then(known))?);
             }
+            let block = text("block").and_then(|block| layout.conditions.get(block));
+            let condition = Some(name("condition")).filter(|c| !c.is_empty()).or_else(|| block.cloned());
             rows.push(Row {
                 line: *line,
-                names: [name("participant"), name("condition"), name("load")],
+                names: [name("participant"), condition.unwrap_or_default(), name("load")],
                 target: number("target_deg", text("target_deg").and_then(known))?,
                 response: number("response_deg", text("response_deg").and_then(known))?,
                 nontargets,
                 rt_s: number("rt_s", text("rt_s").and_then(known))?,
                 status: given("status"),
+                flagged: text("flags").and_then(known).is_some(),
                 place: ["session", "block", "trial"].map(given),
                 text: cells.join("\u{1}"),
             });

@@ -47,7 +47,7 @@ fn other_names_constants_and_units_are_taken_as_said() {
             .into(),
         constants: vec![("condition".into(), "none".into())],
         radians: Some(true),
-        half_circle: false,
+        ..Layout::default()
     };
     let text = "id,set_size,response,target,non_target_1\n1,2,-0.651,3.142,1.5708\n1,2,6.4,0.1,NA\n";
     let t = read_as("bays.csv", text, &layout).unwrap();

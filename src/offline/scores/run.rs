@@ -63,6 +63,9 @@ pub fn score_all(trials: &Trials, table: &LogTable, settings: &Settings, threads
         .collect()
 }
 
+/// What to call a cell by.
+type Name = fn(&Cell) -> &str;
+
 fn own_warnings(score: &Score, left_out: usize) -> Vec<String> {
     let mut told = Vec::new();
     if score.n == 0 {
@@ -95,7 +98,7 @@ fn rates_between(cells: &[Cell]) -> Vec<(String, String)> {
     let mut told = Vec::new();
     for who in participants {
         let own = || cells.iter().filter(|c| c.participant == who);
-        let by: [(&str, fn(&Cell) -> &str); 2] =
+        let by: [(&str, Name); 2] =
             [("conditions", |c| c.condition.as_str()), ("loads", |c| c.load.as_str())];
         for (what, name) in by {
             told.extend(difference(what, &rates(own(), name)).map(|sentence| (who.to_owned(), sentence)));
@@ -105,7 +108,7 @@ fn rates_between(cells: &[Cell]) -> Vec<(String, String)> {
 }
 
 /// Missing of all, by whatever `name` says of a cell.
-pub fn rates<'a>(cells: impl Iterator<Item = &'a Cell>, name: fn(&Cell) -> &str) -> Vec<Rate> {
+fn rates<'a>(cells: impl Iterator<Item = &'a Cell>, name: Name) -> Vec<Rate> {
     let mut rates: Vec<Rate> = Vec::new();
     for cell in cells {
         let missing = cell.trials.iter().filter(|t| t.response_deg.is_none()).count();
