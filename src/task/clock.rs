@@ -1,9 +1,7 @@
 //! The page's clock against this program's: offsets as the page finds them by its quickest round trips.
 
-/// How long an offset is used, s: the page sends one every second.
+/// How long an offset is used, s: the page sends one every second, and both clocks are of one machine.
 const FRESH_S: f64 = 5.0;
-/// A round trip beyond this says little, ms.
-const SLOW_MS: f64 = 20.0;
 
 /// What is known of the page's clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,12 +21,15 @@ pub struct Offset {
 }
 
 impl PageClock {
-    /// Takes a measurement; a slow one only replaces an old one.
+    /// Takes a measurement. Half a round trip is the most that an offset can be wrong by, so one of more than twice the
+    /// last one's (and half a millisecond) only replaces an old one.
     pub fn take(&mut self, new: Offset) {
         if !(new.offset_s.is_finite() && new.trip_ms.is_finite() && new.trip_ms >= 0.0) {
             return;
         }
-        let keep = self.best.is_some_and(|old| new.told_s - old.told_s < FRESH_S && new.trip_ms > SLOW_MS);
+        let keep = self.best.is_some_and(|old| {
+            new.told_s - old.told_s < FRESH_S && new.trip_ms > 2.0 * old.trip_ms + 0.5
+        });
         if !keep {
             self.best = Some(new);
         }
