@@ -27,9 +27,9 @@ impl PageClock {
         if !(new.offset_s.is_finite() && new.trip_ms.is_finite() && new.trip_ms >= 0.0) {
             return;
         }
-        let keep = self.best.is_some_and(|old| {
-            new.told_s - old.told_s < FRESH_S && new.trip_ms > 2.0 * old.trip_ms + 0.5
-        });
+        let keep = self
+            .best
+            .is_some_and(|old| new.told_s - old.told_s < FRESH_S && new.trip_ms > 2.0 * old.trip_ms + 0.5);
         if !keep {
             self.best = Some(new);
         }
