@@ -8,4 +8,5 @@ pub mod current;
 pub mod envelope;
 pub mod limits;
 pub mod noise;
+pub mod plan;
 pub mod session;

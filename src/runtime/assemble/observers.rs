@@ -68,7 +68,7 @@ impl Order {
             eeg: StreamDescription { channels: eeg.iter().map(microvolts).collect(), ..stream.clone() },
             targets,
             method: self.config.estimator.method.name().to_owned(),
-            current_rate_hz: self.stimulates().then_some(rate_hz),
+            current_rate_hz: self.config.stimulates().then_some(rate_hz),
             eeg_clock_offset_s: 0.0,
             created: self.wall_clock.map(|s| format!("@{s}")),
         }
@@ -91,7 +91,7 @@ impl Order {
         view.recording = self.record.as_ref().map_or_else(String::new, |dir| dir.display().to_string());
         let burst = self.burst();
         let stimulation = &mut view.stimulation;
-        stimulation.enabled = self.stimulates();
+        stimulation.enabled = self.config.stimulates();
         stimulation.device = device.map_or_else(String::new, |device| device.name().to_owned());
         stimulation.profile = burst.profile.name().to_owned();
         stimulation.exponent = s.exponent;
