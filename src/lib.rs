@@ -15,6 +15,7 @@
 //! Time is `f64` seconds of the LSL clock of this machine (monotonic) wherever a name ends in `_s`;
 //! potentials are microvolts (`_uv`), currents milliamperes (`_ma`), frequencies hertz (`_hz`).
 
+pub mod clean;
 pub mod clock;
 pub mod config;
 pub mod failure;
