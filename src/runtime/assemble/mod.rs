@@ -21,7 +21,6 @@ use super::{
     keep::Keeper,
     observation::{Notes, Stamped},
     stages::{acquire::AcquireStage, closed_loop::LoopStage, stimulate::StimulateStage},
-    watch::CurrentWatch,
 };
 use crate::{
     acquisition::{
@@ -37,6 +36,7 @@ use crate::{
     session::dose::DoseLedger,
     simulation::source::SimulatedSource,
     stimulator::Stimulator,
+    watch::CurrentWatch,
 };
 
 /// Notes under way at most.
