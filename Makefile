@@ -77,7 +77,7 @@ bench-accuracy: setup
 	$(BENCH) --bench accuracy -- --memory 60,0 --windows 2,4,8,16 --draws $(DRAWS) --plots docs
 
 parity: setup
-	$(CARGO) test --locked --test estimator_parity -- --nocapture --test-threads 1
+	$(CARGO) test --locked -p tras-estimator --test parity -- --nocapture --test-threads 1
 
 include firmware/Makefile
 include hil/Makefile

@@ -11,8 +11,7 @@
 
 pub mod alive;
 /// The server and the recorder of the audio adapter's own tests.
-#[path = "../../tests/audio_support/mod.rs"]
-mod audio_support;
+use tras_test_support::audio as audio_support;
 pub mod campaign;
 pub mod emulator;
 pub mod faults;
