@@ -17,11 +17,12 @@ DRAWS ?= 25
 SPECTRA ?= 100
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test setup peers records-peers lint bench bench-noise bench-estimator bench-accuracy parity clean
+.PHONY: help demo test test-bare setup peers records-peers lint bench bench-noise bench-estimator bench-accuracy parity clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
 	@echo 'make test       every test, Python peers included where Python is'
+	@echo 'make test-bare  both of them in a bare Debian 12 (as root, with debootstrap)'
 	@echo 'make lint       format and clippy, as .ci/run does'
 	@echo 'make bench      latency of the loop, cost of many channels (60 s a row; ARGS=300)'
 	@echo 'make bench-noise  samples of noise a second'
@@ -39,8 +40,11 @@ demo: setup
 	target/release/tras demo $(ARGS)
 
 test: setup peers
-	TRAS_PYTHON="$(or $(TRAS_PYTHON),$(wildcard $(CURDIR)/$(VENV)/bin/python))" \
-		$(CARGO) test --workspace --locked
+	@TRAS_PYTHON="$(or $(TRAS_PYTHON),$(wildcard $(CURDIR)/$(VENV)/bin/python))" scripts/test.sh $(CARGO)
+
+## The README's two commands in a bare Debian 12; named and passed over without root or debootstrap.
+test-bare:
+	@scripts/test-bare.sh
 
 lint: setup
 	$(CARGO) fmt --all --check

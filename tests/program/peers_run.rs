@@ -74,7 +74,7 @@ const SPOILT: [usize; 4] = [898, 10_386, 11_509, 13_179];
 fn a_person_s_recording_replayed_is_estimated_and_its_spoilt_samples_are_never_used() {
     let name = "a_person_s_recording_replayed_is_estimated_and_its_spoilt_samples_are_never_used";
     let (Some(edf), Some(csv)) = (shared("eeg-eye-state.edf"), shared("eeg-eye-state.csv")) else {
-        eprintln!("skipped: {name}: no shared data (set TRAS_SHARED_DATA)");
+        tras_test_support::skipped(name, "no shared data (set TRAS_SHARED_DATA)");
         return;
     };
     let long = std::env::var_os("TRAS_LONG").is_some();

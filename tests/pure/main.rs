@@ -14,5 +14,6 @@ mod recording_shared;
 mod recording_xdf;
 mod records;
 mod simulate_spectrum;
+mod snapshots;
 mod stages;
 mod virtual_runs;

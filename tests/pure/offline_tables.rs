@@ -460,7 +460,7 @@ fn tracking_is_the_expectation_given_all_that_was_seen() {
 fn spoilt_samples_of_a_real_recording_do_not_reach_the_table() {
     let Some(path) = std::env::var_os("TRAS_EYE_STATE_EDF").map(PathBuf::from).filter(|path| path.is_file())
     else {
-        eprintln!("TRAS_EYE_STATE_EDF names no file: skipped");
+        tras_test_support::skipped("the eye-state EDF", "TRAS_EYE_STATE_EDF names no file");
         return;
     };
     let folder = tempfile::tempdir().unwrap();

@@ -7,8 +7,9 @@ use tras_test_support::recordings::{read, shared};
 #[test]
 fn the_csv_and_the_edf_hold_the_same_recording() {
     let (Some(csv), Some(edf)) = (shared("eeg-eye-state.csv"), shared("eeg-eye-state.edf")) else {
-        eprintln!(
-            "skipped: the_csv_and_the_edf_hold_the_same_recording: no shared data (set TRAS_SHARED_DATA)"
+        tras_test_support::skipped(
+            "the_csv_and_the_edf_hold_the_same_recording",
+            "no shared data (set TRAS_SHARED_DATA)",
         );
         return;
     };

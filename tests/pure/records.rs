@@ -157,7 +157,7 @@ fn blinding_counts_guesses_of_unblinded_blocks_alone() {
 #[test]
 fn the_standard_tool_opens_what_is_sealed() {
     if Command::new("age").arg("--version").output().is_err() {
-        eprintln!("skipped: the_standard_tool_opens_what_is_sealed (no age)");
+        tras_test_support::skipped("the_standard_tool_opens_what_is_sealed", "no age");
         return;
     }
     let lab = Lab::new();
@@ -208,7 +208,10 @@ fn a_session_becomes_a_tree_that_others_read() {
     assert!(lab.says(0, &["export-bids", name, name, "--out", "two"]).contains("_run-02_"));
 
     let Some(python) = std::env::var_os("TRAS_RECORDS_PYTHON").filter(|python| !python.is_empty()) else {
-        eprintln!("skipped: the peers of a_session_becomes_a_tree_that_others_read (make records-peers)");
+        tras_test_support::skipped(
+            "the peers of a_session_becomes_a_tree_that_others_read",
+            "make records-peers",
+        );
         return;
     };
     let output = Command::new(python)
@@ -345,8 +348,9 @@ fn a_sealed_block_is_a_gap_until_it_is_unblinded_and_then_none() {
     assert!(lab.says(0, &["verify", copy.to_str().unwrap()]).contains("all holds"));
 
     let Some(python) = std::env::var_os("TRAS_RECORDS_PYTHON").filter(|python| !python.is_empty()) else {
-        eprintln!(
-            "skipped: MNELAB in a_sealed_block_is_a_gap_until_it_is_unblinded_and_then_none (make records-peers)"
+        tras_test_support::skipped(
+            "MNELAB in a_sealed_block_is_a_gap_until_it_is_unblinded_and_then_none",
+            "make records-peers",
         );
         return;
     };
