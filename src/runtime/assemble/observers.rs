@@ -85,7 +85,7 @@ impl Order {
             ("seed".to_owned(), self.seed.to_string()),
             ("participant".to_owned(), self.config.record.participant.clone()),
         ];
-        if self.stimulates() {
+        if self.config.stimulates() {
             about.push(("current_rate_hz".to_owned(), current_rate_hz.to_string()));
         }
         about.push(("configuration".to_owned(), self.config.to_toml()));
