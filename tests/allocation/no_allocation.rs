@@ -36,7 +36,7 @@ fn the_counter_counts_marked_threads_and_no_others() {
             assert!(marked_calls() > calls);
         });
     });
-    assert_eq!(std::thread::spawn(|| marked_calls()).join().unwrap(), 0);
+    assert_eq!(std::thread::spawn(marked_calls).join().unwrap(), 0);
 }
 
 const START_S: f64 = 1_000.0;

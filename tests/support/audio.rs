@@ -91,7 +91,7 @@ pub fn case() -> Option<(String, PathBuf)> {
 /// Runs one case of `test` in a process with an audio configuration of its own; the case starts the server.
 pub fn run(test: &str, case: &str) {
     if !is_installed() {
-        crate::skipped(&case.to_string(), "no PulseAudio");
+        crate::skipped(case, "no PulseAudio");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
