@@ -17,7 +17,7 @@ DRAWS ?= 25
 SPECTRA ?= 100
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test test-bare setup peers records-peers lint bench bench-noise bench-estimator bench-accuracy parity clean
+.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy parity clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
@@ -39,10 +39,14 @@ demo: setup
 	$(CARGO) build --release --locked --bin tras
 	target/release/tras demo $(ARGS)
 
-test: setup peers
+# A browser for the tests of the task's page.
+browser:
+	@scripts/browser.sh
+
+test: setup peers browser
 	@TRAS_PYTHON="$(or $(TRAS_PYTHON),$(wildcard $(CURDIR)/$(VENV)/bin/python))" scripts/test.sh $(CARGO)
 
-## The README's two commands in a bare Debian 12; named and passed over without root or debootstrap.
+# The README's two commands in a bare Debian 12; named and passed over without root or debootstrap.
 test-bare:
 	@scripts/test-bare.sh
 

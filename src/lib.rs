@@ -33,6 +33,7 @@ pub mod dashboard;
 pub mod outlets;
 pub mod recorder;
 pub mod report;
+pub mod task;
 
 pub mod cli;
 pub mod offline;
