@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::clock;
 use crate::config::{Config, MAX_BYTES};
 use crate::failure::Failure;
+use crate::session::keys::Keys;
+use crate::stimulator::audio::certificate::Certificate;
 
 /// Arguments of `tras check`.
 #[derive(Args, Debug)]
@@ -22,6 +25,19 @@ pub struct CheckArgs {
 /// [`Failure::NotFound`] where there is no such file; [`Failure::Usage`] where it cannot be read, is no UTF-8, or its
 /// content has problems.
 pub fn load(path: &Path) -> Result<Config, Failure> {
+    let mut config = load_as_written(path)?;
+    let Some(named) = config.stimulator.calibration.clone() else { return Ok(config) };
+    let named = path.parent().unwrap_or(Path::new("")).join(named);
+    let of_file = |what: String| Failure::Usage(format!("{}: stimulator.{what}", path.display()));
+    calibrate(&mut config, &named).map_err(of_file)?;
+    Ok(config)
+}
+
+/// The same without the calibration that it names: for making one.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as_written(path: &Path) -> Result<Config, Failure> {
     use std::io::Read as _;
     let file = path.display().to_string();
     if path.is_dir() {
@@ -39,6 +55,18 @@ pub fn load(path: &Path) -> Result<Config, Failure> {
             }
         })?;
     Config::from_str(&text, &file).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Puts what was measured in the place of what was written, and checks again what depends on it.
+fn calibrate(config: &mut Config, named: &Path) -> Result<(), String> {
+    let of_file = |what: String| format!("calibration: {} {what}", named.display());
+    let keys = Keys::of_user().map_err(|e| of_file(e.to_string()))?;
+    let own = keys.existing_signing().map_err(|e| of_file(e.to_string()))?.map(|key| key.verifying_key());
+    let found = Certificate::read(named, own.as_ref()).map_err(of_file)?;
+    let taken = config.stimulator.take_calibration(&found, clock::unix_s());
+    taken.map_err(|(key, what, todo)| format!("{key}: {what}; {todo}"))?;
+    let again = Config::from_str(&config.to_toml(), &format!("calibration: {}", named.display()));
+    again.map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Runs the command. Gives back the exit code: 0 where the file is good, 2 where it is not, 3 where there is none.

@@ -219,7 +219,8 @@ pub fn speed(name: &str) -> f64 {
 
 /// The reset button in mid-burst: what has flowed is told afterwards as well, and that there was a reset.
 fn reset_and_count(scene: &mut Scene<Board>) -> Result<()> {
-    let newest = |scene: &Scene<Board>| scene.instrument.line.heard(|tap| tap.telemetry.last().map(|(_, t)| *t));
+    let newest =
+        |scene: &Scene<Board>| scene.instrument.line.heard(|tap| tap.telemetry.last().map(|(_, t)| *t));
     let before = newest(scene);
     if let Some(e) = &scene.instrument.emulated {
         e.emulator.reset()?;
