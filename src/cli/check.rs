@@ -160,17 +160,17 @@ mod tests {
         let s = &config.stimulator;
         assert_eq!((s.scale_ma_per_v, s.full_scale_v, s.rolloff_hz), (Some(2.1), Some(1.0), Some(0.3)));
         assert!(
-            !config.plan().cautions.iter().any(|caution| caution.contains("calibration")),
+            !config.outlook().cautions.iter().any(|caution| caution.contains("calibration")),
             "{:?}",
-            config.plan().cautions
+            config.outlook().cautions
         );
         // Values near them may stand beside, as in a recording's own configuration.
         assert!(checked("scale_ma_per_v = 2.0\nrolloff_hz = 0.3\n", |_| {}, |text| text).is_ok());
         let old = checked("", |c| c.measured_unix_s -= 400.0 * 86_400.0, |text| text).unwrap();
         assert!(
-            old.plan().cautions.iter().any(|caution| caution.contains("401 days ago")),
+            old.outlook().cautions.iter().any(|caution| caution.contains("401 days ago")),
             "{:?}",
-            old.plan().cautions
+            old.outlook().cautions
         );
     }
 
