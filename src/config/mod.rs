@@ -62,6 +62,9 @@ pub struct Config {
     pub outlets: Outlets,
     /// The virtual participant of `tras demo`.
     pub simulation: Simulation,
+    /// The working-memory task of a protocol's blocks; `tras task` reads the same table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<crate::task::TaskSettings>,
     #[serde(skip)]
     places: Places,
 }
@@ -86,6 +89,7 @@ impl Config {
             record: Record::read(&mut reader.section("record")),
             outlets: Outlets::read(&mut reader.section("outlets")),
             simulation: Simulation::read(&mut reader.section("simulation")),
+            task: reader.task(text),
             places: Places::default(),
         };
         let config = Self { places: reader.finish()?, ..config };
@@ -130,6 +134,7 @@ impl Default for Config {
             record: Record::read(&mut reader.section("record")),
             outlets: Outlets::read(&mut reader.section("outlets")),
             simulation: Simulation::read(&mut reader.section("simulation")),
+            task: None,
             places: Places::default(),
         }
     }
