@@ -15,11 +15,11 @@ use crate::{
     failure::Failure,
     runtime::{
         assemble::{self, Order},
-        live,
+        audited, live,
         signals::Signals,
         summary::Summary,
     },
-    session::{folder, private},
+    session::{audit::head::SignedHead, folder, keys::Keys, private},
     stimulator::FaultCode,
 };
 
@@ -81,6 +81,7 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
     // Last of all, so that a run that is refused leaves no folder behind.
     order.record = parent.map(|dir| new_folder(&dir, &order.config.record.participant)).transpose()?;
     if let Some(within) = &order.record {
+        order.keys = signing_keys(command)?;
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
         let text = format!(
             "# tras {} {command}, seed {}\n{}",
@@ -122,7 +123,13 @@ pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
         private::replace(&path, text.as_bytes())
             .map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
     }
+    let signed =
+        summary.record_dir.as_deref().map(|folder| close_log(folder, summary)).transpose()?.flatten();
     let mut out = std::io::stdout().lock();
+    if let Some(signed) = signed {
+        // What a check elsewhere needs: see `tras verify --help`.
+        let _ = writeln!(out, "audit log   --head {} --key {}", signed.head, signed.key);
+    }
     // The summary is for whoever still listens; the exit code tells the rest.
     let _ = writeln!(out, "{summary}");
     if json {
@@ -135,6 +142,25 @@ pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
             Err(Failure::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len())))
         }
     }
+}
+
+/// Keys that sign the audit log. A session is refused without; a demonstration goes on and says so.
+fn signing_keys(command: &str) -> Result<Option<Keys>, Failure> {
+    let keys = Keys::of_user().and_then(|keys| keys.signing().map(|_| keys));
+    match keys {
+        Ok(keys) => Ok(Some(keys)),
+        Err(error) if command == "run" => Err(Failure::usage(error)),
+        Err(error) => {
+            eprintln!("tras: no audit log: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Closes the audit log of a run, once everything that belongs to it is in its folder.
+fn close_log(folder: &Path, summary: &Summary) -> Result<Option<SignedHead>, Failure> {
+    let Ok(keys) = Keys::of_user() else { return Ok(None) };
+    audited::close(folder, &keys, summary.faults.len()).map_err(Failure::fault)
 }
 
 /// `DIR/PARTICIPANT-NNN`, the first that does not exist.
