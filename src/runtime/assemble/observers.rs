@@ -68,8 +68,7 @@ impl Order {
     /// It cannot be begun: the folder has one, or there is no room.
     fn audit(&self, folder: &Path, current_rate_hz: f64, now_s: f64) -> Result<Option<Audited>, Failure> {
         let Some(keys) = self.keys.clone() else { return Ok(None) };
-        let unix_s = self.wall_clock.map_or_else(clock::unix_s, |s| s as f64);
-        let at = Moment { unix_s, run_s: now_s };
+        let at = Moment::now(now_s);
         let mut about = serde_json::Map::new();
         for (name, text) in self.about(current_rate_hz) {
             // The configuration stands beside the log; its hash is enough.
@@ -97,7 +96,7 @@ impl Order {
             method: self.config.estimator.method.name().to_owned(),
             current_rate_hz: self.stimulates().then_some(rate_hz),
             eeg_clock_offset_s: 0.0,
-            began: self.wall_clock.map(|s| Moment { unix_s: s as f64, run_s: now_s }),
+            began: self.wall_clock.map(|_| Moment::now(now_s)),
             about: self.about(rate_hz),
         }
     }
