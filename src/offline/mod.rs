@@ -6,6 +6,7 @@
 //!   threads as it is given ([`lane`]); [`deletion`] drops poor fits afterwards; [`table`] writes the rows;
 //!   [`current`] says what samples of our own recordings saw of the current; [`epochs`] cuts windows at [`markers`];
 //!   [`batch`] does many recordings at once and remembers which are done ([`ledger`]): `tras estimate`.
+//! * [`scores`] reads trials of working memory and scores them: `tras score`; [`study`] joins sessions: `tras study`.
 
 pub mod batch;
 pub mod current;
@@ -17,6 +18,8 @@ pub mod ledger;
 pub mod markers;
 pub mod preset;
 pub mod recording;
+pub mod scores;
 pub mod settings;
 pub mod spectra;
+pub mod study;
 pub mod table;
