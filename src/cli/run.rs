@@ -117,16 +117,9 @@ pub(super) fn shows_dashboard(options: &RunOptions) -> bool {
 
 /// Prints the summary; an error where the run had faults.
 pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
-    if let Some(within) = &summary.record_dir {
-        let path = within.join(folder::SUMMARY);
-        let text = serde_json::to_string_pretty(summary).map_err(Failure::fault)? + "\n";
-        private::replace(&path, text.as_bytes())
-            .map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
-    }
-    let signed =
-        summary.record_dir.as_deref().map(|folder| close_log(folder, summary)).transpose()?.flatten();
+    let kept = summary.record_dir.as_deref().map_or(Ok(None), |folder| keep(folder, summary));
     let mut out = std::io::stdout().lock();
-    if let Some(signed) = signed {
+    if let Ok(Some(signed)) = &kept {
         // What a check elsewhere needs: see `tras verify --help`.
         let _ = writeln!(out, "audit log   --head {} --key {}", signed.head, signed.key);
     }
@@ -137,7 +130,7 @@ pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
         let _ = writeln!(out, "{line}");
     }
     match summary.faults.as_slice() {
-        [] => Ok(()),
+        [] => kept.map(|_| ()),
         [first, ..] => {
             Err(Failure::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len())))
         }
@@ -157,10 +150,14 @@ fn signing_keys(command: &str) -> Result<Option<Keys>, Failure> {
     }
 }
 
-/// Closes the audit log of a run, once everything that belongs to it is in its folder.
-fn close_log(folder: &Path, summary: &Summary) -> Result<Option<SignedHead>, Failure> {
+/// Keeps the summary beside the recording, and closes the audit log, now that everything is in the folder.
+fn keep(within: &Path, summary: &Summary) -> Result<Option<SignedHead>, Failure> {
+    let path = within.join(folder::SUMMARY);
+    let text = serde_json::to_string_pretty(summary).map_err(Failure::fault)? + "\n";
+    private::replace(&path, text.as_bytes())
+        .map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
     let Ok(keys) = Keys::of_user() else { return Ok(None) };
-    audited::close(folder, &keys, summary.faults.len()).map_err(Failure::fault)
+    audited::close(within, &keys, summary.faults.len()).map_err(Failure::fault)
 }
 
 /// `DIR/PARTICIPANT-NNN`, the first that does not exist.
