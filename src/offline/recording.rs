@@ -74,7 +74,7 @@ impl Job {
 
 /// One thread's share of the work.
 enum Worker {
-    Lane(Lane),
+    Lane(Box<Lane>),
     Epochs(EpochLane),
 }
 
@@ -173,7 +173,7 @@ pub fn estimate(
         if nth == 0 {
             summary.settings.extend(lane.warnings().iter().cloned());
         }
-        workers.push(Worker::Lane(lane.with_current(timeline.clone(), job.contamination)));
+        workers.push(Worker::Lane(Box::new(lane.with_current(timeline.clone(), job.contamination))));
     }
     let names = summary.targets.clone();
     let cut_off = AtomicU64::new(0);
