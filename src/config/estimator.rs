@@ -17,14 +17,15 @@ pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Estimator {
     let method = s.choice("method", MethodName::Specparam, &methods);
     let window_s = s.number("window_s", 4.0, within(0.5, 120.0, "s"));
     let hop_s = s.number("hop_s", 0.5, within(0.01, 60.0, "s"));
-    let (segment_s, mut overlap) = best_segments(method, window_s, hop_s);
+    let range_hz = s.pair("range_hz", [2.0, 35.0], within(0.1, 500.0, "Hz"));
+    let (segment_s, mut overlap) = best_segments(method, window_s, range_hz);
     if s.is_set("segment_s") {
         overlap = 0.5;
     }
     let mut estimator = Estimator {
         method,
         mode: s.choice("mode", Mode::Fixed, &[("fixed", Mode::Fixed), ("knee", Mode::Knee)]),
-        range_hz: s.pair("range_hz", [2.0, 35.0], within(0.1, 500.0, "Hz")),
+        range_hz,
         window_s,
         hop_s,
         segment_s: s.number("segment_s", segment_s, within(0.1, 60.0, "s")),

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::spectrum::shape::Overlap;
+use crate::spectrum::{Kind, SpectrumSettings};
 use crate::spectrum::transform::Transform;
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -42,7 +43,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let settings = spectrum_settings(4.0, 4.0);
+        let settings = SpectrumSettings {
+            kind: Kind::Multitaper { half_bandwidth_hz: 1.0, tapers: None },
+            segment_s: 4.0,
+            overlap: 0.0,
+            ..SpectrumSettings::default()
+        };
         let design = Design::of_settings(&settings, RATE_HZ, 4.0);
         let transform = Transform::new(&settings, 1000, RATE_HZ);
         let shape = Overlap::new(transform.tapers(), 1000).mean_shape([true].into_iter());
