@@ -37,17 +37,17 @@ struct Options {
     chis: Option<Vec<f64>>,
     sets: Vec<usize>,
     memory_s: f64,
+    /// Other segments than the method's own, in s, and their overlap.
+    segment: Option<(f64, f64)>,
     specparam: bool,
 }
 
 impl Options {
     fn settings(&self, window_s: f64, range_hz: [f64; 2]) -> Settings {
-        Settings {
-            line_hz: 0.0,
-            memory_s: self.memory_s,
-            range_hz,
-            ..Settings::for_windows(MethodName::Whittle, window_s, window_s, range_hz)
-        }
+        let own = Settings::for_windows(MethodName::Whittle, window_s, window_s, range_hz);
+        let (segment_s, overlap) = self.segment.unwrap_or((own.segment_s, own.overlap));
+        let segment_s = segment_s.min(window_s);
+        Settings { line_hz: 0.0, memory_s: self.memory_s, segment_s, overlap, ..own }
     }
 
     fn chis(&self, default: &[f64]) -> Vec<f64> {
@@ -326,6 +326,8 @@ fn main() {
         chis: after("--chi").map(|text| list(text)),
         sets: list(&get("--sets", "0,1,2,3")).iter().map(|set| *set as usize).collect(),
         memory_s: get("--memory", "60").parse().unwrap(),
+        segment: after("--segment")
+            .map(|text| (text.parse().unwrap(), get("--overlap", "0.5").parse().unwrap())),
         specparam: args.iter().any(|a| a == "--specparam"),
     };
     let tables = ["straight", "artefacts", "knees", "floors", "special"];
