@@ -15,13 +15,17 @@
 //! Time is `f64` seconds of the LSL clock of this machine (monotonic) wherever a name ends in `_s`;
 //! potentials are microvolts (`_uv`), currents milliamperes (`_ma`), frequencies hertz (`_hz`).
 
+pub mod clean;
+pub mod clock;
 pub mod config;
+pub mod failure;
+pub mod realtime;
 pub mod units;
 
 pub mod acquisition;
 pub mod ring;
 pub use tras_estimator as estimator;
-pub use tras_stimulation::{controller, current, limits, noise};
+pub use tras_stimulation::{controller, current, envelope, limits, noise};
 pub mod session;
 pub mod stimulator;
 

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use acquisition_support::session;
 use lsl::{ChannelFormat, ExPushable, StreamInfo, StreamOutlet};
 use tras::acquisition::conditioner::Conditioner;
-use tras::acquisition::lsl::{LslSource, local_clock_s};
+use tras::acquisition::lsl::LslSource;
 use tras::acquisition::settings::{AcquisitionSettings, Reference, StreamChoice};
 use tras::acquisition::{Poll, Source};
+use tras::clock;
 use tras::ring::{FrameProducer, frame_ring};
 
 thread_local! {
@@ -60,7 +61,7 @@ impl Acquire {
             Poll::Samples(n) => {
                 let (ring, correction_s) = (&mut self.ring, self.source.correction_s());
                 let (values, stamps) = (&self.values[..2 * n], &self.stamps_s[..n]);
-                self.conditioner.push(values, stamps, correction_s, local_clock_s(), |head, values| {
+                self.conditioner.push(values, stamps, correction_s, clock::now_s(), |head, values| {
                     ring.push(head, values);
                 });
             }
@@ -95,11 +96,11 @@ fn nothing_is_allocated_after_the_start() {
     // Small, so that it overruns as well.
     let (ring, reader) = frame_ring(2, 100);
     let mut acquire = Acquire { source, conditioner, ring, values: vec![0.0; 128], stamps_s: vec![0.0; 64] };
-    let (start, mut next_s) = (Instant::now(), local_clock_s());
+    let (start, mut next_s) = (Instant::now(), clock::now_s());
     let (mut stalled, mut lost, mut resumed, mut calls) = (false, false, false, 0);
     while start.elapsed() < Duration::from_secs(12) {
         let elapsed_s = start.elapsed().as_secs_f64();
-        while next_s < local_clock_s() {
+        while next_s < clock::now_s() {
             if let Some(outlet) = &sender {
                 let sample = vec![(next_s * 61.0).sin() as f32, (next_s * 33.0).cos() as f32];
                 outlet.push_sample_ex(&sample, next_s, true).unwrap();

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use acquisition_support::{Killed, Reader, session};
 use lsl::{ChannelFormat, ExPushable, StreamInfo, StreamOutlet};
 use tras::acquisition::frame::Facts;
-use tras::acquisition::lsl::{LslSource, StderrDiversion, local_clock_s, visible_streams};
+use tras::acquisition::lsl::{LslSource, StderrDiversion, visible_streams};
 use tras::acquisition::settings::{AcquisitionSettings, StreamChoice};
 use tras::acquisition::{Poll, Source};
+use tras::clock;
 
 /// A stream of two sines on offsets; what it must say of itself is up to the test.
 #[derive(Clone)]
@@ -102,7 +103,7 @@ fn sender_process() {
     };
     let outlet = sender.outlet();
     let parent = std::os::unix::process::parent_id();
-    let (start_s, mut k) = (local_clock_s(), 0u32);
+    let (start_s, mut k) = (clock::now_s(), 0u32);
     while std::os::unix::process::parent_id() == parent {
         for _ in 0..sender.chunk {
             let at_s = start_s + f64::from(k) / sender.rate_hz;
@@ -110,7 +111,7 @@ fn sender_process() {
             outlet.push_sample_ex(&sample, at_s, false).unwrap();
             k += 1;
         }
-        let due_s = start_s + f64::from(k) / sender.rate_hz - local_clock_s();
+        let due_s = start_s + f64::from(k) / sender.rate_hz - clock::now_s();
         sleep(Duration::from_secs_f64(due_s.max(0.0)));
     }
 }
@@ -135,7 +136,7 @@ fn every_number_format_arrives_as_microvolts() {
         let mut reader = Reader::open(&sender.settings()).unwrap();
         assert_eq!(reader.source.format(), name);
         assert!(outlet.wait_for_consumers(5.0), "{name}");
-        let start_s = local_clock_s();
+        let start_s = clock::now_s();
         for k in 0..20i32 {
             let (a, b) = (k * 3 - 50, 100 - k * 7);
             let stamp_s = start_s + f64::from(k) / 250.0;
@@ -279,10 +280,10 @@ fn after_a_stall_of_ours_the_newest_data_count_and_the_rest_is_counted() {
     let before = reader.heads.len();
     let first = reader.poll();
     assert!(matches!(first, Poll::Samples(_)), "{first:?}");
-    let oldest_s = local_clock_s() - reader.heads[before].stamp_s;
+    let oldest_s = clock::now_s() - reader.heads[before].stamp_s;
     assert!((0.9..1.3).contains(&oldest_s), "the oldest handed out is {oldest_s} s old");
     reader.poll_until(1.0, "newest", |_, poll| poll == Poll::Empty);
-    let newest_s = local_clock_s() - reader.heads.last().unwrap().stamp_s;
+    let newest_s = clock::now_s() - reader.heads.last().unwrap().stamp_s;
     assert!(newest_s < 0.1, "the newest is {newest_s} s old");
     reader.receive(100);
     let skipped = reader.source.skipped();
@@ -320,7 +321,7 @@ fn several_streams_lose_nothing_side_by_side() {
     let outlets: Vec<StreamOutlet> = senders.iter().map(Sender::outlet).collect();
     let mut readers: Vec<Reader> = senders.iter().map(|s| Reader::open(&s.settings()).unwrap()).collect();
     assert!(outlets.iter().all(|o| o.wait_for_consumers(5.0)));
-    let start_s = local_clock_s();
+    let start_s = clock::now_s();
     for k in 0..samples {
         for (c, outlet) in outlets.iter().enumerate() {
             let at_s = start_s + k as f64 / 250.0;
@@ -350,10 +351,10 @@ fn the_senders_own_chunking_is_overruled() {
     assert_eq!(reader.source.description().channels[0].label, "1");
     assert!(outlet.wait_for_consumers(5.0));
     for k in 0..100 {
-        let sent_s = local_clock_s();
+        let sent_s = clock::now_s();
         outlet.push_sample_ex(&vec![wave(sent_s, k) as f32], sent_s, false).unwrap();
         reader.receive(1);
-        assert!(local_clock_s() - sent_s < 0.3, "sample {k} came after {} s", local_clock_s() - sent_s);
+        assert!(clock::now_s() - sent_s < 0.3, "sample {k} came after {} s", clock::now_s() - sent_s);
         sleep(Duration::from_millis(4));
     }
 }

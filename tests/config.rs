@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use tras::config::{Config, Law};
+use tras::config::{Config, LawName};
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -55,7 +55,7 @@ fn each_bad_file_gets_exactly_the_messages_that_it_expects() {
 fn the_demo_runs_the_adaptive_law_into_a_simulated_stimulator() {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/demo.toml");
     let config = tras::cli::check::load(&demo).unwrap();
-    assert_eq!(config.controller.law, Law::Adaptive);
+    assert_eq!(config.controller.law, LawName::Adaptive);
     assert!(config.stimulation.enabled && !config.stimulator.kind.is_real());
 }
 
@@ -82,14 +82,23 @@ fn the_streams_rate_decides_about_range_and_steps() {
         "rate.toml:2: estimator.range_hz: 45 Hz is not below half the stream's rate of 64 Hz; \
          set the upper end below 32 Hz"
     );
-    // Half a second is 62.5 samples here: 63 and 63 are equal, but a quarter of a second, 31, does not divide 63.
-    let hop = Config::from_str("[estimator]\nhop_s = 0.25\n", "rate.toml").unwrap();
-    hop.check_against_rate(128.0).unwrap();
-    let error = hop.check_against_rate(125.0).unwrap_err().to_string();
-    assert!(
-        error.starts_with("rate.toml:2: estimator.hop_s: at 125 Hz a hop of 31 and a segment step of 63"),
-        "{error}"
-    );
+    // Whatever whole samples a hop and a step come to at a rate, the estimator finds some that go together.
+    let hop = Config::from_str("[estimator]\nhop_s = 0.1\n", "rate.toml").unwrap();
+    for rate_hz in [125.0, 128.0, 199.84, 255.7, 256.0, 511.49, 512.0] {
+        hop.check_against_rate(rate_hz).unwrap();
+        let settings = tras::estimator::window::EstimatorSettings {
+            hop_s: 0.1,
+            targets: tras::estimator::window::EstimatorSettings::each_channel(["Fz"]),
+            ..Default::default()
+        };
+        let method = tras::estimator::assemble::method(&hop.estimator, &settings, rate_hz).unwrap();
+        assert!(
+            tras::estimator::window::Estimator::new(settings, rate_hz, 1, method).is_ok(),
+            "{rate_hz} Hz"
+        );
+    }
+    let error = hop.check_against_rate(4.0).unwrap_err().to_string();
+    assert!(error.contains("a hop of 0.1 s is less than a sample at 4 Hz"), "{error}");
     for rate_hz in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(config.check_against_rate(rate_hz).is_err());
     }

@@ -5,20 +5,14 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::Arc;
 
-use tras::acquisition::conditioner::Conditioner;
+use tras::acquisition::state::StreamState;
 use tras::acquisition::{Poll, Source, StreamDescription};
 use tras::config::Config;
-use tras::current::{Current, Setup};
-use tras::limits::HostLimits;
 use tras::ring::frame_ring;
-use tras::runtime::build::Built;
-use tras::runtime::observation::{Halt, Note, Notes, StreamState};
-use tras::runtime::stages::acquire::AcquireStage;
-use tras::runtime::stages::closed_loop::{Command, LoopStage};
-use tras::runtime::stages::stimulate::StimulateStage;
-use tras::runtime::watch::CurrentWatch;
+use tras::runtime::assemble::{Order, Parts};
+use tras::runtime::observation::{Halt, Note};
+use tras::runtime::stages::closed_loop::Command;
 use tras::simulation::source::SimulatedSource;
 use tras::stimulator::simulated::{Settings, SimulatedStimulator};
 use tras::stimulator::{Delivered, Latched, Limits, State, Status, Stimulator, StimulatorError, Stop};
@@ -207,7 +201,7 @@ impl Stimulator for Breaking {
     }
 }
 
-fn built(method: &str) -> Built {
+fn order(method: &str) -> Order {
     let text = format!(
         "[estimator]\nmethod = \"{method}\"\neach_channel = true\n\
          [controller]\nlaw = \"adaptive\"\ntarget_exponent = 1.8\n\
@@ -215,58 +209,26 @@ fn built(method: &str) -> Built {
          blocks = 3\nbaseline_s = 8\nelectrode_area_cm2 = 35\n\
          [stimulator]\nkind = \"simulated\"\n[simulation]\nchannels = 4\n"
     );
-    Built {
-        config: Config::from_str(&text, "test").unwrap_or_else(|error| panic!("{error}")),
-        command: "demo",
-        seed: 11,
-        seconds: None,
-        record: None,
-        wall_clock: None,
-        patience_s: 1.0,
-        clear_fault: false,
-    }
+    Order::new("demo", Config::from_str(&text, "test").unwrap_or_else(|error| panic!("{error}")), 11)
 }
 
 /// Runs the bad day under a virtual clock. Gives what was told, and how often a stage allocated.
-fn run(built: &Built, broken: Broken) -> (Vec<Note>, u64) {
-    let inner = SimulatedSource::new(&built.participant(), built.seed, START_S, None).unwrap();
-    let description = inner.description().clone();
+fn run(mut order: Order, broken: Broken) -> (Vec<Note>, u64) {
+    let inner = SimulatedSource::new(&order.participant(), order.seed, START_S, None).unwrap();
     let source = BadDay { inner, now_s: 0.0, lost: false };
-    let conditioner = Conditioner::new(&description, &built.acquisition()).unwrap();
-    let labels: Vec<String> = conditioner.channels().iter().map(|c| c.label.clone()).collect();
-    let (notes, notes_out) = Notes::channel(4_096);
-    let watch = Arc::new(CurrentWatch::default());
-    let estimator = built.estimator(description.rate_hz, &labels).unwrap();
-    let controller = built.controller().unwrap();
-    let decision = controller.decision();
     let mut inner = SimulatedStimulator::simulated(Settings::default());
-    inner.connect(&built.limits().to_device(), Latched::Refuse, START_S).unwrap();
-    let device = Breaking { inner, broken };
-    let rate_hz = device.rate_hz();
-    let current = match broken {
+    inner.connect(&order.limits().to_device(), Latched::Refuse, START_S).unwrap();
+    if broken == Broken::Time {
         // No checked configuration gets there, so the host's limits are tightened behind its back.
-        Broken::Time => {
-            let limits = HostLimits { active_s: 34.0, ..built.limits() };
-            let setup = Setup { ramp_up_s: 5.0, ramp_down_s: 5.0, rate_hz, ..Setup::new(limits, 11) };
-            Current::new(&setup).unwrap()
-        }
-        _ => built.current(rate_hz).unwrap(),
-    };
-    let mut acquire = AcquireStage::new(source, conditioner, notes.clone());
-    let mut looping =
-        LoopStage::new(built.loop_settings(), estimator, controller, Arc::clone(&watch), notes.clone());
-    let mut stimulate = StimulateStage::new(
-        built.burst(),
-        current,
-        Box::new(device),
-        decision,
-        watch,
-        notes.clone(),
-        START_S,
-    );
-    let (mut to_loop, mut ring) = frame_ring(labels.len(), 1_000);
+        order.config.limits.active_min = 34.0 / 60.0;
+    }
+    let device = Box::new(Breaking { inner, broken });
+    let parts = order.assemble(&order.acquisition(), source, || Ok(Some(device)), START_S).unwrap();
+    let Parts { mut acquire, mut looping, stimulate, notes, notes_out, shape, .. } = parts;
+    let (mut stimulate, rate_hz) = (stimulate.unwrap(), shape.current_rate_hz);
+    let (mut to_loop, mut ring) = frame_ring(shape.channels, 1_000);
     let (commands_in, commands_out) = crossbeam_channel::bounded::<Command>(64);
-    let mut values = vec![0.0; labels.len()];
+    let mut values = vec![0.0; shape.channels];
     let mut told = Vec::new();
     let before = CALLS.get();
     for turn in 1..=(END_S / TURN_S) as u64 {
@@ -330,7 +292,7 @@ fn assert_everything_happened(told: &[Note]) {
 
 #[test]
 fn specparam_in_a_session_with_every_artefact_and_a_failed_device() {
-    let (told, allocations) = run(&built("specparam"), Broken::Dac);
+    let (told, allocations) = run(order("specparam"), Broken::Dac);
     assert_everything_happened(&told);
     assert_eq!(bursts(&told), 3);
     assert_eq!(count(&told, |note| matches!(note, Note::DeviceFault(_))), 1);
@@ -339,7 +301,7 @@ fn specparam_in_a_session_with_every_artefact_and_a_failed_device() {
 
 #[test]
 fn whittle_in_a_session_with_every_artefact_and_a_dead_link() {
-    let (told, allocations) = run(&built("whittle"), Broken::Link);
+    let (told, allocations) = run(order("whittle"), Broken::Link);
     assert_everything_happened(&told);
     assert_eq!(bursts(&told), 3);
     let fault = |note: &Note| matches!(note, Note::DeviceFault(_) | Note::LinkFault(_));
@@ -349,7 +311,7 @@ fn whittle_in_a_session_with_every_artefact_and_a_dead_link() {
 
 #[test]
 fn an_operator_who_stops() {
-    let (told, allocations) = run(&built("specparam"), Broken::Operator);
+    let (told, allocations) = run(order("specparam"), Broken::Operator);
     assert_eq!(bursts(&told), 3);
     assert_eq!(count(&told, |note| matches!(note, Note::Halted(Halt::Operator))), 2);
     let faults =
@@ -360,7 +322,7 @@ fn an_operator_who_stops() {
 
 #[test]
 fn a_limit_of_the_host_that_breaks() {
-    let (told, allocations) = run(&built("specparam"), Broken::Time);
+    let (told, allocations) = run(order("specparam"), Broken::Time);
     assert_eq!(count(&told, |note| matches!(note, Note::HostFault("active_min", _))), 1);
     assert_eq!(allocations, 0);
 }

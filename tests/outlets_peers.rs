@@ -50,7 +50,7 @@ fn mne_lsl_reads_all_three() {
         }
     }
     std::thread::sleep(std::time::Duration::from_millis(200));
-    let start_s = lsl::local_clock();
+    let start_s = tras::clock::now_s();
     for id in 0..10_u64 {
         let stamp_s = start_s + id as f64 * 0.1;
         outlets.push_estimate(&estimate(id, 0, stamp_s, 1.5 + 0.01 * id as f64)).unwrap();

@@ -129,11 +129,11 @@ fn current_makes_an_artefact_and_moves_the_exponent() {
     let stimulator = std::thread::spawn(|| {
         let named = OutletSettings { prefix: "resp".into(), notes: vec![] };
         let mut outlets = Outlets::open(&named, &["Fz".to_owned()], 1000.0).unwrap();
-        let start_s = lsl::local_clock();
+        let start_s = tras::clock::now_s();
         // Nothing for 8 s, in which the listener finds the streams; then 3 s of +-0.1 mA.
         for block in 0..250_u32 {
             let due_s = start_s + f64::from(block) * 0.05;
-            std::thread::sleep(Duration::from_secs_f64((due_s - lsl::local_clock()).max(0.0)));
+            std::thread::sleep(Duration::from_secs_f64((due_s - tras::clock::now_s()).max(0.0)));
             let on = (160..220).contains(&block);
             if block == 160 {
                 outlets.push_event(due_s, r#"{"event":"current","exponent":2.5,"rms_ma":0.1}"#).unwrap();

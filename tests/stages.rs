@@ -2,18 +2,15 @@
 //! before its time, and that it then stays ended.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::sync::Arc;
-
-use tras::acquisition::conditioner::Conditioner;
+use tras::acquisition::state::StreamState;
 use tras::acquisition::{Poll, Source, StreamDescription};
 use tras::config::Config;
-use tras::runtime::build::Built;
+use tras::runtime::assemble::{Order, Parts};
 use tras::runtime::events;
-use tras::runtime::observation::{Halt, Note, Notes, Stamped, StreamState};
+use tras::runtime::observation::{Halt, Note, Stamped};
 use tras::runtime::stages::acquire::AcquireStage;
 use tras::runtime::stages::closed_loop::LoopStage;
 use tras::runtime::stages::stimulate::StimulateStage;
-use tras::runtime::watch::CurrentWatch;
 use tras::simulation::source::SimulatedSource;
 use tras::stimulator::simulated::{Settings, SimulatedStimulator};
 use tras::stimulator::{Latched, State, Stimulator, Stop};
@@ -63,35 +60,16 @@ struct Rig {
 impl Rig {
     fn new(limits: &str, kohm: f32) -> Self {
         let config = Config::from_str(&format!("{PLAN}{limits}"), "test").unwrap_or_else(|e| panic!("{e}"));
-        let built = Built {
-            config,
-            command: "demo",
-            seed: 11,
-            seconds: None,
-            record: None,
-            wall_clock: None,
-            patience_s: 1.0,
-            clear_fault: false,
-        };
-        let inner = SimulatedSource::new(&built.participant(), built.seed, START_S, None).unwrap();
-        let description = inner.description().clone();
-        let conditioner = Conditioner::new(&description, &built.acquisition()).unwrap();
-        let labels: Vec<String> = conditioner.channels().iter().map(|c| c.label.clone()).collect();
-        let (notes, notes_out) = Notes::channel(65_536);
-        let watch = Arc::new(CurrentWatch::default());
-        let estimator = built.estimator(description.rate_hz, &labels).unwrap();
-        let controller = built.controller().unwrap();
-        let decision = controller.decision();
+        let order = Order::new("demo", config, 11);
+        let inner = SimulatedSource::new(&order.participant(), order.seed, START_S, None).unwrap();
         let mut device = SimulatedStimulator::simulated(Settings::default());
         device.injected().impedance_kohm = kohm;
-        device.connect(&built.limits().to_device(), Latched::Refuse, START_S).unwrap();
-        let current = built.current(device.rate_hz()).unwrap();
-        let acquire =
-            AcquireStage::new(Holding { inner, now_s: 0.0, holds: false }, conditioner, notes.clone());
-        let looping =
-            LoopStage::new(built.loop_settings(), estimator, controller, Arc::clone(&watch), notes.clone());
-        let device = Box::new(device);
-        let stimulate = StimulateStage::new(built.burst(), current, device, decision, watch, notes, START_S);
+        device.connect(&order.limits().to_device(), Latched::Refuse, START_S).unwrap();
+        let source = Holding { inner, now_s: 0.0, holds: false };
+        let parts =
+            order.assemble(&order.acquisition(), source, || Ok(Some(Box::new(device))), START_S).unwrap();
+        let Parts { acquire, looping, stimulate, notes_out, .. } = parts;
+        let stimulate = stimulate.unwrap();
         let (stream, told, current) = (StreamState::Live, Vec::new(), Vec::new());
         Self { acquire, looping, stimulate, notes_out, turn: 0, stream, loop_alive: true, told, current }
     }

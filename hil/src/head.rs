@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use tras::runtime::realtime::promote;
+use tras::realtime::promote;
 
 use crate::emulator::PRIORITY;
 use crate::lock;

@@ -8,12 +8,14 @@ pub use tras_estimator::frame;
 
 pub mod conditioner;
 pub mod dejitter;
+pub mod kinds;
 pub mod lsl;
 pub mod montage;
 pub mod quality;
 pub mod recording;
 mod repeats;
 pub mod settings;
+pub mod state;
 
 /// One channel of a stream, as its sender describes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,5 +70,24 @@ pub trait Source {
     /// Offset to add to a raw stamp to bring it to this machine's clock.
     fn correction_s(&self) -> f64 {
         0.0
+    }
+    /// What the end of a run should tell of the source: a sender's long chunks, a stream that was refused.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn description(&self) -> &StreamDescription {
+        (**self).description()
+    }
+    fn poll(&mut self, values: &mut [f64], stamps_s: &mut [f64]) -> Poll {
+        (**self).poll(values, stamps_s)
+    }
+    fn correction_s(&self) -> f64 {
+        (**self).correction_s()
+    }
+    fn warnings(&self) -> Vec<String> {
+        (**self).warnings()
     }
 }

@@ -10,7 +10,8 @@ use std::{
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CliError, check};
+use super::check;
+use crate::failure::Failure;
 use crate::{
     config::{Config, StimulatorKind},
     stimulator::audio::{
@@ -79,16 +80,16 @@ struct Operator<R, W> {
 }
 
 impl<R: BufRead, W: Write> Operator<R, W> {
-    fn tell(&mut self, text: &str) -> Result<(), CliError> {
-        writeln!(self.questions, "{text}").map_err(|e| CliError::Fault(e.to_string()))
+    fn tell(&mut self, text: &str) -> Result<(), Failure> {
+        writeln!(self.questions, "{text}").map_err(|e| Failure::Fault(e.to_string()))
     }
 
-    fn ask(&mut self, question: &str) -> Result<String, CliError> {
-        let failed = |e: std::io::Error| CliError::Fault(e.to_string());
+    fn ask(&mut self, question: &str) -> Result<String, Failure> {
+        let failed = |e: std::io::Error| Failure::Fault(e.to_string());
         write!(self.questions, "{question} ").and_then(|()| self.questions.flush()).map_err(failed)?;
         let mut line = String::new();
         if self.answers.read_line(&mut line).map_err(failed)? == 0 {
-            return Err(CliError::Usage(
+            return Err(Failure::Usage(
                 "the input ended before the last reading; nothing was written".into(),
             ));
         }
@@ -96,7 +97,7 @@ impl<R: BufRead, W: Write> Operator<R, W> {
     }
 
     /// A number above zero; asks again until it is one.
-    fn reading(&mut self, question: &str) -> Result<f64, CliError> {
+    fn reading(&mut self, question: &str) -> Result<f64, Failure> {
         loop {
             let answer = self.ask(question)?;
             match answer.replace(',', ".").parse::<f64>() {
@@ -113,12 +114,12 @@ impl<R: BufRead, W: Write> Operator<R, W> {
 ///
 /// # Errors
 /// The output is not there, or the readings make no scale.
-pub fn run(args: &CalibrateArgs) -> Result<(), CliError> {
+pub fn run(args: &CalibrateArgs) -> Result<(), Failure> {
     let What::Audio(args) = &args.what;
-    let config = check::load(&args.config).map_err(|e| CliError::Usage(e.to_string()))?;
+    let config = check::load(&args.config)?;
     if config.stimulator.kind != StimulatorKind::Audio {
         let file = args.config.display();
-        return Err(CliError::Usage(format!(
+        return Err(Failure::Usage(format!(
             "{file}: stimulator.kind is not \"audio\": there is nothing to calibrate"
         )));
     }
@@ -139,16 +140,15 @@ pub fn run(args: &CalibrateArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn write(path: &Path, lines: &str) -> Result<(), CliError> {
+fn write(path: &Path, lines: &str) -> Result<(), Failure> {
     let text = format!("# Measured by `tras calibrate audio`.\n[stimulator]\n{lines}");
-    std::fs::write(path, text).map_err(|e| CliError::Usage(format!("cannot write {}: {e}", path.display())))
+    std::fs::write(path, text).map_err(|e| Failure::Usage(format!("cannot write {}: {e}", path.display())))
 }
 
-fn open(config: &Config, knobs: &Arc<Knobs>, shared: &Arc<Shared>) -> Result<impl Sized, CliError> {
+fn open(config: &Config, knobs: &Arc<Knobs>, shared: &Arc<Shared>) -> Result<impl Sized, Failure> {
     let s = &config.stimulator;
     let (name, channel) = (s.device.as_deref().unwrap_or_default(), s.channel.unwrap_or(1));
-    let not_found =
-        |detail: String| CliError::NotFound(format!("audio {name:?} channel {channel}: {detail}"));
+    let not_found = |detail: String| Failure::NotFound(format!("audio {name:?} channel {channel}: {detail}"));
     let rate_hz = (s.rate_hz >= 8_000.0).then_some(s.rate_hz as u32);
     let output = find::output(name, channel, rate_hz).map_err(not_found)?;
     let tone = Tone::new(output.config.sample_rate, Arc::clone(knobs), Arc::clone(shared));
@@ -167,13 +167,13 @@ impl Bench<'_> {
         &mut self,
         args: &AudioArgs,
         operator: &mut Operator<R, W>,
-    ) -> Result<String, CliError> {
+    ) -> Result<String, Failure> {
         operator.tell(
             "This plays tones without any limit behind them but those of the current source.\n\
              Take the electrodes off. Connect a resistor of 1 kOhm to the source, and a true-RMS meter.",
         )?;
         if operator.ask("Type `resistor` when nobody is connected:")? != "resistor" {
-            return Err(CliError::Usage("not confirmed; nothing was played".into()));
+            return Err(Failure::Usage("not confirmed; nothing was played".into()));
         }
         let s = &self.config.stimulator;
         let (scale, full_v) = (s.scale_ma_per_v.unwrap_or(1.0), s.full_scale_v.unwrap_or(1.0));
@@ -187,14 +187,12 @@ impl Bench<'_> {
             if read > 2.0 * rms {
                 let what =
                     format!("{read} {unit} RMS is more than twice what the configuration expects ({rms:.4})");
-                return Err(CliError::Usage(format!(
-                    "{what}; correct scale_ma_per_v and full_scale_v first"
-                )));
+                return Err(Failure::Usage(format!("{what}; correct scale_ma_per_v and full_scale_v first")));
             }
             pairs.push((rms, read));
         }
         let line =
-            calibration::line(&pairs).ok_or_else(|| CliError::Usage("the readings make no scale".into()))?;
+            calibration::line(&pairs).ok_or_else(|| Failure::Usage("the readings make no scale".into()))?;
         if line.worst > STRAIGHT {
             operator.tell(&format!(
                 "warning: a reading lies {:.1} % off a straight line: does the source limit, or the output clip?",
@@ -219,7 +217,7 @@ impl Bench<'_> {
         operator: &mut Operator<R, W>,
         ma: f64,
         unit: &str,
-    ) -> Result<Option<f64>, CliError> {
+    ) -> Result<Option<f64>, Failure> {
         operator.tell(
             "Now slower tones. Many meters read too little below 10 Hz: use an oscilloscope's RMS, or its\n\
              amplitude divided by 1.414.",
@@ -251,14 +249,14 @@ impl Bench<'_> {
         hz: f64,
         expected: &str,
         unit: &str,
-    ) -> Result<f64, CliError> {
+    ) -> Result<f64, Failure> {
         let s = &self.config.stimulator;
         let full_ma = s.scale_ma_per_v.unwrap_or(1.0) * s.full_scale_v.unwrap_or(1.0);
         self.knobs.set(ma / full_ma, hz);
         let read =
             operator.reading(&format!("{hz} Hz, expected {expected} RMS; the meter reads, in {unit}:"));
         if self.shared.gone.load(Ordering::Acquire) {
-            return Err(CliError::Fault("the audio output was lost during the calibration".into()));
+            return Err(Failure::Fault("the audio output was lost during the calibration".into()));
         }
         read
     }
@@ -279,7 +277,7 @@ mod tests {
         .unwrap()
     }
 
-    fn calibrate(reading: Reading, rolloff: bool, answers: &str) -> (Result<String, CliError>, String) {
+    fn calibrate(reading: Reading, rolloff: bool, answers: &str) -> (Result<String, Failure>, String) {
         let (config, knobs, shared) = (config(), Knobs::default(), Shared::new());
         let mut questions = Vec::new();
         let mut operator = Operator { answers: answers.as_bytes(), questions: &mut questions };

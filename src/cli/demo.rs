@@ -11,13 +11,14 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
-    CliError, check,
+    check,
     options::RunOptions,
     run::{build, finish, live, shows_dashboard},
 };
 use crate::{
     config::{Config, StimulatorKind},
-    runtime::{build::Built, virtual_time},
+    failure::Failure,
+    runtime::{assemble::Order, virtual_time},
     simulation::{
         listen::Names,
         publish::{PublishSettings, publish},
@@ -44,58 +45,57 @@ pub struct DemoArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// See [`CliError`].
-pub fn run(args: &DemoArgs) -> Result<(), CliError> {
+/// See [`Failure`].
+pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let mut config = match &args.config {
-        Some(path) => check::load(path).map_err(|e| CliError::Usage(e.to_string()))?,
+        Some(path) => check::load(path)?,
         None => Config::from_str(include_str!("../../configs/demo.toml"), "configs/demo.toml")
-            .map_err(|e| CliError::Usage(e.to_string()))?,
+            .map_err(|e| Failure::Usage(e.to_string()))?,
     };
     config.stimulator.kind = StimulatorKind::Simulated;
     if args.config.is_none() {
         config.record.enabled = args.options.record.is_some();
     }
     if args.virtual_time {
-        let mut built = build("demo", config, &args.options)?;
-        built.wall_clock = None;
-        return in_virtual_time(&built, args.options.json);
+        let mut order = build("demo", config, &args.options)?;
+        order.wall_clock = None;
+        return in_virtual_time(&order, args.options.json);
     }
     // A name of its own: two demos on one network must not meet.
     let name = format!("tras-demo-{}", std::process::id());
     config.stream.choose(&name);
     config.outlets.prefix = format!("{}-{}", config.outlets.prefix, std::process::id());
-    let mut built = build("demo", config, &args.options)?;
+    let mut order = build("demo", config, &args.options)?;
     if !shows_dashboard(&args.options) {
         // Nobody presses `q`: the baseline and two blocks show it all.
-        built.seconds = built.seconds.or(Some(HEADLESS_S));
+        order.seconds = order.seconds.or(Some(HEADLESS_S));
     }
     let stop = Arc::new(AtomicBool::new(false));
     let settings = PublishSettings {
         name,
-        participant: built.participant(),
-        seed: built.seed,
+        participant: order.participant(),
+        seed: order.seed,
         chunk: 1,
         seconds: None,
         faults: Vec::new(),
-        respond_to: Some(Names::of_current(&format!("{}-current", built.config.outlets.prefix))),
+        respond_to: Some(Names::of_current(&format!("{}-current", order.config.outlets.prefix))),
     };
     let told = Arc::clone(&stop);
     let participant = std::thread::Builder::new()
         .name("participant".to_owned())
         .spawn(move || publish(&settings, &told, |_| {}).map(|_| ()))
-        .map_err(|e| CliError::Fault(e.to_string()))?;
-    let result = live(&built, &args.options);
+        .map_err(|e| Failure::Fault(e.to_string()))?;
+    let result = live(&order, &args.options);
     stop.store(true, std::sync::atomic::Ordering::SeqCst);
     match participant.join() {
-        Ok(published) => result.and(published.map_err(CliError::from)),
-        Err(_) => Err(CliError::Fault("the simulated participant panicked; this is a defect of tras".into())),
+        Ok(published) => result.and(published.map_err(Failure::from)),
+        Err(_) => Err(Failure::Fault("the simulated participant panicked; this is a defect of tras".into())),
     }
 }
 
-fn in_virtual_time(built: &Built, json: bool) -> Result<(), CliError> {
-    let seconds = built.seconds.unwrap_or_else(|| built.schedule().map_or(60.0, |s| s.total_s()));
+fn in_virtual_time(order: &Order, json: bool) -> Result<(), Failure> {
     let bar = ProgressBar::with_draw_target(
-        Some(seconds as u64),
+        Some(order.length_s() as u64),
         if std::io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
         } else {
@@ -105,7 +105,7 @@ fn in_virtual_time(built: &Built, json: bool) -> Result<(), CliError> {
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} virtual s, {eta} left") {
         bar.set_style(style);
     }
-    let summary = virtual_time::run(built, &mut |done_s| bar.set_position(done_s as u64))?;
+    let summary = virtual_time::run(order, &mut |done_s| bar.set_position(done_s as u64))?;
     bar.finish_and_clear();
     finish(&summary, json)
 }

@@ -3,8 +3,8 @@
 use clap::Args;
 use cpal::traits::{DeviceTrait, HostTrait};
 
-use super::CliError;
 use crate::acquisition::lsl::discover;
+use crate::failure::Failure;
 
 /// Arguments of `tras devices`.
 #[derive(Args, Debug)]
@@ -18,9 +18,9 @@ pub struct DevicesArgs {
 ///
 /// # Errors
 /// The LSL library refuses to look for streams.
-pub fn run(args: &DevicesArgs) -> Result<(), CliError> {
+pub fn run(args: &DevicesArgs) -> Result<(), Failure> {
     println!("LSL streams");
-    let streams = discover::visible_streams(args.wait).map_err(|e| CliError::Fault(e.to_string()))?;
+    let streams = discover::visible_streams(args.wait).map_err(|e| Failure::Fault(e.to_string()))?;
     for stream in &streams {
         println!("  {stream}");
     }

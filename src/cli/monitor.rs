@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    CliError, check,
+    check,
     options::RunOptions,
     run::{build, live},
 };
-use crate::config::Config;
+use crate::{config::Config, failure::Failure};
 
 /// Arguments of `tras monitor`.
 #[derive(Args, Debug)]
@@ -28,12 +28,12 @@ pub struct MonitorArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// See [`CliError`].
-pub fn run(args: &MonitorArgs) -> Result<(), CliError> {
+/// See [`Failure`].
+pub fn run(args: &MonitorArgs) -> Result<(), Failure> {
     let mut config = match &args.config {
-        Some(path) => check::load(path).map_err(|e| CliError::Usage(e.to_string()))?,
+        Some(path) => check::load(path)?,
         None => Config::from_str(include_str!("../../configs/monitor.toml"), "configs/monitor.toml")
-            .map_err(|e| CliError::Usage(e.to_string()))?,
+            .map_err(|e| Failure::Usage(e.to_string()))?,
     };
     config.stimulation.enabled = false;
     if let Some(stream) = &args.stream {

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::envelope::Envelope;
 use crate::noise::measure::{Figures, Measure};
 use crate::noise::profile::{self, SHAM_RAMP_HOLD_RAMP_S};
-use crate::noise::{Colour, Envelope, Noise, NoiseError, Parameters, Profile};
+use crate::noise::{Colour, Noise, NoiseError, Parameters, Profile};
 
 /// Samples worked on at a time.
 const CHUNK: usize = 8192;
@@ -86,8 +87,13 @@ pub fn run(args: &NoiseArgs) -> Result<(), NoiseCommandError> {
     } else {
         plan.table(args, clipped_share, &before, &after)
     };
-    writeln!(std::io::stdout().lock(), "{text}")
-        .map_err(|source| NoiseCommandError::Write { path: "standard output".into(), source })
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        // A reader that has gone (`| head`) has what it wanted.
+        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(NoiseCommandError::Write { path: "standard output".into(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The arguments, checked.

@@ -3,16 +3,23 @@
 use std::{
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::Args;
 
-use super::{CliError, check, options::RunOptions};
+use super::{check, options::RunOptions};
 use crate::{
+    clock,
     config::Config,
     dashboard,
-    runtime::{build::Built, live, summary::Summary},
+    failure::Failure,
+    runtime::{
+        assemble::{self, Order},
+        live,
+        signals::Signals,
+        summary::Summary,
+    },
+    session::{folder, private},
 };
 
 /// Arguments of `tras run`.
@@ -35,19 +42,19 @@ pub struct RunArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// See [`CliError`].
-pub fn run(args: &RunArgs) -> Result<(), CliError> {
-    let mut config = check::load(&args.config).map_err(|e| CliError::Usage(e.to_string()))?;
+/// See [`Failure`].
+pub fn run(args: &RunArgs) -> Result<(), Failure> {
+    let mut config = check::load(&args.config)?;
     if let Some(stream) = &args.stream {
         config.stream.choose(stream);
     }
-    let mut built = build("run", config, &args.options)?;
-    built.clear_fault = args.clear_fault;
-    live(&built, &args.options)
+    let mut order = build("run", config, &args.options)?;
+    order.clear_fault = args.clear_fault;
+    live(&order, &args.options)
 }
 
 /// A run from a configuration and the command line over it.
-pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Built, CliError> {
+pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Order, Failure> {
     let seed = options.seed.or(config.stimulation.seed).unwrap_or_else(rand::random);
     let parent = match (&options.record, config.record.enabled && !options.no_record) {
         (Some(dir), _) => Some(dir.clone()),
@@ -55,35 +62,32 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
         (None, false) => None,
     };
     let asked_for = options.seed.is_some() || config.stimulation.seed.is_some();
-    let mut built = Built {
-        config,
-        command,
-        seed,
+    let mut order = Order {
         seconds: options.seconds,
-        record: None,
-        patience_s: 10.0,
-        clear_fault: false,
-        wall_clock: Some(now()),
+        wall_clock: Some(clock::unix_s() as u64),
+        ..Order::new(command, config, seed)
     };
-    built.check_seed(asked_for)?;
+    order.check_seed(asked_for)?;
     // Last of all, so that a run that is refused leaves no folder behind.
-    built.record = parent.map(|dir| new_folder(&dir, &built.config.record.participant)).transpose()?;
-    if let Some(folder) = &built.record {
+    order.record = parent.map(|dir| new_folder(&dir, &order.config.record.participant)).transpose()?;
+    if let Some(within) = &order.record {
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
         let text = format!(
             "# tras {} {command}, seed {}\n{}",
             env!("CARGO_PKG_VERSION"),
-            built.seed,
-            built.config.to_toml()
+            order.seed,
+            order.config.to_toml()
         );
-        std::fs::write(folder.join("config.toml"), text)
-            .map_err(|e| CliError::Usage(format!("cannot record in {}: {e}", folder.display())))?;
+        private::write_new(&within.join(folder::CONFIGURATION), text.as_bytes())
+            .map_err(|e| Failure::Usage(format!("cannot record in {}: {e}", within.display())))?;
     }
-    Ok(built)
+    Ok(order)
 }
 
 /// Runs live, in the dashboard where there is a terminal, and closes with the summary.
-pub(super) fn live(built: &Built, options: &RunOptions) -> Result<(), CliError> {
+pub(super) fn live(order: &Order, options: &RunOptions) -> Result<(), Failure> {
+    // From here on a signal ends the run in order.
+    let signals = Signals::register().map_err(Failure::fault)?;
     let watching = if shows_dashboard(options) {
         let mut style = dashboard::Options::from_environment();
         style.theme.colour &= !options.no_color;
@@ -92,7 +96,7 @@ pub(super) fn live(built: &Built, options: &RunOptions) -> Result<(), CliError> 
     } else {
         live::Watching::Lines
     };
-    finish(&live::run(built, &watching)?, options.json)
+    finish(&live::run(assemble::live(order)?, &signals, &watching)?, options.json)
 }
 
 /// Whether there is a terminal for the dashboard, and nobody said `--headless`.
@@ -101,39 +105,41 @@ pub(super) fn shows_dashboard(options: &RunOptions) -> bool {
 }
 
 /// Prints the summary; an error where the run had faults.
-pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), CliError> {
+pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
+    if let Some(within) = &summary.record_dir {
+        let path = within.join(folder::SUMMARY);
+        let text = serde_json::to_string_pretty(summary).map_err(Failure::fault)? + "\n";
+        private::replace(&path, text.as_bytes())
+            .map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
+    }
     let mut out = std::io::stdout().lock();
     // The summary is for whoever still listens; the exit code tells the rest.
     let _ = writeln!(out, "{summary}");
     if json {
-        let line = serde_json::to_string(summary).map_err(|e| CliError::Fault(e.to_string()))?;
+        let line = serde_json::to_string(summary).map_err(|e| Failure::Fault(e.to_string()))?;
         let _ = writeln!(out, "{line}");
     }
     match summary.faults.as_slice() {
         [] => Ok(()),
         [first, ..] => {
-            Err(CliError::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len())))
+            Err(Failure::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len())))
         }
     }
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
-}
-
 /// `DIR/PARTICIPANT-NNN`, the first that does not exist.
-fn new_folder(parent: &Path, participant: &str) -> Result<PathBuf, CliError> {
-    let failed = |e: std::io::Error| CliError::Usage(format!("cannot record in {}: {e}", parent.display()));
-    std::fs::create_dir_all(parent).map_err(failed)?;
+fn new_folder(parent: &Path, participant: &str) -> Result<PathBuf, Failure> {
+    let failed = |e: std::io::Error| Failure::Usage(format!("cannot record in {}: {e}", parent.display()));
+    private::create_folder(parent).map_err(failed)?;
     for number in 1..10_000 {
         let folder = parent.join(format!("{participant}-{number:03}"));
-        match std::fs::create_dir(&folder) {
+        match private::create_new_folder(&folder) {
             Ok(()) => return Ok(folder),
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(failed(e)),
         }
     }
-    Err(CliError::Usage(format!(
+    Err(Failure::Usage(format!(
         "{} is full of recordings of {participant}: choose another folder",
         parent.display()
     )))

@@ -1,7 +1,7 @@
 //! `tras simulate`: publishes a virtual participant as an LSL stream.
 
-use super::CliError;
 use super::replay::interrupted;
+use crate::failure::Failure;
 use crate::simulation::SimulationError;
 use crate::simulation::faults::Fault;
 use crate::simulation::listen::Names;
@@ -141,7 +141,7 @@ impl SimulateArgs {
     }
 }
 
-impl From<SimulationError> for CliError {
+impl From<SimulationError> for Failure {
     fn from(error: SimulationError) -> Self {
         match error {
             SimulationError::Arguments(what) => Self::Usage(what),
@@ -172,8 +172,8 @@ fn change(text: &str) -> Result<ExponentChange, SimulationError> {
 /// Publishes until the time is over or Ctrl-C comes.
 ///
 /// # Errors
-/// [`CliError::Usage`] or [`CliError::Fault`]; see [`publish`].
-pub fn run(args: &SimulateArgs) -> Result<(), CliError> {
+/// [`Failure::Usage`] or [`Failure::Fault`]; see [`publish`].
+pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
     let settings = args.settings()?;
     let stop = interrupted()?;
     let participant = &settings.participant;

@@ -7,7 +7,7 @@ use super::section::{Section, within};
 /// The control law.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Law {
+pub enum LawName {
     /// Open loop, as in the study: the protocol's exponent throughout.
     Fixed,
     /// Between bursts, a bounded PI law on the clean estimates moves the exponent of the stimulation.
@@ -18,7 +18,7 @@ pub enum Law {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Controller {
     /// The control law.
-    pub law: Law,
+    pub law: LawName,
     /// The exponent that the participant's EEG should reach; needed by `adaptive`.
     pub target_exponent: Option<f64>,
     /// Stimulation exponent for each unit of error in the participant's exponent.
@@ -34,7 +34,11 @@ pub struct Controller {
 impl Controller {
     pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Self {
         let controller = Self {
-            law: s.choice("law", Law::Fixed, &[("fixed", Law::Fixed), ("adaptive", Law::Adaptive)]),
+            law: s.choice(
+                "law",
+                LawName::Fixed,
+                &[("fixed", LawName::Fixed), ("adaptive", LawName::Adaptive)],
+            ),
             target_exponent: s.number_opt("target_exponent", within(0.0, 4.0, "")),
             gain_p: s.number("gain_p", 0.5, within(0.0, 10.0, "")),
             gain_i: s.number("gain_i", 0.3, within(0.0, 10.0, "per gap")),

@@ -4,13 +4,13 @@ use super::section::{Section, within};
 use crate::estimator::{
     MAX_PEAKS,
     assemble::best_segments,
-    settings::{MethodName, Region, Settings as Estimator},
+    settings::{MethodName, Region, Settings},
     specparam::Mode,
     spectrum::{Average, Detrend},
 };
 
 /// Reads the section.
-pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Estimator {
+pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Settings {
     let methods = [("specparam", MethodName::Specparam), ("whittle", MethodName::Whittle)];
     let detrends = [("constant", Detrend::Constant), ("linear", Detrend::Linear), ("none", Detrend::None)];
     let most_peaks = u32::try_from(MAX_PEAKS).unwrap_or(16);
@@ -22,7 +22,7 @@ pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Estimator {
     if s.is_set("segment_s") {
         overlap = 0.5;
     }
-    let mut estimator = Estimator {
+    let mut estimator = Settings {
         method,
         mode: s.choice("mode", Mode::Fixed, &[("fixed", Mode::Fixed), ("knee", Mode::Knee)]),
         range_hz,

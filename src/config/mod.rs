@@ -20,9 +20,11 @@ pub mod simulation;
 pub mod stimulation;
 pub mod stimulator;
 pub mod stream;
+pub(crate) mod synonyms;
 
-pub use crate::estimator::settings::{MethodName, Region, Settings as Estimator};
-pub use controller::{Controller, Law};
+use crate::estimator::settings::Settings;
+pub use crate::estimator::settings::{MethodName, Region};
+pub use controller::{Controller, LawName};
 pub use error::{ConfigError, Places, Problem};
 pub use limits::Limits;
 pub use outlets::Outlets;
@@ -45,7 +47,7 @@ pub struct Config {
     /// Which stream, and how its channels are treated.
     pub stream: Stream,
     /// How exponents are estimated.
-    pub estimator: Estimator,
+    pub estimator: Settings,
     /// How estimates become stimulation.
     pub controller: Controller,
     /// What is delivered, and when.
@@ -91,8 +93,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks what depends on the stream's sampling rate: the fit range against Nyquist, and that hop and
-    /// segment step divide one another in samples.
+    /// Checks what depends on the stream's sampling rate: the fit range against Nyquist, and that hop,
+    /// segment and segment step are samples at all.
     ///
     /// # Errors
     /// Names each key that does not fit `rate_hz`.

@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use super::stimulation::{ProfileName, SHAM_HOLD_S};
-use super::{Config, Law};
+use super::{Config, LawName};
 
 /// Mean |I| of Gaussian noise for each mA of peak, peak at three standard deviations: sqrt(2/pi) / 3.
 pub const MEAN_ABS_PER_PEAK: f64 = 0.265_961;
@@ -108,7 +108,7 @@ impl Plan {
                 s.band_hz[0], s.band_hz[1]
             ));
         }
-        if config.controller.law == Law::Adaptive && s.profile == ProfileName::Sham {
+        if config.controller.law == LawName::Adaptive && s.profile == ProfileName::Sham {
             warn("stimulation.profile: sham ends its current early in each block; an adaptive law has little to act on"
                 .to_owned());
         }
@@ -125,8 +125,8 @@ impl Plan {
 /// The steepest exponent that the session may use: an adaptive law may go to its bound.
 pub(super) fn steepest(config: &Config) -> f64 {
     match config.controller.law {
-        Law::Fixed => config.stimulation.exponent,
-        Law::Adaptive => config.stimulation.exponent.max(config.controller.exponent_max),
+        LawName::Fixed => config.stimulation.exponent,
+        LawName::Adaptive => config.stimulation.exponent.max(config.controller.exponent_max),
     }
 }
 

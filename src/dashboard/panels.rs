@@ -2,35 +2,9 @@
 
 use std::collections::VecDeque;
 
+use crate::acquisition::state::StreamState;
 use crate::estimator::{Contamination, Peak, Reason};
 use crate::stimulator::State;
-
-/// What the stream is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StreamState {
-    /// No stream has been found yet.
-    #[default]
-    Waiting,
-    /// Samples come in.
-    Live,
-    /// It has gone and may return.
-    Lost,
-    /// A file or simulation has ended.
-    Ended,
-}
-
-impl StreamState {
-    /// As the screen writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "WAITING",
-            Self::Live => "LIVE",
-            Self::Lost => "LOST",
-            Self::Ended => "ENDED",
-        }
-    }
-}
 
 /// The stream, and what acquisition has counted.
 #[derive(Clone, Debug, Default)]

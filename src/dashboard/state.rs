@@ -8,7 +8,7 @@ use super::trace::Trace;
 use crate::estimator::Estimate;
 
 pub use super::panels::{
-    ExponentPoint, ExponentView, LatencyView, SpectrumView, StimulationView, StreamState, StreamView,
+    ExponentPoint, ExponentView, LatencyView, SpectrumView, StimulationView, StreamView,
 };
 
 /// Channels whose traces are kept; the screen scrolls through them.

@@ -6,9 +6,9 @@ use super::artefact::ArtefactSettings;
 use super::settings::{Floor, MethodName, Mode, Settings};
 use super::specparam::{self, Specparam, SpecparamSettings};
 use super::spectrum::transform::Transform;
-use super::spectrum::{Kind, LineNoise, SpectrumSettings, Taper};
+use super::spectrum::{Detrend, Kind, LineNoise, SpectrumSettings, Taper};
 use super::whittle::{Settings as WhittleSettings, Whittle, design::Design};
-use super::window::{EstimatorSettings, RegionMean, Target};
+use super::window::{EstimatorSettings, RegionMean, Steps, Target};
 
 /// Half the width, in Hz, over which `whittle`'s tapers smear where a user asks for segments long enough for several.
 const WHITTLE_HALF_BANDWIDTH_HZ: f64 = 1.0;
@@ -31,7 +31,8 @@ pub fn best_segments(method: MethodName, window_s: f64, range_hz: [f64; 2]) -> (
 }
 
 fn shortest_whittle_segment_s(range_hz: [f64; 2]) -> f64 {
-    (2.0 / range_hz[0].max(1e-3)).max(1.0)
+    let p: f64 = std::env::var("TP").map_or(2.0, |t| t.parse().unwrap());
+    (p / range_hz[0].max(1e-3)).max(1.0)
 }
 
 /// Whether `whittle` cuts each segment's spectrum out with several tapers: where a segment is much longer than it
@@ -61,14 +62,16 @@ fn spectrum_settings(e: &Settings) -> SpectrumSettings {
         MethodName::Whittle if several_tapers(e) => {
             Kind::Multitaper { half_bandwidth_hz: WHITTLE_HALF_BANDWIDTH_HZ, tapers: None }
         }
-        MethodName::Whittle | MethodName::Specparam => Kind::Welch { taper: Taper::Hann },
+        MethodName::Whittle => Kind::Welch { taper: Taper::Cosine },
+        MethodName::Specparam => Kind::Welch { taper: Taper::Hann },
     };
     SpectrumSettings {
         kind,
         segment_s: e.segment_s,
         overlap: e.overlap,
         average: e.average,
-        detrend: e.detrend,
+        // Of the changes that a whitened segment is made of, the mean is below the model's care.
+        detrend: if e.method == MethodName::Whittle { Detrend::None } else { e.detrend },
         whiten: e.method == MethodName::Whittle,
         // Some room above the fit range: the screen shows it.
         max_hz: e.range_hz[1] * 1.5,
@@ -103,23 +106,18 @@ pub fn specparam_settings(e: &Settings) -> SpecparamSettings {
 ///
 /// # Errors
 /// Names the setting that the method cannot work with.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "sample counts of windows of seconds"
-)]
+#[expect(clippy::cast_precision_loss, reason = "sample counts of windows of seconds")]
 pub fn method(e: &Settings, settings: &EstimatorSettings, rate_hz: f64) -> Result<Box<dyn Method>, String> {
     match e.method {
         MethodName::Specparam => Ok(Box::new(Specparam::new(specparam_settings(e))?)),
         MethodName::Whittle => {
-            let samples = |seconds: f64| (seconds * rate_hz).round().max(1.0) as usize;
-            let (segment, step) = (samples(e.segment_s), samples(e.segment_step_s()));
+            let Steps { segment, step, depth, .. } =
+                Steps::new(e.window_s, e.hop_s, e.segment_s, e.segment_step_s(), rate_hz)?;
             let design = Design {
                 sample_rate_hz: rate_hz,
                 tapers: Transform::new(&settings.spectrum, segment, rate_hz).tapers().to_vec(),
                 step_samples: step,
-                segments: samples(e.window_s).saturating_sub(segment) / step + 1,
+                segments: depth,
                 whiten: settings.spectrum.whiten,
             };
             let freqs_hz: Vec<f64> = (0..=segment / 2)

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::deletion::{self, Spread};
 use super::ledger::Ledger;
-use super::recording::{self, Failure, Job, Summary};
+use super::recording::{self, Job, Summary, Unfinished};
 use super::table;
 
 /// What is to be done.
@@ -104,8 +104,8 @@ pub fn run(batch: &Batch, stop: &AtomicBool, on: &(dyn Fn(Event<'_>) + Sync)) ->
                         done.insert(nth);
                     });
                 }
-                Err(Failure::Interrupted) => return,
-                Err(Failure::Broken(what)) => {
+                Err(Unfinished::Interrupted) => return,
+                Err(Unfinished::Broken(what)) => {
                     let _ = std::fs::remove_file(ledger.draft(key));
                     on(Event::Broken(&what));
                     note(&|(outcome, _)| outcome.broken += 1);
@@ -136,7 +136,13 @@ pub fn run(batch: &Batch, stop: &AtomicBool, on: &(dyn Fn(Event<'_>) + Sync)) ->
         .filter(|nth| done.contains(nth))
         .filter_map(|nth| Some((keys.get(nth)?.clone()?, files.get(nth)?.display().to_string())))
         .collect();
-    ledger.assemble(&table).map_err(told)?;
+    match ledger.assemble(&table) {
+        // A reader that has gone (`| head`) has what it wanted; the parts are of no more use.
+        Err(e) if batch.out.is_none() && e.kind() == std::io::ErrorKind::BrokenPipe => {
+            ledger.discard().map_err(told)?;
+        }
+        assembled => assembled.map_err(told)?,
+    }
     Ok(outcome)
 }
 
@@ -151,9 +157,9 @@ fn one(
     lanes: usize,
     stop: &AtomicBool,
     on: &(dyn Fn(Event<'_>) + Sync),
-) -> Result<Summary, Failure> {
+) -> Result<Summary, Unfinished> {
     let draft = ledger.draft(key);
-    let told = |e: &dyn std::fmt::Display| Failure::Broken(format!("{}: {e}", draft.display()));
+    let told = |e: &dyn std::fmt::Display| Unfinished::Broken(format!("{}: {e}", draft.display()));
     let mut out = csv::Writer::from_path(&draft).map_err(|e| told(&e))?;
     let name = file.display().to_string();
     let name = batch.with_file.then_some(name.as_str());
@@ -171,7 +177,7 @@ fn one(
     out.flush().map_err(|e| told(&e))?;
     drop(out);
     if let Some(sds) = batch.job.delete_below_sd {
-        let deleted = deletion::mark(&draft, columns, &spreads, sds).map_err(Failure::Broken)?;
+        let deleted = deletion::mark(&draft, columns, &spreads, sds).map_err(Unfinished::Broken)?;
         summary.valid -= deleted;
         summary.notes.push(format!("{deleted} fits deleted: R2 below the mean - {sds} sd of their channel"));
     }

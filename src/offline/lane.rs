@@ -1,8 +1,8 @@
 //! One thread's share of a recording: an estimator for some of the channels and regions, and their read-outs.
 
 use crate::acquisition::frame::{ChannelSet, FrameHeader};
-use crate::config;
 use crate::estimator::bands::Band;
+use crate::estimator::settings::Settings;
 use crate::estimator::timescale::Timescale;
 use crate::estimator::tracking::{TrackSettings, Tracker, assumed_se};
 use crate::estimator::window::{Estimator, Target};
@@ -65,9 +65,8 @@ impl Lane {
     ///
     /// # Errors
     /// Names the setting that does not fit the recording.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "windows are of seconds")]
     pub fn new(
-        e: &config::Estimator,
+        e: &Settings,
         readouts: &Readouts,
         targets: &[Target],
         first_target: usize,
@@ -86,7 +85,7 @@ impl Lane {
         let settings = assemble::estimator_settings(e, targets);
         let method = assemble::method(e, &settings, rate_hz)?;
         let estimator = Estimator::new(settings, rate_hz, take.len(), method)?;
-        let window = (e.window_s * rate_hz).round().max(1.0) as usize;
+        let window = estimator.window_samples();
         let fit_range_hz = (e.range_hz[0], e.range_hz[1]);
         let track = readouts.track_drift.map(|drift_per_sqrt_s| TrackSettings {
             drift_per_sqrt_s,

@@ -21,6 +21,7 @@ use crate::acquisition::recording::{OpenOptions, Recording};
 use crate::acquisition::settings::AcquisitionSettings;
 use crate::config::Config;
 use crate::estimator::window::{EstimatorSettings, RegionMean, Target};
+use crate::units::hz;
 
 /// Samples that are handed on together: 4 s at 250 Hz.
 const BLOCK: usize = 1024;
@@ -50,7 +51,7 @@ pub struct Job {
 
 /// Why a recording has no rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum Unfinished {
     /// It is broken, or does not fit what is asked.
     Broken(String),
     /// The user has ended the run.
@@ -66,8 +67,10 @@ pub struct Summary {
     pub rows: u64,
     /// Rows that are valid.
     pub valid: u64,
-    /// What a user should know, each once.
+    /// What a user should know of this recording, each once.
     pub notes: Vec<String>,
+    /// What a user should know of the settings: the same for every recording of the same rate.
+    pub settings: Vec<String>,
 }
 
 /// Frames on their way to the lanes.
@@ -89,18 +92,19 @@ pub fn estimate(
     stop: &AtomicBool,
     progress: &(dyn Fn(u64, Option<u64>) + Sync),
     mut write: impl FnMut(&str, &Row) -> Result<(), String> + Send,
-) -> Result<Summary, Failure> {
-    let broken = |what: String| Failure::Broken(format!("{}: {what}", path.display()));
-    let mut recording = Recording::open(path, &job.open).map_err(|e| Failure::Broken(e.to_string()))?;
-    let mut conditioner =
-        Conditioner::new(recording.description(), &job.acquisition).map_err(|e| broken(e.to_string()))?;
+) -> Result<Summary, Unfinished> {
+    let broken = |what: String| Unfinished::Broken(format!("{}: {what}", path.display()));
+    let mut recording = Recording::open(path, &job.open).map_err(|e| Unfinished::Broken(e.to_string()))?;
+    let mut conditioner = Conditioner::new(recording.description(), &job.acquisition)
+        .map_err(|e| broken(as_options(&e.to_string())))?;
     let rate_hz = recording.description().rate_hz;
     job.config.check_against_rate(rate_hz).map_err(|e| broken(super::settings::complaint(&e)))?;
     let labels: Vec<String> = conditioner.channels().iter().map(|channel| channel.label.clone()).collect();
     let targets = targets(job, &labels).map_err(broken)?;
+    let left_out = not_eeg(&recording, job, &labels);
     let mut summary = Summary {
         targets: targets.iter().map(|target| target.name.clone()).collect(),
-        notes: recording.notes().to_vec(),
+        notes: recording.notes().iter().cloned().chain(left_out).collect(),
         ..Summary::default()
     };
     let share = targets.len().div_ceil(lanes.clamp(1, targets.len().max(1)));
@@ -109,7 +113,7 @@ pub fn estimate(
         let lane =
             Lane::new(&job.config.estimator, &job.readouts, part, nth * share, rate_hz).map_err(broken)?;
         if nth == 0 {
-            summary.notes.extend(lane.warnings().iter().cloned());
+            summary.settings.extend(lane.warnings().iter().cloned());
         }
         workers.push(lane);
     }
@@ -128,7 +132,7 @@ pub fn estimate(
         let read = read_blocks(&mut recording, &mut conditioner, &inputs, stop, progress);
         drop(inputs);
         let written = match writer.join() {
-            Ok(written) => written.map_err(Failure::Broken),
+            Ok(written) => written.map_err(Unfinished::Broken),
             Err(_) => Err(broken("the writing thread failed".into())),
         };
         // A writer that has failed ends the reading early: its reason is the one that counts.
@@ -145,9 +149,34 @@ pub fn estimate(
     }
     if rows == 0 {
         let (samples, window_s) = (counts.received, job.config.estimator.window_s);
-        summary.notes.push(format!("no window of {window_s} s fits its {samples} samples at {rate_hz} Hz"));
+        summary
+            .notes
+            .push(format!("no window of {window_s} s fits its {samples} samples at {}", hz(rate_hz)));
     }
     Ok(summary)
+}
+
+/// The channels that are no EEG, in a sentence, where nobody said which to take.
+fn not_eeg(recording: &Recording, job: &Job, taken: &[String]) -> Option<String> {
+    let channels = recording.description().channels.iter();
+    let left_out: Vec<&str> = channels
+        .map(|channel| channel.label.as_str())
+        .filter(|label| !taken.iter().any(|t| t == label))
+        .collect();
+    (job.acquisition.channels.is_empty() && !left_out.is_empty())
+        .then(|| format!("left out as no EEG: {} (--channels takes them all the same)", left_out.join(", ")))
+}
+
+/// A message about a stream, for a user who has no configuration but the options of the command line.
+fn as_options(what: &str) -> String {
+    what.replace(
+        "state it in the configuration, for instance stream.unit = \"uV\" (or \"mV\", \"V\")",
+        "state it: --unit uV (or mV, V)",
+    )
+    .replace("state it in the configuration, for instance stream.unit = \"uV\"", "state it: --unit uV")
+    .replace("stream.channels", "--channels")
+    .replace("stream.reference", "--reference")
+    .replace("stream.unit", "--unit")
 }
 
 /// Channels first, then regions.
@@ -175,17 +204,17 @@ fn read_blocks(
     lanes: &[Sender<Arc<Block>>],
     stop: &AtomicBool,
     progress: &(dyn Fn(u64, Option<u64>) + Sync),
-) -> Result<(), Failure> {
+) -> Result<(), Unfinished> {
     let width = recording.description().channels.len();
     let (mut values, mut stamps_s) = (vec![0.0; width * BLOCK], vec![0.0; BLOCK]);
     let (mut done, total) = (0, recording.samples());
     loop {
         if stop.load(Ordering::Relaxed) {
-            return Err(Failure::Interrupted);
+            return Err(Unfinished::Interrupted);
         }
         let count = recording
             .read_block(&mut values, &mut stamps_s)
-            .map_err(|error| Failure::Broken(error.to_string()))?;
+            .map_err(|error| Unfinished::Broken(error.to_string()))?;
         if count == 0 {
             return Ok(());
         }

@@ -3,10 +3,13 @@
 use super::{
     events,
     latency::{Latency, LatencyUs},
-    observation::{Note, Stamped, StreamState},
+    observation::{Note, Stamped},
     summary::{EstimateTally, Summary},
 };
-use crate::{acquisition::conditioner::Counts, limits::SlowMean};
+use crate::{
+    acquisition::{conditioner::Counts, state::StreamState},
+    limits::SlowMean,
+};
 
 /// The most faults that a summary lists; a device that flaps must not fill the memory.
 const MOST_FAULTS: usize = 100;

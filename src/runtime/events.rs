@@ -23,7 +23,9 @@ pub fn json(stamped: &Stamped) -> Option<String> {
             "event": "phase", "phase": phase.label(), "block": block_of(phase),
             "seconds_left": finite(left_s),
         }),
-        Note::Flow { flowing, frame } => json!({"event": "flow", "flowing": flowing, "frame": frame}),
+        Note::Flow { flowing, contamination, frame } => json!({
+            "event": "flow", "flowing": flowing, "contamination": contamination.as_str(), "frame": frame,
+        }),
         Note::Host { state, decision_id, sample, exponent, rms_ma } => {
             let on = matches!(state, State::RampUp | State::Stimulating | State::RampDown);
             json!({
@@ -112,7 +114,7 @@ fn finite(x: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::observation::StreamState;
+    use crate::acquisition::state::StreamState;
 
     #[test]
     fn every_event_is_json_with_its_kind() {

@@ -2,17 +2,16 @@
 //!
 //! [`stages`] holds what both run: acquire, loop and stimulate, each one step at a time.
 
-pub mod build;
+pub mod assemble;
 pub mod digest;
 pub mod events;
 pub mod keep;
 pub mod latency;
 pub mod live;
 pub mod observation;
-pub mod realtime;
-pub mod screen;
 pub mod signals;
 pub mod stages;
 pub mod summary;
+pub mod view_feed;
 pub mod virtual_time;
 pub mod watch;

@@ -10,38 +10,12 @@ use std::sync::{
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::{
+    acquisition::state::StreamState,
     controller::Decision,
-    estimator::{Estimate, Spectrum},
+    estimator::{Contamination, Estimate, Spectrum},
     session::schedule::Phase,
     stimulator::{DeviceFault, State, Status},
 };
-
-/// What has become of the EEG stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StreamState {
-    /// Samples have not come yet.
-    #[default]
-    Waiting,
-    /// Samples come.
-    Live,
-    /// The source is gone; it is looked for.
-    Lost,
-    /// A file or simulation has ended.
-    Ended,
-}
-
-impl StreamState {
-    /// As the operator reads it.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Waiting => "WAITING",
-            Self::Live => "LIVE",
-            Self::Lost => "LOST",
-            Self::Ended => "ENDED",
-        }
-    }
-}
 
 /// Why stimulation ends before its block does, or does not begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,6 +104,8 @@ pub enum Note {
     Flow {
         /// Whether it flows.
         flowing: bool,
+        /// What frames have seen of it from here on.
+        contamination: Contamination,
         /// [`crate::acquisition::frame::FrameHeader::index`] of the first frame seen so.
         frame: u64,
     },

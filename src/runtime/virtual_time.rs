@@ -1,28 +1,25 @@
 //! The virtual runtime: one thread and a clock that is a counter. A session of 40 minutes takes seconds, and
 //! the same seed gives the same bytes, because everything it drives is the core that the live runtime drives.
 
-use std::sync::Arc;
-
 use crossbeam_channel::Receiver;
 
 use super::{
-    build::Built,
+    assemble::{self, Order, Parts, Shape},
     digest::Digest,
     events,
     keep::{CurrentRuns, Entry, Keeper},
-    observation::{Halt, Note, Notes, Stamped, StreamState},
+    observation::{Halt, Note, Notes, Stamped},
     stages::{
         acquire::AcquireStage,
         closed_loop::{Command, LoopStage},
         stimulate::StimulateStage,
     },
     summary::Summary,
-    watch::CurrentWatch,
 };
 use crate::{
-    acquisition::{Source, conditioner::Conditioner, frame::FrameHeader},
-    cli::CliError,
-    recorder::Recorder,
+    acquisition::frame::FrameHeader,
+    acquisition::state::StreamState,
+    failure::Failure,
     simulation::source::SimulatedSource,
     stimulator::{State, Stop},
 };
@@ -33,16 +30,13 @@ const TURN_S: f64 = 0.005;
 const START_S: f64 = 1_000.0;
 /// After the end, the ramp down of 1 s and the device's queue have so long.
 const SAFE_WITHIN_S: f64 = 5.0;
-/// Notes of one turn at most.
-const NOTES: usize = 65_536;
 
 /// The stages and what observes them.
 struct Virtual {
     acquire: AcquireStage<SimulatedSource>,
     looping: LoopStage,
     stimulate: Option<StimulateStage>,
-    /// Of the current; 1 without any.
-    rate_hz: f64,
+    shape: Shape,
     commands: Vec<Command>,
     notes: Notes,
     notes_out: Receiver<Stamped>,
@@ -51,13 +45,13 @@ struct Virtual {
     runs: CurrentRuns,
 }
 
-/// Runs `built` on its simulated participant and stimulator. `progress` is told the virtual seconds done.
+/// Runs `order` on its simulated participant and stimulator. `progress` is told the virtual seconds done.
 ///
 /// # Errors
 /// The configuration does not fit the simulation.
-pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, CliError> {
-    let mut all = Virtual::new(built)?;
-    let seconds = built.seconds.unwrap_or_else(|| built.schedule().map_or(60.0, |s| s.total_s()));
+pub fn run(order: &Order, progress: &mut dyn FnMut(f64)) -> Result<Summary, Failure> {
+    let mut all = Virtual::new(assemble::in_virtual_time(order, START_S)?);
+    let seconds = order.length_s();
     let mut ending_since_s: Option<f64> = None;
     let mut maintained_s = START_S;
     let mut turn = 0_u64;
@@ -89,57 +83,14 @@ pub fn run(built: &Built, progress: &mut dyn FnMut(f64)) -> Result<Summary, CliE
             }
         }
     };
-    Ok(all.close(built, now_s))
+    Ok(all.close(now_s))
 }
 
 impl Virtual {
-    fn new(built: &Built) -> Result<Self, CliError> {
-        let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
-        let source =
-            SimulatedSource::new(&built.participant(), built.seed, START_S, None).map_err(|e| usage(&e))?;
-        let mut acquisition = built.acquisition();
-        // One process, one stamp a sample: there is nothing to smooth.
-        acquisition.settle_s = 0.0;
-        let stream = source.description().clone();
-        let conditioner = Conditioner::new(&stream, &acquisition).map_err(|e| usage(&e))?;
-        let labels: Vec<String> = conditioner.channels().iter().map(|c| c.label.clone()).collect();
-        let (notes, notes_out) = Notes::channel(NOTES);
-        let watch = Arc::new(CurrentWatch::default());
-        let estimator = built.estimator(stream.rate_hz, &labels)?;
-        let targets = estimator.settings().targets.iter().map(|target| target.name.clone()).collect();
-        let controller = built.controller()?;
-        let decision = controller.decision();
-        let settings = built.loop_settings();
-        let mut rate_hz = 1.0;
-        let mut stimulate = None;
-        if built.stimulates() {
-            let device = built.stimulator(START_S)?;
-            rate_hz = device.rate_hz();
-            let (current, watch) = (built.current(rate_hz)?, Arc::clone(&watch));
-            let (burst, notes) = (built.burst(), notes.clone());
-            stimulate = Some(StimulateStage::new(burst, current, device, decision, watch, notes, START_S));
-        }
-        let keeper = match &built.record {
-            None => None,
-            Some(folder) => {
-                let session = built.session_streams(&stream, conditioner.channels(), targets, rate_hz);
-                let recorder =
-                    Recorder::create(folder, "session", &session, START_S).map_err(|e| usage(&e))?;
-                Some(Keeper::new(recorder, rate_hz, built.config.record.eeg))
-            }
-        };
-        Ok(Self {
-            acquire: AcquireStage::new(source, conditioner, notes.clone()),
-            looping: LoopStage::new(settings, estimator, controller, watch, notes.clone()),
-            stimulate,
-            rate_hz,
-            commands: Vec::new(),
-            notes,
-            notes_out,
-            digest: Digest::new(settings.steer, rate_hz, built.dc_warn_ma()),
-            keeper,
-            runs: CurrentRuns::new(),
-        })
+    fn new(parts: Parts<SimulatedSource>) -> Self {
+        let Parts { acquire, looping, stimulate, notes, notes_out, digest, keeper, shape, .. } = parts;
+        let (commands, runs) = (Vec::new(), CurrentRuns::new());
+        Self { acquire, looping, stimulate, shape, commands, notes, notes_out, digest, keeper, runs }
     }
 
     /// EEG that is due: acquire and loop.
@@ -161,14 +112,14 @@ impl Virtual {
             }
         });
         if !headers.is_empty() {
-            self.keep(&Entry::Frames(headers, values_uv));
+            self.keep(&Entry::Frames(headers, values_uv), now_s);
         }
         stream
     }
 
     /// Current that is due: stimulate. What the device delivers reaches the participant.
     fn write(&mut self, now_s: f64) {
-        let Self { acquire, stimulate, commands, digest, keeper, runs, rate_hz, .. } = self;
+        let Self { acquire, stimulate, commands, digest, keeper, runs, shape, .. } = self;
         let Some(stage) = stimulate else { return commands.clear() };
         for command in commands.drain(..) {
             stage.command(command, now_s);
@@ -177,9 +128,9 @@ impl Virtual {
         stage.step(true, now_s, &mut |sample| {
             digest.delivered(sample.current_ma);
             if let (Some(run), Some(keeper)) = (runs.push(&sample), keeper.as_mut()) {
-                keeper.keep(&run);
+                keeper.keep(&run, now_s);
             }
-            participant.deliver(sample.stamp_s, *rate_hz, &[sample.current_ma]);
+            participant.deliver(sample.stamp_s, shape.current_rate_hz, &[sample.current_ma]);
         });
     }
 
@@ -192,7 +143,8 @@ impl Virtual {
                 self.acquire.source().set_drive(on.then_some((exponent, rms_ma)));
             }
             if matches!(stamped.note, Note::Estimate(_)) || events::json(&stamped).is_some() {
-                self.keep(&Entry::Note(Box::new(stamped)));
+                let at_s = stamped.at_s;
+                self.keep(&Entry::Note(Box::new(stamped)), at_s);
             }
         }
     }
@@ -204,29 +156,30 @@ impl Virtual {
         }
     }
 
-    fn keep(&mut self, entry: &Entry) {
+    fn keep(&mut self, entry: &Entry, now_s: f64) {
         if let Some(keeper) = &mut self.keeper {
-            keeper.keep(entry);
+            keeper.keep(entry, now_s);
         }
     }
 
     fn maintain(&mut self, now_s: f64) {
         if let Some(run) = self.runs.take() {
-            self.keep(&run);
+            self.keep(&run, now_s);
         }
         if let Some(keeper) = &mut self.keeper {
             keeper.maintain(now_s);
         }
     }
 
-    fn close(mut self, built: &Built, now_s: f64) -> Summary {
+    fn close(mut self, now_s: f64) -> Summary {
         if let Some(stage) = &mut self.stimulate {
             stage.disarm(now_s);
         }
         self.maintain(now_s);
-        let mut summary = self.digest.summary(self.acquire.conditioner().counts(), 0, self.rate_hz);
+        let mut summary =
+            self.digest.summary(self.acquire.conditioner().counts(), 0, self.shape.current_rate_hz);
         summary.seconds = now_s - START_S;
-        summary.record_dir.clone_from(&built.record);
+        summary.record_dir = self.shape.record_dir;
         summary.observations_dropped = self.notes.dropped();
         let left_out = self.acquire.source().current_left_out();
         if left_out > 0 {

@@ -61,7 +61,7 @@ impl Blinks {
 
 /// Mains hum with its second and third harmonics; its frequency wanders as the grid's does.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct Mains {
     nominal_hz: f64,
     rate_hz: f64,
     amplitude_uv: f64,
@@ -70,7 +70,7 @@ pub struct Line {
     wander_pole: f64,
 }
 
-impl Line {
+impl Mains {
     /// Hum of `amplitude_uv` (peak, fundamental) at `nominal_hz`; 0 Hz or 0 uV: none.
     #[must_use]
     pub fn new(nominal_hz: f64, amplitude_uv: f64, rate_hz: f64) -> Self {
@@ -157,11 +157,11 @@ mod tests {
     #[test]
     fn hum_stays_at_its_frequency_below_nyquist() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
-        let mut line = Line::new(50.0, 5.0, 250.0);
+        let mut line = Mains::new(50.0, 5.0, 250.0);
         let samples: Vec<f64> = (0..250 * 100).map(|_| line.step(&mut rng)).collect();
         let crossings = samples.windows(2).filter(|w| w[0] < 0.0 && w[1] >= 0.0).count();
         assert!((crossings as f64 / 100.0 - 50.0).abs() < 0.5, "{crossings}");
-        let mut silent = Line::new(60.0, 5.0, 100.0);
+        let mut silent = Mains::new(60.0, 5.0, 100.0);
         assert!((0..1000).all(|_| silent.step(&mut rng) == 0.0));
     }
 }

@@ -23,7 +23,7 @@ pub struct LslClock;
 
 impl Clock for LslClock {
     fn now_s(&self) -> f64 {
-        lsl::local_clock()
+        crate::clock::now_s()
     }
 
     fn sleep(&self, seconds: f64) {

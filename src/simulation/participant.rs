@@ -7,7 +7,7 @@
 
 use super::background::{Colour, ColourFilter, EXPONENT_RANGE};
 use super::montage;
-use super::nuisance::{Blinks, Drift, DriftLaw, Line};
+use super::nuisance::{Blinks, Drift, DriftLaw, Mains};
 use super::response::{Response, ResponseSettings, Stimulus, current_at};
 use super::rhythm::{Rhythm, RhythmSettings};
 use crate::acquisition::frame::MAX_CHANNELS;
@@ -187,7 +187,7 @@ pub struct Participant {
     rhythm_maps: Vec<f64>,
     rhythm_now: Vec<f64>,
     blinks: Blinks,
-    line: Line,
+    line: Mains,
     drift: DriftLaw,
     response: Response,
     samples: u64,
@@ -247,7 +247,7 @@ impl Participant {
             rhythm_maps,
             rhythm_now: vec![0.0; settings.rhythms.len()],
             blinks: Blinks::new(settings.blinks_per_minute, settings.blink_uv, rate_hz),
-            line: Line::new(settings.line_hz, settings.line_uv, rate_hz),
+            line: Mains::new(settings.line_hz, settings.line_uv, rate_hz),
             drift: DriftLaw::new(settings.drift_uv, rate_hz),
             response: Response::new(settings.response),
             samples: 0,

@@ -5,6 +5,7 @@
 
 pub mod controller;
 pub mod current;
+pub mod envelope;
 pub mod limits;
 pub mod noise;
 pub mod session;

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use tras::acquisition::conditioner::Conditioner;
 use tras::acquisition::frame::FrameHeader;
-use tras::acquisition::lsl::{LslSource, local_clock_s};
+use tras::acquisition::lsl::LslSource;
 use tras::acquisition::settings::{AcquisitionError, AcquisitionSettings};
 use tras::acquisition::{Poll, Source};
+use tras::clock;
 
 static SESSION: Once = Once::new();
 
@@ -87,7 +88,7 @@ impl Reader {
             Poll::Samples(n) => {
                 let width = self.source.description().channels.len();
                 let (heads, last_uv) = (&mut self.heads, &mut self.last_uv);
-                let (correction_s, now_s) = (self.source.correction_s(), local_clock_s());
+                let (correction_s, now_s) = (self.source.correction_s(), clock::now_s());
                 let (values, stamps) = (&self.values[..n * width], &self.stamps_s[..n]);
                 self.conditioner.push(values, stamps, correction_s, now_s, |head, values| {
                     heads.push(*head);

@@ -1,6 +1,7 @@
 //! A view as a running session would leave it.
 
-use tras::dashboard::state::{StreamState, View};
+use tras::acquisition::state::StreamState;
+use tras::dashboard::state::View;
 use tras::estimator::{Contamination, Estimate, Fit, Peak, Peaks, Reason};
 use tras::stimulator::State;
 

@@ -110,7 +110,7 @@ fn publish(eye: &Mutex<Option<Eye>>, quit: &AtomicBool) -> std::result::Result<(
             })
         });
         from = count;
-        let now_s = lsl::local_clock();
+        let now_s = tras::clock::now_s();
         for (k, current_ma) in ticks.iter().enumerate() {
             let stamp_s = now_s - (ticks.len() - 1 - k) as f64 / RATE_HZ;
             outlet.push_sample_ex(&vec![*current_ma], stamp_s, k + 1 == ticks.len())?;

@@ -16,7 +16,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tras::runtime::realtime::promote;
+use tras::realtime::promote;
 
 pub use self::spoil::Spoil;
 use self::spoil::{Downward, noisy};

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use tras::runtime::realtime::{self, Granted};
+use tras::realtime::{self, Granted};
 
 /// Busy loops beside the measurement, at an ordinary priority; they end with it.
 pub struct Load(Vec<Child>);
@@ -152,7 +152,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use tras::runtime::realtime::promote;
+    use tras::realtime::promote;
 
     #[test]
     fn a_thread_that_gave_it_up_is_refused_real_time() {

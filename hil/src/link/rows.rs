@@ -3,7 +3,7 @@
 use std::io::Result;
 use std::path::Path;
 
-use tras::runtime::realtime::Granted;
+use tras::realtime::Granted;
 use tras::stimulator::serial::{Place, SerialStimulator};
 
 use super::align::{Aligned, align};

@@ -5,7 +5,7 @@ use std::io::{Error, Read, Result, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use tras::runtime::realtime;
+use tras::realtime;
 
 use super::found::{percentile, sorted};
 use super::machine::{self, Load};

@@ -22,7 +22,6 @@ mod stderr;
 
 pub use discover::{VisibleStream, visible_streams};
 pub use pacing::SenderLag;
-pub use raw::local_clock_s;
 pub use stderr::StderrDiversion;
 
 use super::settings::{AcquisitionError, AcquisitionSettings};
@@ -78,7 +77,7 @@ impl LslSource {
             })?;
         let (width, rate_hz) = (identity.description.channels.len(), identity.description.rate_hz);
         let keep = (settings.max_age_s * rate_hz).ceil().clamp(1.0, 1e7) as usize;
-        let now_s = local_clock_s();
+        let now_s = crate::clock::now_s();
         Ok(Self {
             inlet: Some(connection.inlet),
             recovery,
@@ -213,8 +212,18 @@ impl Source for LslSource {
         self.correction_s
     }
 
+    fn warnings(&self) -> Vec<String> {
+        let lag = self.sender_lag().map(|lag| {
+            format!(
+                "the sender sends chunks of {:.2} s: every estimate is so much late, and loss is noticed after {:.2} s",
+                lag.chunk_s, lag.lost_after_s
+            )
+        });
+        lag.into_iter().chain(self.refused()).collect()
+    }
+
     fn poll(&mut self, values: &mut [f64], stamps_s: &mut [f64]) -> Poll {
-        let now_s = local_clock_s();
+        let now_s = crate::clock::now_s();
         let pause_s = now_s - std::mem::replace(&mut self.polled_at_s, now_s);
         let stall_s = if pause_s > STALL_S { pause_s } else { 0.0 };
         if self.lost {

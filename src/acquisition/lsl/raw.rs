@@ -19,13 +19,6 @@ use crate::acquisition::{Channel, StreamDescription};
 /// silently: the reader skips by itself, and counts, long before.
 pub const INLET_BUFFER_S: i32 = 60;
 
-/// The time of this machine's LSL clock, seconds.
-#[must_use]
-pub fn local_clock_s() -> f64 {
-    // SAFETY: no arguments, no state but liblsl's own start-up, which is thread safe.
-    unsafe { sys::lsl_local_clock() }
-}
-
 /// Copies a text of liblsl's.
 ///
 /// # Safety

@@ -6,7 +6,8 @@ use ratatui::widgets::Widget;
 
 use super::theme::{Role, Theme};
 use super::{Screen, plot, text};
-use crate::dashboard::state::{StreamState, View};
+use crate::acquisition::state::StreamState;
+use crate::dashboard::state::View;
 
 /// Rows that a lane takes at least, so that a wave has height.
 const LANE_ROWS: u16 = 2;

@@ -7,7 +7,8 @@ use ratatui::widgets::Widget;
 
 use super::theme::{Role, Theme};
 use super::{Screen, text};
-use crate::dashboard::state::{StreamState, View};
+use crate::acquisition::state::StreamState;
+use crate::dashboard::state::View;
 use crate::stimulator::State;
 
 /// From here on a view that nobody writes is told so.
@@ -61,7 +62,7 @@ pub fn top(view: &View, screen: &Screen, row: Rect, buffer: &mut Buffer) {
     let right = Line::from(right);
 
     let room = usize::from(row.width).saturating_sub(right.width() + 1);
-    let fixed = view.command.chars().count().min(10) + s.state.as_str().len() + 9;
+    let fixed = view.command.chars().count().min(10) + s.state.label().len() + 9;
     let about = format!(
         " {}  {} Hz  {} ch",
         text::clip(&s.name, room.saturating_sub(fixed + 18).max(8)),
@@ -70,7 +71,7 @@ pub fn top(view: &View, screen: &Screen, row: Rect, buffer: &mut Buffer) {
     );
     let left = Line::from(vec![
         Span::styled(format!(" tras {} ", text::clip(&view.command, 10)), theme.style(Role::Strong)),
-        Span::styled(format!(" {} ", s.state.as_str()), theme.badge(stream_role)),
+        Span::styled(format!(" {} ", s.state.label()), theme.badge(stream_role)),
         Span::raw(if s.state == StreamState::Waiting { String::new() } else { about }),
     ]);
     buffer.set_line(row.x, row.y, &left, u16::try_from(room).unwrap_or(row.width));

@@ -88,7 +88,7 @@ fn too_small(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let lines = [
         format!("terminal {}x{}: needs {MIN_WIDTH}x{MIN_HEIGHT}", area.width, area.height),
         header::state_word(view.stimulation.host).0.to_owned(),
-        format!("stream {}", view.stream.state.as_str()),
+        format!("stream {}", view.stream.state.label()),
         "space stops stimulation, q quits".to_owned(),
         view.faults.back().map_or(String::new(), |fault| format!("FAULT {}", text::clip(&fault.text, 200))),
     ];

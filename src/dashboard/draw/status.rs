@@ -8,7 +8,8 @@ use ratatui::widgets::{Paragraph, Widget};
 use super::header::state_word;
 use super::theme::{Role, Theme};
 use super::{Screen, text};
-use crate::dashboard::state::{StreamState, View};
+use crate::acquisition::state::StreamState;
+use crate::dashboard::state::View;
 
 fn panel(theme: Theme, title: &str, lines: Vec<Line<'_>>, area: Rect, buffer: &mut Buffer) {
     let block = theme.panel(Span::styled(format!(" {title} "), theme.style(Role::Strong)));

@@ -1,27 +1,57 @@
-//! The acquire thread: opens the source, then drains it into the two rings.
+//! The acquire thread: one step of the acquire stage every millisecond, into the loop's ring and the recording's.
 
 use std::{sync::Arc, time::Duration};
 
 use super::control::Control;
-use crate::{acquisition::Source, ring::FrameProducer, runtime::stages::acquire::AcquireStage};
+use crate::{
+    acquisition::{Source, conditioner::Counts},
+    clock,
+    ring::FrameProducer,
+    runtime::stages::acquire::AcquireStage,
+};
 
 /// Between two looks at the source.
 const NAP: Duration = Duration::from_millis(1);
 
-/// Repeats the stage until told to quit. Real time: neither allocates nor locks.
-pub fn run<S: Source>(
-    stage: &mut AcquireStage<S>,
-    to_loop: &mut FrameProducer,
-    to_record: &mut FrameProducer,
-    control: &Arc<Control>,
-) {
-    while !control.quits() {
-        let state = stage.step(&mut lsl::local_clock, &mut |header, samples_uv| {
-            // The loop first: its latency counts, the recording's does not. Overruns are the rings' to count.
-            to_loop.push(header, samples_uv);
-            to_record.push(header, samples_uv);
-        });
-        control.set_stream(state);
-        std::thread::sleep(NAP);
+/// Everything that the thread owns.
+pub struct AcquireThread<S> {
+    /// What it repeats.
+    pub stage: AcquireStage<S>,
+    /// Frames out, for the loop.
+    pub to_loop: FrameProducer,
+    /// Frames out, for observers.
+    pub to_record: FrameProducer,
+    /// Shared words.
+    pub control: Arc<Control>,
+}
+
+/// What it has counted.
+pub struct Acquired {
+    /// Samples, losses, gaps.
+    pub counts: Counts,
+    /// Frames that found no room on their way to the loop.
+    pub overruns: u64,
+    /// What the source has to say.
+    pub warnings: Vec<String>,
+}
+
+impl<S: Source> AcquireThread<S> {
+    /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
+    pub fn run(&mut self) -> Acquired {
+        while !self.control.quits() {
+            let (to_loop, to_record) = (&mut self.to_loop, &mut self.to_record);
+            let state = self.stage.step(&mut clock::now_s, &mut |header, samples_uv| {
+                // The loop first: its latency counts, the recording's does not. Overruns are the rings' to count.
+                to_loop.push(header, samples_uv);
+                to_record.push(header, samples_uv);
+            });
+            self.control.set_stream(state);
+            std::thread::sleep(NAP);
+        }
+        Acquired {
+            counts: *self.stage.conditioner().counts(),
+            overruns: self.to_loop.overruns(),
+            warnings: self.stage.source().warnings(),
+        }
     }
 }

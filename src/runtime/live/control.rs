@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
-use crate::runtime::observation::StreamState;
+use crate::acquisition::state::StreamState;
 
 /// Without a sign of life for this long, the loop counts as frozen and its stimulation ends.
 pub const FROZEN_AFTER_S: f64 = 0.25;

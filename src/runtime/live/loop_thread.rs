@@ -6,6 +6,7 @@ use crossbeam_channel::Sender;
 
 use super::control::Control;
 use crate::{
+    clock,
     ring::FrameConsumer,
     runtime::{
         observation::Halt,
@@ -22,33 +23,57 @@ const LONG_NAP: Duration = Duration::from_millis(1);
 /// Everything that the thread owns.
 pub struct LoopThread {
     /// What it repeats.
-    pub stage: LoopStage,
+    stage: LoopStage,
     /// Frames in.
-    pub ring: FrameConsumer,
+    ring: FrameConsumer,
     /// Commands out.
-    pub commands: Sender<Command>,
+    commands: Sender<Command>,
     /// Shared words.
-    pub control: Arc<Control>,
+    control: Arc<Control>,
     /// Frames in a hop: a longer backlog means that a newer window is waiting.
-    pub hop_frames: usize,
+    hop_frames: usize,
     /// Commands that found no room.
-    pub commands_dropped: u64,
+    commands_dropped: u64,
     /// Frames since the last hop, and the most that came at once since the one before.
-    pub since_hop: usize,
+    since_hop: usize,
     /// See `since_hop`.
-    pub burst: usize,
+    burst: usize,
+    /// The frame at hand.
+    values: Vec<f32>,
 }
 
 impl LoopThread {
+    /// A thread that takes frames from `ring`, a window every `hop_frames`.
+    pub fn new(
+        stage: LoopStage,
+        ring: FrameConsumer,
+        commands: Sender<Command>,
+        control: Arc<Control>,
+        hop_frames: usize,
+    ) -> Self {
+        let values = vec![0.0; ring.width()];
+        Self {
+            stage,
+            ring,
+            commands,
+            control,
+            hop_frames,
+            commands_dropped: 0,
+            since_hop: 0,
+            burst: 1,
+            values,
+        }
+    }
+
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
-    pub fn run(&mut self, values: &mut [f32]) {
+    pub fn run(&mut self) {
         while !self.control.quits() {
-            let now_s = lsl::local_clock();
+            let now_s = clock::now_s();
             self.control.beat(now_s);
             if self.control.ending() || self.control.stopped() {
                 self.stage.end(Halt::Operator, now_s);
             }
-            let taken = self.take_frames(values);
+            let taken = self.take_frames();
             if let Some(command) = self.stage.plan(self.control.stream(), now_s) {
                 self.command(command);
             }
@@ -64,13 +89,13 @@ impl LoopThread {
     }
 
     /// Takes frames up to the next hop, or all that wait.
-    fn take_frames(&mut self, values: &mut [f32]) -> usize {
+    fn take_frames(&mut self) -> usize {
         let mut taken = 0;
-        while let Some(header) = self.ring.pop(values) {
+        while let Some(header) = self.ring.pop(&mut self.values) {
             taken += 1;
             self.since_hop += 1;
-            let now_s = lsl::local_clock();
-            if self.stage.frame(&header, values, now_s) {
+            let now_s = clock::now_s();
+            if self.stage.frame(&header, &self.values, now_s) {
                 self.since_hop = 0;
                 self.burst = taken;
                 if self.ring.len() >= self.hop_frames {
@@ -81,7 +106,7 @@ impl LoopThread {
                 let mut dropped = 0;
                 self.stage.hop(now_s, &mut |decision| {
                     dropped += u64::from(commands.try_send(Command::Decide(decision)).is_err());
-                    lsl::local_clock()
+                    clock::now_s()
                 });
                 self.commands_dropped += dropped;
                 break;

@@ -2,13 +2,12 @@
 //!
 //! Looks for new ones every few seconds, because an experiment's computer may start after us. Not real time.
 
-use std::{collections::HashMap, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use crossbeam_channel::Sender;
 use lsl::{Pullable, StreamInlet};
 
-use super::{control::Control, spawn as spawn_thread};
-use crate::{cli::CliError, runtime::build::Built};
+use super::control::Control;
 
 /// Between two looks for new streams, in rounds of [`NAP`].
 const LOOK_EVERY: u32 = 60;
@@ -17,22 +16,8 @@ const NAP: Duration = Duration::from_millis(50);
 /// How long an inlet may buffer, in s.
 const BUFFER_S: i32 = 60;
 
-/// Starts the thread. Without a recording there is nothing to do, and it ends at once.
-pub fn spawn(
-    built: &Built,
-    markers: Sender<(f64, String)>,
-    control: Arc<Control>,
-) -> Result<JoinHandle<()>, CliError> {
-    let own = format!("{}-events", built.config.outlets.prefix);
-    let wanted = built.record.is_some();
-    spawn_thread("tras-markers", move || {
-        if wanted {
-            listen(&own, &markers, &control);
-        }
-    })
-}
-
-fn listen(own: &str, markers: &Sender<(f64, String)>, control: &Control) {
+/// Listens until told to quit. `own`: the name of our own stream of events.
+pub fn listen(own: &str, markers: &Sender<(f64, String)>, control: &Control) {
     let mut inlets: HashMap<String, StreamInlet> = HashMap::new();
     let mut round = 0_u32;
     while !control.quits() {

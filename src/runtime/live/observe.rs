@@ -11,6 +11,7 @@ use ringbuf::{HeapCons, traits::Consumer};
 use super::control::Control;
 use crate::{
     acquisition::frame::FrameHeader,
+    clock,
     outlets::Outlets,
     ring::FrameConsumer,
     runtime::{
@@ -18,7 +19,7 @@ use crate::{
         events,
         keep::{CurrentRuns, Entry},
         observation::{Note, Stamped},
-        screen::Screen,
+        view_feed::ViewFeed,
     },
     stimulator::Delivered,
 };
@@ -37,7 +38,7 @@ pub struct Observer {
     /// Markers of other programs.
     pub markers: Receiver<(f64, String)>,
     /// What the screen shows.
-    pub screen: Screen,
+    pub feed: ViewFeed,
     /// Our streams.
     pub outlets: Option<Outlets>,
     /// To the record thread.
@@ -81,8 +82,8 @@ impl Observer {
             headers.push(header);
             all_uv.extend_from_slice(values);
         }
-        self.screen.frames(&headers, &all_uv);
-        self.screen.tick(lsl::local_clock(), ring_fill, self.frames.overruns(), &self.digest);
+        self.feed.frames(&headers, &all_uv);
+        self.feed.tick(clock::now_s(), ring_fill, self.frames.overruns(), &self.digest);
         if !headers.is_empty() {
             self.keep(Entry::Frames(headers, all_uv));
         }
@@ -93,7 +94,7 @@ impl Observer {
         if samples.is_empty() {
             return;
         }
-        self.screen.delivered(&samples);
+        self.feed.delivered(&samples);
         let mut finished = Vec::new();
         for sample in &samples {
             self.digest.delivered(sample.current_ma);
@@ -111,7 +112,7 @@ impl Observer {
     fn notes(&mut self) {
         while let Ok(stamped) = self.notes.try_recv() {
             self.digest.note(&stamped);
-            self.screen.note(&stamped, self.digest.steer());
+            self.feed.note(&stamped, self.digest.steer());
             let event = events::json(&stamped);
             if let Some(outlets) = &mut self.outlets {
                 let pushed = match (&stamped.note, &event) {

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use crate::runtime::keep::{Entry, Keeper};
+use crate::{
+    clock,
+    runtime::keep::{Entry, Keeper},
+};
 
 /// The recording is brought to the operating system this often.
 const MAINTAIN_EVERY: Duration = Duration::from_millis(500);
@@ -15,13 +18,13 @@ pub fn run(mut keeper: Keeper, entries: &Receiver<Entry>) -> Option<String> {
     loop {
         let left = MAINTAIN_EVERY.saturating_sub(maintained.elapsed());
         match entries.recv_timeout(left) {
-            Ok(entry) => keeper.keep(&entry),
+            Ok(entry) => keeper.keep(&entry, clock::now_s()),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return keeper.close(lsl::local_clock()),
+            Err(RecvTimeoutError::Disconnected) => return keeper.close(clock::now_s()),
         }
         if maintained.elapsed() >= MAINTAIN_EVERY {
             maintained = Instant::now();
-            keeper.maintain(lsl::local_clock());
+            keeper.maintain(clock::now_s());
         }
     }
 }

@@ -7,6 +7,7 @@ use ringbuf::{HeapProd, traits::Producer};
 
 use super::control::Control;
 use crate::{
+    clock,
     runtime::{
         observation::Halt,
         stages::{closed_loop::Command, stimulate::StimulateStage},
@@ -20,23 +21,34 @@ const NAP: Duration = Duration::from_millis(1);
 /// Everything that the thread owns.
 pub struct StimulateThread {
     /// What it repeats.
-    pub stage: StimulateStage,
+    stage: StimulateStage,
     /// Commands of the loop.
-    pub commands: Receiver<Command>,
+    commands: Receiver<Command>,
     /// Delivered samples out, for the recording.
-    pub delivered: HeapProd<Delivered>,
+    delivered: HeapProd<Delivered>,
     /// Delivered samples that found no room there.
-    pub delivered_dropped: u64,
+    delivered_dropped: u64,
     /// Shared words.
-    pub control: Arc<Control>,
+    control: Arc<Control>,
 }
 
 impl StimulateThread {
-    /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
-    pub fn run(&mut self) {
+    /// A thread that takes `commands` and tells what was delivered.
+    pub fn new(
+        stage: StimulateStage,
+        commands: Receiver<Command>,
+        delivered: HeapProd<Delivered>,
+        control: Arc<Control>,
+    ) -> Self {
+        Self { stage, commands, delivered, delivered_dropped: 0, control }
+    }
+
+    /// Repeats the stage until told to quit. Real time: neither allocates nor locks. Gives how many delivered
+    /// samples found no room.
+    pub fn run(&mut self) -> u64 {
         let (mut stopped, mut cut) = (false, false);
         while !self.control.quits() {
-            let now_s = lsl::local_clock();
+            let now_s = clock::now_s();
             // Past the loop, so that neither its backlog nor its death delays a stop.
             if (self.control.stopped() || self.control.ending()) && !stopped {
                 stopped = true;
@@ -60,5 +72,6 @@ impl StimulateThread {
             }
             std::thread::sleep(NAP);
         }
+        self.delivered_dropped
     }
 }

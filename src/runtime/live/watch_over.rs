@@ -4,15 +4,17 @@
 use std::{
     io::Write,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::{Watching, control::Control};
 use crate::{
+    clock,
     dashboard::{Action, Dashboard, View},
-    runtime::{build::Built, screen, signals::Signals},
+    recorder::health::{Health, Pulse},
+    runtime::{assemble::Shape, signals::Signals, view_feed},
     session::dose::DoseLedger,
 };
 
@@ -23,94 +25,119 @@ const LEDGER_EVERY: Duration = Duration::from_secs(5);
 /// After the order to end, the device has so long to report zero: 1 s of ramp, its queue, and some patience.
 const SAFE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Seconds since 1970, for the ledger only.
-pub fn unix_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+/// What the main thread watches over.
+pub struct WatchOver<'a> {
+    /// Shared words.
+    pub control: &'a Control,
+    /// Ctrl-C and SIGTERM.
+    pub signals: &'a Signals,
+    /// What is shown.
+    pub view: &'a Arc<Mutex<View>>,
+    /// The day's dose, where current may reach a person.
+    pub ledger: Option<DoseLedger>,
+    /// When the run began, and when it is to end.
+    pub shape: &'a Shape,
+    /// How the recording is, where there is one.
+    pub pulse: Option<Arc<Pulse>>,
 }
 
-/// Waits until the run is to end, and until its current has ended. Gives what went wrong on the way.
-pub fn watch_over(
-    built: &Built,
-    watching: &Watching,
-    control: &Arc<Control>,
-    signals: &Signals,
-    view: &Arc<Mutex<View>>,
-    mut ledger: Option<DoseLedger>,
-    began_s: f64,
-) -> Vec<String> {
-    let mut faults = Vec::new();
-    let (keys, actions) = unbounded();
-    let screen = match watching {
-        Watching::Dashboard(options) => match Dashboard::start(Arc::clone(view), keys, options.clone()) {
-            Ok(screen) => Some(screen),
-            Err(error) => {
-                faults.push(format!("the dashboard cannot start: {error}"));
-                None
+impl WatchOver<'_> {
+    /// Waits until the run is to end, and until its current has ended. Gives what went wrong on the way.
+    pub fn run(self, watching: &Watching) -> Vec<String> {
+        let Self { control, signals, view, mut ledger, shape, pulse } = self;
+        let mut health = Health::Healthy;
+        let mut faults = Vec::new();
+        let (keys, actions) = unbounded();
+        let screen = match watching {
+            Watching::Dashboard(options) => match Dashboard::start(Arc::clone(view), keys, options.clone()) {
+                Ok(screen) => Some(screen),
+                Err(error) => {
+                    faults.push(format!("the dashboard cannot start: {error}"));
+                    None
+                }
+            },
+            Watching::Lines => None,
+        };
+        let mut lines = if screen.is_some() { None } else { Lines::start().ok() };
+        let mut ledger_written = Instant::now();
+        let mut ending: Option<Instant> = None;
+        loop {
+            let elapsed_s = clock::now_s() - shape.began_s;
+            for action in actions.try_iter() {
+                match action {
+                    Action::StopStimulation => control.stop_stimulation(),
+                    Action::Quit => control.end_run(),
+                }
             }
-        },
-        Watching::Lines => None,
-    };
-    let mut lines = if screen.is_some() { None } else { Lines::start().ok() };
-    let mut ledger_written = Instant::now();
-    let mut ending: Option<Instant> = None;
-    loop {
-        let elapsed_s = lsl::local_clock() - began_s;
-        for action in actions.try_iter() {
-            match action {
-                Action::StopStimulation => control.stop_stimulation(),
-                Action::Quit => control.end_run(),
+            if signals.count() > 0 || control.is_done() || shape.seconds.is_some_and(|s| elapsed_s >= s) {
+                control.end_run();
             }
-        }
-        if signals.count() > 0 || control.is_done() || built.seconds.is_some_and(|s| elapsed_s >= s) {
-            control.end_run();
-        }
-        if signals.count() > 1 {
-            control.cut_current();
-        }
-        let active_s = control.active_s();
-        if ledger.as_ref().is_some_and(|ledger| active_s > ledger.left_s())
-            && !(control.ending() || control.stopped())
-        {
-            faults.push(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"));
-            control.stop_stimulation();
-        }
-        if let Some(ledger) = &mut ledger
-            && (ledger_written.elapsed() >= LEDGER_EVERY || control.is_safe())
-        {
-            ledger_written = Instant::now();
-            if let Err(error) = ledger.record(active_s, unix_s()) {
-                faults.push(format!("{error}: stimulation ends, because the day's dose cannot be kept"));
+            if signals.count() > 1 {
+                control.cut_current();
+            }
+            let active_s = control.active_s();
+            if ledger.as_ref().is_some_and(|ledger| active_s > ledger.left_s())
+                && !(control.ending() || control.stopped())
+            {
+                faults
+                    .push(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"));
                 control.stop_stimulation();
             }
-        }
-        if let Some(lines) = &mut lines {
-            lines.tell(elapsed_s, view);
-        }
-        if control.ending() {
-            let since = ending.get_or_insert_with(Instant::now);
-            if control.is_safe() {
-                break;
+            if let Some(ledger) = &mut ledger
+                && (ledger_written.elapsed() >= LEDGER_EVERY || control.is_safe())
+            {
+                ledger_written = Instant::now();
+                if let Err(error) = ledger.record(active_s, clock::unix_s()) {
+                    faults.push(format!("{error}: stimulation ends, because the day's dose cannot be kept"));
+                    control.stop_stimulation();
+                }
             }
-            if since.elapsed() > SAFE_WITHIN {
-                faults.push(
-                    "the stimulator did not report zero current within 5 s of the end: check it".into(),
-                );
-                control.cut_current();
-                std::thread::sleep(Duration::from_millis(50));
-                break;
+            if let Some(pulse) = &pulse {
+                tell_health(&mut health, pulse.look(clock::now_s()), view);
             }
+            if let Some(lines) = &mut lines {
+                lines.tell(elapsed_s, view);
+            }
+            if control.ending() {
+                let since = ending.get_or_insert_with(Instant::now);
+                if control.is_safe() {
+                    break;
+                }
+                if since.elapsed() > SAFE_WITHIN {
+                    faults.push(
+                        "the stimulator did not report zero current within 5 s of the end: check it".into(),
+                    );
+                    control.cut_current();
+                    std::thread::sleep(Duration::from_millis(50));
+                    break;
+                }
+            }
+            std::thread::sleep(NAP);
         }
-        std::thread::sleep(NAP);
+        if let Some(ledger) = &mut ledger {
+            let active_s = control.active_s();
+            faults.extend(ledger.record(active_s, clock::unix_s()).err().map(|e| e.to_string()));
+        }
+        drop(screen);
+        if let Some(lines) = lines {
+            lines.finish();
+        }
+        faults
     }
-    if let Some(ledger) = &mut ledger {
-        let active_s = control.active_s();
-        faults.extend(ledger.record(active_s, unix_s()).err().map(|e| e.to_string()));
+}
+
+/// Tells at once, on the screen and in the lines, that the recording fails or goes on.
+fn tell_health(told: &mut Health, now: Health, view: &Mutex<View>) {
+    if now.bad_since_s() == told.bad_since_s() {
+        return;
     }
-    drop(screen);
-    if let Some(lines) = lines {
-        lines.finish();
+    let mut view = view.lock().unwrap_or_else(PoisonError::into_inner);
+    if now.is_good() {
+        view.push_event("the recording goes on");
+    } else {
+        view.push_fault(now.to_string());
     }
-    faults
+    *told = now;
 }
 
 /// One line a second, where there is no screen, and at once a line of its own for a fault and for what ended a
@@ -147,7 +174,7 @@ impl Lines {
         self.next_s = elapsed_s.floor() + 1.0;
         let view = view.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Without room the reader is slow: a line less.
-        let _ = self.lines.try_send(screen::line(&view));
+        let _ = self.lines.try_send(view_feed::line(&view));
     }
 
     fn tell_news(&mut self, elapsed_s: f64, view: &Mutex<View>) {

@@ -4,8 +4,9 @@
 //! frame carries; beyond `stream.max_age_s` the loop lets no burst go on.
 
 use crate::{
+    acquisition::state::StreamState,
     acquisition::{Poll, Source, conditioner::Conditioner, frame::FrameHeader},
-    runtime::observation::{Note, Notes, StreamState},
+    runtime::observation::{Note, Notes},
 };
 
 /// Samples taken from the source at once.

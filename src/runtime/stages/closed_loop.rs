@@ -8,13 +8,17 @@ use std::sync::Arc;
 
 use crate::{
     acquisition::frame::FrameHeader,
+    acquisition::state::StreamState,
     controller::{Controller, Decision},
     estimator::{Contamination, Estimate, window::Estimator},
     runtime::{
-        observation::{Halt, Note, Notes, SpectrumNote, StreamState},
+        observation::{Halt, Note, Notes, SpectrumNote},
         watch::CurrentWatch,
     },
-    session::schedule::{Phase, Schedule},
+    session::{
+        course::{Course, Data, Moment, Want},
+        schedule::Phase,
+    },
     stimulator::Stop,
 };
 
@@ -31,11 +35,19 @@ pub enum Command {
     Stop(Stop),
 }
 
+impl From<Want> for Command {
+    fn from(want: Want) -> Self {
+        match want {
+            Want::Start => Self::Start,
+            Want::Finish => Self::Finish,
+            Want::Stop => Self::Stop(Stop::Soft),
+        }
+    }
+}
+
 /// The numbers that the loop goes by.
 #[derive(Clone, Copy, Debug)]
 pub struct LoopSettings {
-    /// The plan; `None` never stimulates.
-    pub schedule: Option<Schedule>,
     /// Index of the region whose estimates steer.
     pub steer: usize,
     /// Frames within this time after zero current are not clean.
@@ -44,22 +56,20 @@ pub struct LoopSettings {
     pub max_age_s: f64,
 }
 
-/// Estimator, controller and plan, with what they need to know of the moment.
+/// Estimator, controller and course, with what they need to know of the moment.
 pub struct LoopStage {
     settings: LoopSettings,
+    /// What it follows; `None` never stimulates. Begins at the first frame.
+    course: Option<Box<dyn Course>>,
     estimator: Estimator,
     controller: Controller,
     watch: Arc<CurrentWatch>,
     notes: Notes,
-    /// When the plan began: at the first frame.
-    began_s: Option<f64>,
-    phase: Phase,
-    /// No burst may begin any more, in this run.
+    begun: bool,
     ended: bool,
-    /// The present block is given up; the next one may begin.
-    block_given_up: bool,
     newest: FrameHeader,
-    flowing: bool,
+    /// Of the newest frame: changes are told, so that a recording says it of every frame.
+    contamination: Contamination,
     /// Regions and channels that are estimated.
     targets: usize,
     /// Hops whose window was not fitted because a newer one was there.
@@ -71,6 +81,7 @@ impl LoopStage {
     #[must_use]
     pub fn new(
         settings: LoopSettings,
+        course: Option<Box<dyn Course>>,
         estimator: Estimator,
         controller: Controller,
         watch: Arc<CurrentWatch>,
@@ -79,16 +90,15 @@ impl LoopStage {
         Self {
             targets: estimator.settings().targets.len(),
             settings,
+            course,
             estimator,
             controller,
             watch,
             notes,
-            began_s: None,
-            phase: Phase::Baseline,
+            begun: false,
             ended: false,
-            block_given_up: false,
             newest: FrameHeader::default(),
-            flowing: false,
+            contamination: Contamination::Clean,
             skipped: 0,
         }
     }
@@ -102,21 +112,23 @@ impl LoopStage {
     /// The session's phase.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        self.phase
+        self.course.as_ref().map_or(Phase::Baseline, |course| course.phase())
     }
 
     /// Takes one frame in; `true` when it completes a hop.
     pub fn frame(&mut self, header: &FrameHeader, samples_uv: &[f32], now_s: f64) -> bool {
-        if self.began_s.is_none() {
-            self.began_s = Some(now_s);
-            self.tell_phase(now_s);
+        if !self.begun {
+            self.begun = true;
+            let (phase, left_s) =
+                self.course.as_mut().map_or((Phase::Baseline, f64::INFINITY), |course| course.begin(now_s));
+            self.notes.tell(now_s, Note::Phase(phase, left_s));
         }
         self.newest = *header;
         let contamination = self.watch.contamination(header.stamp_s, self.settings.blind_gap_s);
-        let flowing = contamination == Contamination::Stimulating;
-        if flowing != self.flowing {
-            self.flowing = flowing;
-            self.notes.tell(now_s, Note::Flow { flowing, frame: header.index });
+        if contamination != self.contamination {
+            self.contamination = contamination;
+            let flowing = contamination == Contamination::Stimulating;
+            self.notes.tell(now_s, Note::Flow { flowing, contamination, frame: header.index });
         }
         self.estimator.push(header, samples_uv, contamination)
     }
@@ -146,48 +158,31 @@ impl LoopStage {
         }
     }
 
-    /// Follows the plan. Gives the command that this moment asks for.
+    /// Follows the course. Gives the command that this moment asks for.
     pub fn plan(&mut self, stream: StreamState, now_s: f64) -> Option<Command> {
-        let schedule = self.settings.schedule?;
-        let began_s = self.began_s?;
-        let (phase, _) = schedule.at(now_s - began_s);
-        let entered = phase != self.phase;
-        if entered {
-            self.phase = phase;
-            self.block_given_up = false;
-            self.tell_phase(now_s);
-        }
-        if self.ended {
-            return None;
-        }
-        let Phase::Block(_) = phase else {
-            return (entered && matches!(phase, Phase::Ending(_))).then_some(Command::Finish);
-        };
         let age_s = now_s - self.newest.stamp_s;
-        let halt = if stream != StreamState::Live {
-            Some(Halt::StreamLost)
-        } else if age_s > self.settings.max_age_s {
-            Some(Halt::Stale(age_s))
-        } else {
-            None
+        let data = match stream {
+            StreamState::Live if age_s > self.settings.max_age_s => Data::Stale(age_s),
+            StreamState::Live => Data::Fresh,
+            _ => Data::Lost,
         };
-        match halt {
-            // Given up as a whole: a burst that came back half-way would be neither the protocol's dose nor
-            // something the participant expects.
-            Some(why) if !self.block_given_up => {
-                self.block_given_up = true;
-                self.notes.tell(now_s, Note::Halted(why));
-                Some(Command::Stop(Stop::Soft))
-            }
-            None if entered => Some(Command::Start),
-            _ => None,
+        let step = self.course.as_mut()?.follow(&Moment { now_s, data });
+        if let Some((phase, left_s)) = step.entered {
+            self.notes.tell(now_s, Note::Phase(phase, left_s));
         }
+        match step.gave_up {
+            Some(Data::Stale(age_s)) => self.notes.tell(now_s, Note::Halted(Halt::Stale(age_s))),
+            Some(_) => self.notes.tell(now_s, Note::Halted(Halt::StreamLost)),
+            None => {}
+        }
+        step.want.map(Command::from)
     }
 
     /// No burst begins any more in this run.
     pub fn end(&mut self, why: Halt, now_s: f64) {
         if !self.ended {
             self.ended = true;
+            self.course.iter_mut().for_each(|course| course.end());
             self.notes.tell(now_s, Note::Halted(why));
         }
     }
@@ -195,15 +190,7 @@ impl LoopStage {
     /// Whether the plan is done.
     #[must_use]
     pub fn done(&self) -> bool {
-        self.phase == Phase::Done
-    }
-
-    fn tell_phase(&self, now_s: f64) {
-        let left_s = match (self.settings.schedule, self.began_s) {
-            (Some(schedule), Some(began_s)) => schedule.at(now_s - began_s).1,
-            _ => f64::INFINITY,
-        };
-        self.notes.tell(now_s, Note::Phase(self.phase, left_s));
+        self.course.as_ref().is_some_and(|course| course.done())
     }
 
     fn tell_spectrum(&self, estimate: &Estimate, now_s: f64) {

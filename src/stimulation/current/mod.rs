@@ -19,9 +19,10 @@ use std::collections::VecDeque;
 
 pub use command::{Cause, Event, EventKind, Refusal, Set, Start};
 
+use crate::envelope::Envelope;
 use crate::limits::{Dose, HostLimits, Limiter};
 use crate::noise::profile::SHAM_RAMP_HOLD_RAMP_S;
-use crate::noise::{Envelope, Noise, NoiseError, Parameters, Profile};
+use crate::noise::{Noise, NoiseError, Parameters, Profile};
 use tras_device::{FaultCode, State};
 use tras_wire::Stop;
 

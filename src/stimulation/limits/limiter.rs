@@ -12,7 +12,7 @@
 
 use super::mean::{MeanSquare, SlowMean};
 use super::{HostLimits, LimitError};
-use crate::noise::Envelope;
+use crate::envelope::Envelope;
 
 /// Length of the ramp after a violation in s.
 const FAULT_RAMP_S: f64 = 0.1;

@@ -5,16 +5,15 @@
 //! noise. No clock, no allocation after construction; the same seed gives the same samples.
 
 pub mod colour;
-pub mod envelope;
 pub mod measure;
 pub mod profile;
 mod soft_limit;
 
+use crate::envelope::Envelope;
 pub use colour::{Colour, Expected};
-pub use envelope::Envelope;
 pub use profile::{Parameters, Profile};
-use soft_limit::{Limiter, PIECE};
 pub use soft_limit::{PEAK_SIGMAS, rms_after_limit, soft_limit};
+use soft_limit::{PIECE, SoftLimit};
 
 /// Why a noise cannot be made.
 #[allow(missing_docs, reason = "the fields are named after what the message says")]
@@ -61,7 +60,7 @@ const AMPLITUDE_LEAST_S: f64 = 1.0;
 /// A noise current that never ends; see the module.
 pub struct Noise {
     colour: Colour,
-    limiter: Limiter,
+    limiter: SoftLimit,
     /// Limited samples in units of the peak; those before `at` are gone. The limiter works in whole pieces, so
     /// that the samples do not depend on how they are asked for.
     ready: [f32; PIECE],
@@ -81,7 +80,7 @@ impl Noise {
         parameters.check()?;
         Ok(Self {
             colour: Colour::new(rate_hz, parameters.band_hz, parameters.exponent, seed)?,
-            limiter: Limiter::new(rate_hz),
+            limiter: SoftLimit::new(rate_hz),
             ready: [0.0; PIECE],
             at: PIECE,
             peak_ma: Envelope::steady(parameters.peak_ma as f32),

@@ -3,7 +3,7 @@
 //! In: noise of RMS 1. Out: samples within ±1, where ±1 stands for the peak of three standard deviations.
 //!
 //! A memoryless limiter takes whole excursions of steep noise off one side (0.1 s at 4 sigma are 16 uC at a peak of
-//! 0.5 mA), which reads as DC: up to 6 uA over 10 s at χ = 2, ten times what the noise itself has. [`Limiter`]
+//! 0.5 mA), which reads as DC: up to 6 uA over 10 s at χ = 2, ten times what the noise itself has. [`SoftLimit`]
 //! therefore remembers the charge that it took off and gives it back over 0.3 s, before limiting: the error of
 //! the limiting has no slow part.
 
@@ -33,14 +33,14 @@ const GIVE_BACK_S: f64 = 0.3;
 
 /// The soft limit with a memory for what it took off; see the module.
 #[derive(Clone, Copy, Debug)]
-pub struct Limiter {
+pub struct SoftLimit {
     /// Sum of what was taken off and not yet given back, in peaks times samples.
     owed: f32,
     correction: f32,
     gain: f32,
 }
 
-impl Limiter {
+impl SoftLimit {
     /// For `rate_hz` samples a second.
     #[must_use]
     pub fn new(rate_hz: f64) -> Self {

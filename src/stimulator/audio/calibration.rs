@@ -66,7 +66,7 @@ impl Values for Tone {
 
 /// A straight line through zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Line {
+pub struct Scale {
     /// Read for each unit that was asked for.
     pub slope: f64,
     /// The largest distance of a reading from the line, as a share of the largest reading.
@@ -75,12 +75,12 @@ pub struct Line {
 
 /// Least squares through zero over pairs of what was asked for and what was read.
 #[must_use]
-pub fn line(pairs: &[(f64, f64)]) -> Option<Line> {
+pub fn line(pairs: &[(f64, f64)]) -> Option<Scale> {
     let (xy, xx) = pairs.iter().fold((0.0, 0.0), |(xy, xx), (x, y)| (xy + x * y, xx + x * x));
     let slope = xy / xx;
     let largest = pairs.iter().map(|(_, y)| y.abs()).fold(0.0, f64::max);
     let worst = pairs.iter().map(|(x, y)| (y - slope * x).abs()).fold(0.0, f64::max) / largest;
-    (slope.is_finite() && slope > 0.0 && worst.is_finite()).then_some(Line { slope, worst })
+    (slope.is_finite() && slope > 0.0 && worst.is_finite()).then_some(Scale { slope, worst })
 }
 
 /// The corner of a first-order high-pass, in Hz, from pairs of frequency and reading at one amplitude; `None`

@@ -11,7 +11,7 @@ use cpal::{
 };
 
 use super::{find::Output, player::Shared};
-use crate::runtime::realtime::{self, Granted};
+use crate::realtime::{self, Granted};
 
 /// Between the serial port's thread and the stimulate thread.
 const PRIORITY: i32 = 79;

@@ -21,7 +21,7 @@ use ringbuf::{
 use serialport::SerialPort;
 
 use super::BAUD;
-use crate::runtime::realtime::{self, Granted};
+use crate::realtime::{self, Granted};
 
 /// Bytes under way in each direction at most: 0.7 s at the full rate.
 const RING: usize = 65_536;

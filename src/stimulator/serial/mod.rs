@@ -14,7 +14,7 @@ use super::{
     StimulatorError,
     linked::{Line, LinkSettings, Linked},
 };
-use crate::runtime::realtime::Granted;
+use crate::realtime::Granted;
 
 pub use self::find::Place;
 

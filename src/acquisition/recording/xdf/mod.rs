@@ -35,7 +35,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, Recordi
     let mut annotations: Vec<_> = survey.annotations.into_iter().map(|(_, annotation)| annotation).collect();
     settle(&mut annotations, survey.left_out, &mut notes);
     let blocks = Box::new(Samples::open(path, &stream)?);
-    Ok(Opened { description: stream.description, annotations, notes, samples, blocks })
+    Ok(Opened { description: stream.description, annotations, notes, samples, measured_hz: None, blocks })
 }
 
 /// The index of the stream that is meant.

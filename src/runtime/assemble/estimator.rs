@@ -1,37 +1,37 @@
 //! The `[estimator]` section, resolved on a stream: regions to channel indices, method and spectrum to what
 //! runs.
 
-use super::{Built, usage};
+use super::Order;
 use crate::{
-    cli::CliError,
-    config,
     estimator::{
         assemble,
+        settings::Settings,
         window::{Estimator, EstimatorSettings, RegionMean, Target},
     },
+    failure::Failure,
 };
 
-impl Built {
+impl Order {
     /// The estimator for a stream of `rate_hz` with the chosen channels `labels`.
     ///
     /// # Errors
     /// A region names a channel that is not there, or the settings do not fit the rate.
-    pub fn estimator(&self, rate_hz: f64, labels: &[String]) -> Result<Estimator, CliError> {
+    pub fn estimator(&self, rate_hz: f64, labels: &[String]) -> Result<Estimator, Failure> {
         let e = &self.config.estimator;
         let settings = EstimatorSettings {
             max_age_s: Some(self.config.stream.max_age_s),
             filter_corners_hz: (self.config.stream.highpass_hz, self.config.stream.lowpass_hz),
             ..assemble::estimator_settings(e, targets(e, labels)?)
         };
-        let method =
-            assemble::method(e, &settings, rate_hz).map_err(|what| usage(format!("[estimator] {what}")))?;
+        let method = assemble::method(e, &settings, rate_hz)
+            .map_err(|what| Failure::usage(format!("[estimator] {what}")))?;
         Estimator::new(settings, rate_hz, labels.len(), method)
-            .map_err(|what| usage(format!("[estimator] on this stream: {what}")))
+            .map_err(|what| Failure::usage(format!("[estimator] on this stream: {what}")))
     }
 }
 
 /// Regions first, in their order, then each channel where that is asked for.
-fn targets(e: &config::Estimator, labels: &[String]) -> Result<Vec<Target>, CliError> {
+fn targets(e: &Settings, labels: &[String]) -> Result<Vec<Target>, Failure> {
     let mut targets = Vec::new();
     for region in &e.regions {
         let channels = if region.channels.is_empty() {
@@ -39,7 +39,7 @@ fn targets(e: &config::Estimator, labels: &[String]) -> Result<Vec<Target>, CliE
         } else {
             let find = |wanted: &String| {
                 labels.iter().position(|label| label == wanted).ok_or_else(|| {
-                    usage(format!(
+                    Failure::usage(format!(
                         "estimator.regions: region \"{}\" wants channel \"{wanted}\"; the stream has {}",
                         region.name,
                         labels.join(", ")

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{
     digest::Digest,
     events,
-    observation::{Note, Stamped, StreamState},
+    observation::{Note, Stamped},
 };
 use crate::{
     acquisition::frame::{Facts, FrameHeader},
-    dashboard::{View, state},
+    dashboard::View,
     session::schedule::Phase,
     stimulator::{Delivered, State},
 };
@@ -18,7 +18,7 @@ use crate::{
 const SILENT_S: f64 = 0.5;
 
 /// Feeds a view. The lock is held for as long as it takes to copy a few numbers.
-pub struct Screen {
+pub struct ViewFeed {
     view: Arc<Mutex<View>>,
     /// Rate of the current, in Hz.
     rate_hz: f64,
@@ -32,7 +32,7 @@ pub struct Screen {
     mean_ma: f64,
 }
 
-impl Screen {
+impl ViewFeed {
     /// A feed for `view`, whose current has `rate_hz`.
     #[must_use]
     pub fn new(view: Arc<Mutex<View>>, rate_hz: f64, began_s: f64) -> Self {
@@ -115,7 +115,7 @@ impl Screen {
         let mut view = self.view();
         match stamped.note {
             Note::Stream(state) => {
-                view.stream.state = on_screen(state);
+                view.stream.state = state;
                 view.push_event(format!("stream {}", state.label()));
             }
             Note::Estimate(estimate) if estimate.target == steer => view.push_estimate(&estimate),
@@ -187,15 +187,6 @@ fn running(state: State) -> bool {
     matches!(state, State::RampUp | State::Stimulating | State::RampDown)
 }
 
-fn on_screen(state: StreamState) -> state::StreamState {
-    match state {
-        StreamState::Waiting => state::StreamState::Waiting,
-        StreamState::Live => state::StreamState::Live,
-        StreamState::Lost => state::StreamState::Lost,
-        StreamState::Ended => state::StreamState::Ended,
-    }
-}
-
 /// The run in one line.
 #[must_use]
 pub fn line(view: &View) -> String {
@@ -225,7 +216,7 @@ pub fn line(view: &View) -> String {
     format!(
         "{:6.1} s {} {} samples, {} lost, age {:.0} ms, {exponent}{current}{faults}",
         view.elapsed_s,
-        view.stream.state.as_str(),
+        view.stream.state.label(),
         view.stream.received,
         view.stream.lost,
         view.stream.age_s * 1e3,

@@ -1,0 +1,212 @@
+//! From a checked configuration to the parts that run: sample counts, buffers, limits. The last place that sees a
+//! configuration; both runtimes, and the tests that drive the stages themselves, take their parts from here.
+//!
+//! [`live`] opens the stream and the device of a real run, [`in_virtual_time`] a simulated pair; [`Order::assemble`]
+//! takes any. Everything that may be missing or refused is asked for here, before any thread starts.
+
+mod device;
+mod estimator;
+mod observers;
+mod order;
+mod stimulation;
+mod stream;
+
+use std::{path::PathBuf, sync::Arc};
+
+use crossbeam_channel::Receiver;
+
+pub use self::order::Order;
+use super::{
+    digest::Digest,
+    keep::Keeper,
+    observation::{Notes, Stamped},
+    stages::{acquire::AcquireStage, closed_loop::LoopStage, stimulate::StimulateStage},
+    watch::CurrentWatch,
+};
+use crate::{
+    acquisition::{
+        Source,
+        conditioner::Conditioner,
+        lsl::LslSource,
+        settings::{AcquisitionError, AcquisitionSettings},
+    },
+    clock,
+    dashboard::View,
+    failure::Failure,
+    outlets::{OutletError, OutletSettings, Outlets},
+    session::dose::DoseLedger,
+    simulation::source::SimulatedSource,
+    stimulator::Stimulator,
+};
+
+/// Notes under way at most.
+const NOTES: usize = 8_192;
+
+/// A run, put together: nothing of it has moved yet.
+pub struct Parts<S> {
+    /// Source to frames.
+    pub acquire: AcquireStage<S>,
+    /// Frames to decisions, and the plan.
+    pub looping: LoopStage,
+    /// Commands to current; `None` where nothing stimulates.
+    pub stimulate: Option<StimulateStage>,
+    /// What the stages tell, and where it comes out.
+    pub notes: Notes,
+    /// See `notes`.
+    pub notes_out: Receiver<Stamped>,
+    /// The summary in the making.
+    pub digest: Digest,
+    /// The recording, where one is wanted.
+    pub keeper: Option<Keeper>,
+    /// What the screen shows before anything has happened.
+    pub view: View,
+    /// Streams of our own, where wanted.
+    pub outlets: Option<OutletOrder>,
+    /// What the participant has had today, where current may reach a person.
+    pub ledger: Option<DoseLedger>,
+    /// The numbers that threads and rings are cut to.
+    pub shape: Shape,
+    /// What a person should know before current flows.
+    pub cautions: Vec<String>,
+    /// What did not go quite as asked.
+    pub warnings: Vec<String>,
+}
+
+/// The numbers that threads and rings are cut to, and when a run ends.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// When the run began, on this machine's LSL clock.
+    pub began_s: f64,
+    /// It ends after so many seconds; `None`: with its plan.
+    pub seconds: Option<f64>,
+    /// Of the EEG, in Hz.
+    pub eeg_rate_hz: f64,
+    /// Chosen channels.
+    pub channels: usize,
+    /// Frames from one window to the next.
+    pub hop_frames: usize,
+    /// Of the current, in Hz; 1 where nothing stimulates.
+    pub current_rate_hz: f64,
+    /// Folder of the recording.
+    pub record_dir: Option<PathBuf>,
+    /// Our own stream of events, which is no other program's marker.
+    pub own_events: String,
+}
+
+/// Streams of our own, to be opened by the thread that pushes.
+#[derive(Clone, Debug)]
+pub struct OutletOrder {
+    /// Names.
+    pub settings: OutletSettings,
+    /// Regions and channels that are estimated.
+    pub targets: Vec<String>,
+    /// Of the current, in Hz.
+    pub current_rate_hz: f64,
+}
+
+impl OutletOrder {
+    /// Opens the streams; they belong to the thread that does.
+    ///
+    /// # Errors
+    /// LSL refuses, or the names make no stream.
+    pub fn open(&self) -> Result<Outlets, OutletError> {
+        Outlets::open(&self.settings, &self.targets, self.current_rate_hz)
+    }
+}
+
+/// A source of any kind, as the acquire thread owns it.
+pub type AnySource = Box<dyn Source + Send>;
+
+/// The parts of a run on the stream and the device that `order` names.
+///
+/// # Errors
+/// Something that it asks for is not there, or does not fit.
+pub fn live(order: &Order) -> Result<Parts<AnySource>, Failure> {
+    let settings = order.acquisition();
+    let source = LslSource::open(&settings, order.patience_s).map_err(not_found)?;
+    let now_s = clock::now_s();
+    order.assemble(&settings, Box::new(source) as AnySource, || order.device(now_s), now_s)
+}
+
+/// The parts of a run on a simulated participant under a clock that begins at `start_s`.
+///
+/// # Errors
+/// The configuration does not fit the simulation.
+pub fn in_virtual_time(order: &Order, start_s: f64) -> Result<Parts<SimulatedSource>, Failure> {
+    // One process, one stamp a sample: there is nothing to smooth.
+    let settings = AcquisitionSettings { settle_s: 0.0, ..order.acquisition() };
+    let source =
+        SimulatedSource::new(&order.participant(), order.seed, start_s, None).map_err(Failure::usage)?;
+    order.assemble(&settings, source, || order.device(start_s), start_s)
+}
+
+impl Order {
+    /// The parts of a run whose EEG comes from `source` and whose current goes to `device`, which is connected last:
+    /// nothing is asked of it where the rest does not fit.
+    ///
+    /// # Errors
+    /// Something does not fit, or cannot be opened.
+    pub fn assemble<S: Source>(
+        &self,
+        acquisition: &AcquisitionSettings,
+        source: S,
+        device: impl FnOnce() -> Result<Option<Box<dyn Stimulator>>, Failure>,
+        now_s: f64,
+    ) -> Result<Parts<S>, Failure> {
+        let stream = source.description().clone();
+        let conditioner = Conditioner::new(&stream, acquisition).map_err(not_found)?;
+        self.config.check_against_rate(stream.rate_hz).map_err(Failure::usage)?;
+        let labels: Vec<String> = conditioner.channels().iter().map(|c| c.label.clone()).collect();
+        let estimator = self.estimator(stream.rate_hz, &labels)?;
+        let targets: Vec<String> = estimator.settings().targets.iter().map(|t| t.name.clone()).collect();
+        let (warnings, hop_frames) = (estimator.warnings().to_vec(), estimator.hop_samples());
+        let controller = self.controller()?;
+        let device = device()?;
+        let current_rate_hz = device.as_ref().map_or(1.0, |device| device.rate_hz());
+        let cautions = self.cautions(device.as_deref());
+        let current = device.as_ref().map(|_| self.current(current_rate_hz)).transpose()?;
+        let ledger = self.ledger(device.is_some())?;
+        let keeper = self.keeper(&stream, conditioner.channels(), &targets, current_rate_hz, now_s)?;
+        let view = self.view(&stream, &labels, device.as_deref());
+
+        let (notes, notes_out) = Notes::channel(NOTES);
+        let watch = Arc::new(CurrentWatch::default());
+        let settings = self.loop_settings();
+        let stimulate = current.zip(device).map(|(current, device)| {
+            let (decision, watch) = (controller.decision(), Arc::clone(&watch));
+            StimulateStage::new(self.burst(), current, device, decision, watch, notes.clone(), now_s)
+        });
+        Ok(Parts {
+            acquire: AcquireStage::new(source, conditioner, notes.clone()),
+            looping: LoopStage::new(settings, self.course(), estimator, controller, watch, notes.clone()),
+            stimulate,
+            notes,
+            notes_out,
+            digest: Digest::new(settings.steer, current_rate_hz, self.dc_warn_ma()),
+            keeper,
+            view,
+            outlets: self.outlets(targets, current_rate_hz),
+            ledger,
+            shape: Shape {
+                began_s: now_s,
+                seconds: self.seconds,
+                eeg_rate_hz: stream.rate_hz,
+                channels: labels.len(),
+                hop_frames,
+                current_rate_hz,
+                record_dir: self.record.clone(),
+                own_events: format!("{}-events", self.config.outlets.prefix),
+            },
+            cautions,
+            warnings,
+        })
+    }
+}
+
+fn not_found(error: AcquisitionError) -> Failure {
+    if error.is_not_found() {
+        Failure::NotFound(error.to_string())
+    } else {
+        Failure::Usage(error.to_string())
+    }
+}

@@ -1,0 +1,123 @@
+//! `[record]` and `[outlets]`: what a run leaves behind, and what the screen shows before anything has happened.
+
+use super::{Order, OutletOrder};
+use crate::{
+    acquisition::{Channel, StreamDescription},
+    clock,
+    dashboard::View,
+    failure::Failure,
+    outlets::OutletSettings,
+    recorder::{Recorder, SessionStreams},
+    runtime::keep::Keeper,
+    session::{dose::DoseLedger, hash::build, moment::Moment},
+    stimulator::Stimulator,
+};
+
+impl Order {
+    /// The participant's ledger, where `stimulates` and the stimulator is real: nothing flows into a person from a
+    /// simulation.
+    ///
+    /// # Errors
+    /// It cannot be read, or the day's limit is reached.
+    pub(super) fn ledger(&self, stimulates: bool) -> Result<Option<DoseLedger>, Failure> {
+        if !(stimulates && self.config.stimulator.kind.is_real()) {
+            return Ok(None);
+        }
+        let (record, limits) = (&self.config.record, &self.config.limits);
+        DoseLedger::open(record.dir.as_ref(), &record.participant, limits.daily_min, clock::unix_s())
+            .map(Some)
+            .map_err(Failure::usage)
+    }
+
+    /// Streams of our own, where the configuration wants them.
+    pub(super) fn outlets(&self, targets: Vec<String>, current_rate_hz: f64) -> Option<OutletOrder> {
+        let outlets = &self.config.outlets;
+        let settings = OutletSettings { prefix: outlets.prefix.clone(), notes: Vec::new() };
+        outlets.enabled.then_some(OutletOrder { settings, targets, current_rate_hz })
+    }
+
+    /// The recorder, where there is a folder for it.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub(super) fn keeper(
+        &self,
+        stream: &StreamDescription,
+        eeg: &[Channel],
+        targets: &[String],
+        current_rate_hz: f64,
+        now_s: f64,
+    ) -> Result<Option<Keeper>, Failure> {
+        let Some(folder) = &self.record else { return Ok(None) };
+        let session = self.session_streams(stream, eeg, targets.to_vec(), current_rate_hz, now_s);
+        let recorder = Recorder::create(folder, "session", &session, now_s).map_err(Failure::usage)?;
+        Ok(Some(Keeper::new(recorder, current_rate_hz, self.config.record.eeg, now_s)))
+    }
+
+    /// What the recording's headers say. `eeg`: the chosen channels.
+    #[must_use]
+    fn session_streams(
+        &self,
+        stream: &StreamDescription,
+        eeg: &[Channel],
+        targets: Vec<String>,
+        rate_hz: f64,
+        now_s: f64,
+    ) -> SessionStreams {
+        let microvolts = |channel: &Channel| Channel { unit: "microvolts".to_owned(), ..channel.clone() };
+        SessionStreams {
+            eeg: StreamDescription { channels: eeg.iter().map(microvolts).collect(), ..stream.clone() },
+            targets,
+            method: self.config.estimator.method.name().to_owned(),
+            current_rate_hz: self.stimulates().then_some(rate_hz),
+            eeg_clock_offset_s: 0.0,
+            began: self.wall_clock.map(|s| Moment { unix_s: s as f64, run_s: now_s }),
+            about: self.about(rate_hz),
+        }
+    }
+
+    /// What made the recording: enough to repeat it, and to recompute it.
+    fn about(&self, current_rate_hz: f64) -> Vec<(String, String)> {
+        let mut about = vec![
+            ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("build".to_owned(), build::id().to_owned()),
+            ("command".to_owned(), self.command.to_owned()),
+            ("seed".to_owned(), self.seed.to_string()),
+            ("participant".to_owned(), self.config.record.participant.clone()),
+        ];
+        if self.stimulates() {
+            about.push(("current_rate_hz".to_owned(), current_rate_hz.to_string()));
+        }
+        about.push(("configuration".to_owned(), self.config.to_toml()));
+        about
+    }
+
+    /// What the screen shows before anything has happened.
+    #[must_use]
+    pub(super) fn view(
+        &self,
+        stream: &StreamDescription,
+        labels: &[String],
+        device: Option<&dyn Stimulator>,
+    ) -> View {
+        let (s, l) = (&self.config.stimulation, &self.config.limits);
+        let mut view = View { command: self.command.to_owned(), ..View::default() };
+        view.set_stream(&stream.name, stream.rate_hz, labels);
+        view.spectrum.region.clone_from(&self.config.estimator.steer);
+        view.spectrum.range_hz = self.config.estimator.range_hz;
+        view.exponents.target = self.config.controller.target_exponent;
+        view.recording = self.record.as_ref().map_or_else(String::new, |dir| dir.display().to_string());
+        let burst = self.burst();
+        let stimulation = &mut view.stimulation;
+        stimulation.enabled = self.stimulates();
+        stimulation.device = device.map_or_else(String::new, |device| device.name().to_owned());
+        stimulation.profile = burst.profile.name().to_owned();
+        stimulation.exponent = s.exponent;
+        stimulation.peak_ma = s.peak_ma;
+        stimulation.rms_ma = burst.rms_ma;
+        stimulation.blocks = s.blocks;
+        stimulation.active_limit_s = l.active_min * 60.0;
+        stimulation.charge_limit_c = l.total_charge_c;
+        view
+    }
+}

@@ -1,0 +1,49 @@
+//! A run as it was asked for: the configuration, and what the command line says over it.
+
+use std::path::PathBuf;
+
+use crate::config::Config;
+
+/// What a run is assembled from.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Checked.
+    pub config: Config,
+    /// `run`, `demo` or `monitor`.
+    pub command: &'static str,
+    /// Seed of the noise, and of a simulation.
+    pub seed: u64,
+    /// End after so many seconds.
+    pub seconds: Option<f64>,
+    /// Folder of the recording.
+    pub record: Option<PathBuf>,
+    /// When the run was asked for, in s since 1970; `None` in virtual time, whose bytes must repeat.
+    pub wall_clock: Option<u64>,
+    /// Seconds to wait for the stream at the start.
+    pub patience_s: f64,
+    /// The operator wants a fault cleared that the device has latched in an earlier run.
+    pub clear_fault: bool,
+}
+
+impl Order {
+    /// A run of `config` that ends with its plan, records nothing and clears nothing.
+    #[must_use]
+    pub fn new(command: &'static str, config: Config, seed: u64) -> Self {
+        Self {
+            config,
+            command,
+            seed,
+            seconds: None,
+            record: None,
+            wall_clock: None,
+            patience_s: 10.0,
+            clear_fault: false,
+        }
+    }
+
+    /// How long the run is to be, in s: as asked for, or as planned, or a minute where nothing is planned.
+    #[must_use]
+    pub fn length_s(&self) -> f64 {
+        self.seconds.unwrap_or_else(|| self.schedule().map_or(60.0, |s| s.total_s()))
+    }
+}

@@ -1,0 +1,176 @@
+//! `[stimulation]`, `[controller]` and `[limits]`: the law, the burst, the host's limits and its current.
+
+use super::Order;
+use crate::{
+    config::{LawName, ProfileName, StimulatorKind},
+    controller::{Controller, ControllerSettings, Law, adaptive::Adaptive, fixed::Fixed},
+    current::{Current, Setup},
+    failure::Failure,
+    limits::HostLimits,
+    noise::{NoiseError, Parameters, Profile, profile::check_seed},
+    runtime::stages::{closed_loop::LoopSettings, stimulate::BurstSettings},
+    session::{blocks::Blocks, course::Course, schedule::Schedule},
+};
+
+/// A seed is judged by its first ten minutes of noise, in s.
+const SEED_CHECKED_S: f64 = 600.0;
+
+impl Order {
+    /// Whether current is to flow at all.
+    #[must_use]
+    pub fn stimulates(&self) -> bool {
+        self.config.stimulation.enabled && self.config.stimulator.kind != StimulatorKind::None
+    }
+
+    /// The session's plan, `None` without stimulation.
+    #[must_use]
+    pub fn schedule(&self) -> Option<Schedule> {
+        let s = &self.config.stimulation;
+        self.stimulates().then_some(Schedule {
+            baseline_s: s.baseline_s,
+            block_s: s.block_s,
+            gap_s: s.gap_s,
+            blocks: s.blocks,
+            ramp_down_s: s.ramp_down_s,
+        })
+    }
+
+    /// What the loop follows, `None` without stimulation.
+    pub(super) fn course(&self) -> Option<Box<dyn Course>> {
+        self.schedule().map(|schedule| Box::new(Blocks::new(schedule)) as Box<dyn Course>)
+    }
+
+    /// What the loop goes by.
+    #[must_use]
+    pub fn loop_settings(&self) -> LoopSettings {
+        LoopSettings {
+            steer: self.config.estimator.steering_region(),
+            blind_gap_s: self.config.stimulation.blind_gap_s,
+            max_age_s: self.config.stream.max_age_s,
+        }
+    }
+
+    /// The least and the largest exponent that the law may give.
+    fn exponent_bounds(&self) -> (f64, f64) {
+        let c = &self.config.controller;
+        match c.law {
+            // An open loop gives what the protocol says, whatever an adaptive law would be bounded by.
+            LawName::Fixed => (self.config.stimulation.exponent, self.config.stimulation.exponent),
+            LawName::Adaptive => (c.exponent_min, c.exponent_max),
+        }
+    }
+
+    /// The control law within its bounds.
+    ///
+    /// # Errors
+    /// An adaptive law without a target; a checked configuration has one.
+    pub fn controller(&self) -> Result<Controller, Failure> {
+        let c = &self.config.controller;
+        let start = self.config.stimulation.exponent;
+        let (min, max) = self.exponent_bounds();
+        let settings = ControllerSettings {
+            start_exponent: start.clamp(min, max),
+            min_exponent: min,
+            max_exponent: max,
+        };
+        let law: Box<dyn Law> = match c.law {
+            LawName::Fixed => Box::new(Fixed),
+            LawName::Adaptive => {
+                let target = c
+                    .target_exponent
+                    .ok_or_else(|| Failure::usage("controller.target_exponent is missing"))?;
+                Box::new(Adaptive::new(target, c.gain_p, c.gain_i, settings))
+            }
+        };
+        Ok(Controller::new(law, settings))
+    }
+
+    /// The host's limits.
+    #[must_use]
+    pub fn limits(&self) -> HostLimits {
+        let l = &self.config.limits;
+        HostLimits {
+            peak_ma: l.peak_ma,
+            dc_ma: l.dc_max_ua * 1e-3,
+            slew_ma_per_ms: l.slew_ma_per_ms,
+            net_charge_mc: l.net_charge_mc,
+            total_charge_mc: l.total_charge_c * 1e3,
+            active_s: l.active_min * 60.0,
+            electrode_area_cm2: self.config.stimulation.electrode_area_cm2,
+            ..HostLimits::default()
+        }
+    }
+
+    /// From where a mean current over 10 s deserves a warning, in mA.
+    #[must_use]
+    pub fn dc_warn_ma(&self) -> f64 {
+        self.config.limits.dc_warn_ua * 1e-3
+    }
+
+    /// The noise of a burst, at the exponent that the session begins with.
+    fn noise(&self) -> Parameters {
+        let s = &self.config.stimulation;
+        Parameters { exponent: s.exponent, band_hz: (s.band_hz[0], s.band_hz[1]), peak_ma: s.peak_ma }
+    }
+
+    /// Refuses a seed whose noise would be clipped too often over a session; one that nobody asked for is
+    /// replaced by the next that will do.
+    ///
+    /// # Errors
+    /// The seed, if it was asked for, and which one would pass.
+    pub fn check_seed(&mut self, asked_for: bool) -> Result<(), Failure> {
+        if !self.stimulates() {
+            return Ok(());
+        }
+        let rate_hz = self.config.stimulator.rate_hz;
+        let samples = (SEED_CHECKED_S * rate_hz) as u64;
+        match check_seed(&self.noise(), rate_hz, self.seed, samples) {
+            Ok(_) => Ok(()),
+            Err(NoiseError::Seed { better: Some(better), .. }) if !asked_for => {
+                self.seed = better;
+                Ok(())
+            }
+            Err(error) => Err(Failure::usage(error)),
+        }
+    }
+
+    /// What every burst has in common.
+    #[must_use]
+    pub fn burst(&self) -> BurstSettings {
+        let s = &self.config.stimulation;
+        let profile = match s.profile {
+            ProfileName::Steep => Profile::Steep,
+            ProfileName::Flat => Profile::Flat,
+            ProfileName::Sham => Profile::Sham,
+        };
+        BurstSettings {
+            profile,
+            peak_ma: s.peak_ma,
+            rms_ma: self.noise().rms_ma(),
+            start_kohm: self.config.limits.start_kohm,
+        }
+    }
+
+    /// The host's current, disarmed.
+    ///
+    /// # Errors
+    /// A limit beyond its hard limit, a noise that cannot be made at the device's rate, or a law whose bounds hold
+    /// an exponent that a burst would be refused for: better told now than at the third block.
+    pub fn current(&self, rate_hz: f64) -> Result<Current, Failure> {
+        let s = &self.config.stimulation;
+        let setup = Setup {
+            rate_hz,
+            band_hz: (s.band_hz[0], s.band_hz[1]),
+            ramp_up_s: s.ramp_up_s,
+            ramp_down_s: s.ramp_down_s,
+            arm_expires_s: s.gap_s + s.baseline_s + 60.0,
+            ..Setup::new(self.limits(), self.seed)
+        };
+        let current = Current::new(&setup).map_err(Failure::usage)?;
+        let (min, max) = self.exponent_bounds();
+        for exponent in [s.exponent, min, max] {
+            current.check(exponent, s.peak_ma).map_err(|e| Failure::usage(format!("[stimulation] {e}")))?;
+        }
+        Ok(current)
+    }
+}
