@@ -14,10 +14,9 @@ use super::window::{EstimatorSettings, RegionMean, Steps, Target};
 const WHITTLE_HALF_BANDWIDTH_HZ: f64 = 1.0;
 
 /// Segment length (s) and overlap (share) that serve a method best where the user names none. For `specparam` the
-/// tRAS study's 1 s with half overlap; for `whittle` the same, longer where the range begins below 2 Hz: Hann's
-/// sidelobes fall fastest of all that cost no resolution, so that steep spectra do not leak, and what a blink spoils
-/// is a second and not the window. `whittle` takes segments of twice the lowest frequency's period, or of whatever is
-/// a little longer and fills the window.
+/// tRAS study's 1 s with half overlap; for `whittle` the same, or a period of the lowest frequency where that is longer,
+/// stretched a little where it would not fill the window: what a blink spoils is a second and not the window, and
+/// what steep spectra leak the whitening takes away.
 #[must_use]
 pub fn best_segments(method: MethodName, window_s: f64, range_hz: [f64; 2]) -> (f64, f64) {
     match method {
@@ -31,12 +30,11 @@ pub fn best_segments(method: MethodName, window_s: f64, range_hz: [f64; 2]) -> (
 }
 
 fn shortest_whittle_segment_s(range_hz: [f64; 2]) -> f64 {
-    let p: f64 = std::env::var("TP").map_or(2.0, |t| t.parse().unwrap());
-    (p / range_hz[0].max(1e-3)).max(1.0)
+    (1.0 / range_hz[0].max(1e-3)).max(1.0)
 }
 
 /// Whether `whittle` cuts each segment's spectrum out with several tapers: where a segment is much longer than it
-/// need be, one Hann taper would scatter too much.
+/// need be, one taper would scatter too much.
 fn several_tapers(e: &Settings) -> bool {
     e.segment_s * WHITTLE_HALF_BANDWIDTH_HZ >= 1.5 && e.segment_s > 1.5 * shortest_whittle_segment_s(e.range_hz)
 }
@@ -152,12 +150,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn segments_last_two_periods_and_fill_the_window() {
+    fn segments_last_a_period_and_fill_the_window() {
         let of = |window_s, low_hz| best_segments(MethodName::Whittle, window_s, [low_hz, 35.0]);
         assert_eq!(of(4.0, 2.0), (1.0, 0.5));
-        assert_eq!(of(60.0, 1.0), (2.0, 0.5));
-        assert_eq!(of(5.0, 1.0), (2.0, 0.5));
-        assert_eq!(of(2.0, 0.5), (2.0, 0.5));
+        assert_eq!(of(60.0, 0.5), (2.0, 0.5));
+        assert_eq!(of(5.0, 0.5), (2.0, 0.5));
+        assert_eq!(of(2.0, 0.25), (2.0, 0.5));
         assert_eq!(best_segments(MethodName::Specparam, 4.0, [2.0, 35.0]), (1.0, 0.5));
     }
 }

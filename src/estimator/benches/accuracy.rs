@@ -25,6 +25,7 @@ mod tally;
 
 use signal::{Artefact, Bump, Density, Draw, PEAK_SETS, RATE_HZ, Shape};
 use tally::{Tally, WARM_S, estimator, run};
+use tras_estimator::Reason;
 use tras_estimator::settings::{Floor, MethodName, Mode, Settings};
 
 /// What the command line says.
@@ -154,6 +155,44 @@ impl Options {
                                 });
                             }
                         }
+                    }
+                }
+            }
+        }
+    }
+
+    /// How surely one minute tells a bend: sessions of a minute, what the last window of each says.
+    fn power(&self) {
+        println!("\nEvidence for a bend after one minute (ln odds), {} sessions a row", self.draws);
+        println!("{:52}    q5    q50    q95   q99   bent %", "signal");
+        for &range in &self.ranges {
+            let settings = self.settings(4.0, range);
+            for chi in self.chis(&[0.5, 1.0, 1.5, 2.0, 3.0]) {
+                for &set in &self.sets {
+                    for knee_hz in [0.0, 1.5, 3.0, 5.0, 8.0, 12.0] {
+                        let mut whittle = estimator(&settings);
+                        let mut evidence = Vec::new();
+                        let mut bent = 0.0;
+                        for d in 0..self.draws {
+                            let mut draw = Draw::new(self.seed * 7_000_003 + d * 101);
+                            let density =
+                                Density { knee_hz, ..Density::line(chi, signal::peaks(set, 1.0, &mut draw)) };
+                            let x = density.series((64.5 * RATE_HZ) as usize, &mut draw);
+                            let last = run(&mut whittle, &x).last().unwrap().0.fit;
+                            evidence.push(last.bend_evidence);
+                            bent += f64::from(last.invalid == Some(Reason::Bent)) / self.draws as f64;
+                        }
+                        evidence.sort_by(f64::total_cmp);
+                        let q = |share: f64| evidence[(share * (evidence.len() - 1) as f64) as usize];
+                        println!(
+                            "{:52} {:6.2} {:6.2} {:6.2} {:6.2}  {:5.1}",
+                            format!("{}..{} Hz, exponent {chi}, knee {knee_hz} Hz, {}", range[0], range[1], PEAK_SETS[set]),
+                            q(0.05),
+                            q(0.5),
+                            q(0.95),
+                            q(0.99),
+                            100.0 * bent
+                        );
                     }
                 }
             }
@@ -330,7 +369,7 @@ fn main() {
             .map(|text| (text.parse().unwrap(), get("--overlap", "0.5").parse().unwrap())),
         specparam: args.iter().any(|a| a == "--specparam"),
     };
-    let tables = ["straight", "artefacts", "knees", "floors", "special"];
+    let tables = ["straight", "artefacts", "power", "knees", "floors", "special"];
     let named = |table: &str| args.iter().any(|a| a == table);
     let all = !tables.iter().any(|table| named(table));
     if all || named("straight") {
@@ -338,6 +377,9 @@ fn main() {
     }
     if all || named("artefacts") {
         options.artefacts();
+    }
+    if all || named("power") {
+        options.power();
     }
     if all || named("knees") {
         options.knees();

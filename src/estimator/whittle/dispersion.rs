@@ -6,6 +6,8 @@
 
 /// Windows that count as known before there are any: little data must not widen or narrow anything.
 const PRIOR_WINDOWS: f64 = 8.0;
+/// Standard deviations of the ratio itself that are taken off, so that chance does not widen what needs no widening.
+const CAUTION: f64 = 0.7;
 /// How far back it reaches, in s.
 const REACH_S: f64 = 300.0;
 /// A jump of more than four standard deviations is a change, not noise.
@@ -60,7 +62,10 @@ impl Dispersion {
         }
         self.next = (self.next + 1) % self.past.len().max(1);
         let (sum, count) = (self.sum * self.independent, self.count * self.independent);
-        ((PRIOR_WINDOWS + sum) / (PRIOR_WINDOWS + count)).max(1.0)
+        let known = PRIOR_WINDOWS + count;
+        // Squares of normal differences that follow each other scatter with variance 3.
+        let doubt = CAUTION * (3.0 / known).sqrt();
+        ((PRIOR_WINDOWS + sum) / known - doubt).max(1.0)
     }
 }
 
@@ -84,8 +89,8 @@ mod tests {
     #[test]
     fn windows_that_scatter_more_widen_the_error_and_others_do_not() {
         assert!((1.0..1.3).contains(&ratio(0.1, 4.0)));
-        assert!((1.6..2.5).contains(&ratio(0.1 * 2_f64.sqrt(), 4.0)));
-        assert!((1.6..2.5).contains(&ratio(0.1 * 2_f64.sqrt(), 1.0)));
+        assert!((1.4..2.5).contains(&ratio(0.1 * 2_f64.sqrt(), 4.0)));
+        assert!((1.4..2.5).contains(&ratio(0.1 * 2_f64.sqrt(), 1.0)));
         assert!(ratio(0.02, 4.0) <= 1.0);
     }
 

@@ -15,10 +15,10 @@ const MINUTE_BELIEF: Belief =
 
 /// Where knees are, as ln Hz, and how widely spread: half of them within 3 and 12 Hz.
 const KNEE_PRIOR: (f64, f64) = (1.8, 1.0);
-/// A floor is believed to have about the line's power at the top of the range.
-const FLOOR_OVER_LINE: f64 = 1.0;
-/// ln odds that a floor needs.
-const FLOOR_ODDS: f64 = 1.5;
+/// A floor is believed to have up to a few times the line's power at the top of the range.
+const FLOOR_OVER_LINE: f64 = 3.0;
+/// A floor of less probability is none.
+const LEAST_FLOOR_SHARE: f64 = 0.1;
 
 /// Tables and buffers that all targets share.
 pub struct Tools<'a> {
@@ -67,30 +67,30 @@ impl Hypotheses {
     /// ln of how much likelier the spectrum is with a knee than without.
     #[must_use]
     pub fn bend_evidence(&self) -> f64 {
-        let evidence = |bent: bool| self.best(bent).map_or(f64::NAN, |found| found.ln_evidence);
-        evidence(true) - evidence(false)
+        let [straight, floor, knee, both] = self.fits.map(|fit| fit.map_or(f64::NEG_INFINITY, |f| f.ln_evidence));
+        knee.max(both) - straight.max(floor)
     }
 
-    /// With the knee or without: with the floor only where that is clearly likelier.
+    /// With the knee or without: which account stands for it, and with what probability its floor is there.
+    fn chosen(&self, bent: bool) -> (usize, f64) {
+        let plain = 2 * usize::from(bent);
+        let evidence = |at: usize| self.fits.get(at).copied().flatten().map(|found| found.ln_evidence);
+        let share = match (evidence(plain), evidence(plain + 1)) {
+            (Some(without), Some(with)) => 1.0 / (1.0 + (without - with).exp()),
+            (None, Some(_)) => 1.0,
+            _ => 0.0,
+        };
+        if share > LEAST_FLOOR_SHARE { (plain + 1, share) } else { (plain, 0.0) }
+    }
+
     fn best(&self, bent: bool) -> Option<&Found> {
-        let [straight, floor, knee, both] = &self.fits;
-        let (plain, floored) = if bent { (knee, both) } else { (straight, floor) };
-        match (plain, floored) {
-            (Some(plain), Some(floored)) if floored.ln_evidence < plain.ln_evidence + FLOOR_ODDS => Some(plain),
-            (_, Some(floored)) => Some(floored),
-            (plain, None) => plain.as_ref(),
-        }
+        self.fits.get(self.chosen(bent).0)?.as_ref()
     }
 
-    /// See [`Self::best`].
-    pub fn best_mut(&mut self, bent: bool) -> Option<&mut Parameters> {
-        let wanted = self.best(bent)?.ln_evidence;
-        #[expect(clippy::float_cmp, reason = "the very same value")]
-        self.fits
-            .iter_mut()
-            .flatten()
-            .find(|found| found.ln_evidence == wanted && found.parameters.knee.is_some() == bent)
-            .map(|found| &mut found.parameters)
+    /// The likeliest parameters with the knee or without, and the probability of their floor.
+    pub fn best_mut(&mut self, bent: bool) -> Option<(&mut Parameters, f64)> {
+        let (at, share) = self.chosen(bent);
+        self.fits.get_mut(at)?.as_mut().map(|found| (&mut found.parameters, share))
     }
 
     /// Fits all four accounts to `data`.

@@ -30,6 +30,8 @@ pub struct Learned {
     pub bend_evidence: f64,
     /// Misfit of the likelier of the two, see [`misfit::misfit`].
     pub misfit: f64,
+    /// Whether something broad lies on the upper part of its line that is neither a rhythm nor white: muscle.
+    pub shelf: bool,
 }
 
 /// The memory of one channel or region.
@@ -134,7 +136,7 @@ impl Memory {
         let bend_evidence = self.hypotheses.bend_evidence();
         let mut learned = Learned { bend_evidence, ..Learned::default() };
         for bent in [false, true] {
-            let Some(fitted) = self.hypotheses.best_mut(bent) else { continue };
+            let Some((fitted, floor_share)) = self.hypotheses.best_mut(bent) else { continue };
             tools.scratch.fit(tools.model, &data, fitted, 1);
             let knee_variance = fitted.knee_at().map(|d| {
                 let row = tools.scratch.inverse_row(d, fitted.dimension());
@@ -143,10 +145,27 @@ impl Memory {
             if bent == (bend_evidence > 0.0) {
                 learned.misfit = misfit::misfit(tools.scratch, &data, fitted.dimension());
             }
-            *(if bent { &mut learned.bent } else { &mut learned.straight }) = expected(fitted, knee_variance);
+            if bent == (bend_evidence > 0.0) {
+                learned.shelf = shelf(fitted, tools.model.pivot_hz());
+            }
+            *(if bent { &mut learned.bent } else { &mut learned.straight }) =
+                expected(fitted, floor_share, knee_variance);
         }
         self.learned = Some(learned);
     }
+}
+
+/// Beta is above this frequency, in Hz, and no wider (standard deviation) than that.
+const SHELF_HZ: (f64, f64) = (18.0, 3.0);
+
+/// Whether a peak of the minute is none, but as broad as the model allows and as strong as the line: the flank of
+/// muscle, which over the range looks like anything.
+fn shelf(fitted: &Parameters, pivot_hz: f64) -> bool {
+    fitted.components().iter().any(|component| {
+        let [amplitude, centre_hz, ln_sigma] = component.value;
+        let broad = centre_hz > SHELF_HZ.0 && ln_sigma > SHELF_HZ.1.ln();
+        broad && amplitude > 0.3 * fitted.line_at(centre_hz, pivot_hz)
+    })
 }
 
 /// How far a floor and the ln of a knee's frequency move from window to window.
@@ -155,7 +174,7 @@ const KNEE_MOVES: f64 = 0.05;
 
 /// What the next window may expect of what the minute was fitted by. Positions vary a little from window to window;
 /// amplitudes a lot.
-fn expected(fitted: &Parameters, knee_variance: Option<f64>) -> Parameters {
+fn expected(fitted: &Parameters, floor_share: f64, knee_variance: Option<f64>) -> Parameters {
     let mut learned = *fitted;
     for component in learned.components_mut() {
         let [amplitude, centre, ln_sigma] = component.value;
@@ -165,9 +184,12 @@ fn expected(fitted: &Parameters, knee_variance: Option<f64>) -> Parameters {
             Prior::new(ln_sigma, 0.15),
         ];
     }
-    learned.floor = fitted.floor.map(|floor| Term {
-        value: floor.value,
-        prior: Prior::new(floor.value, FLOOR_MOVES * floor.value.max(1e-6)),
+    // A floor that may not be there is as large as it is likely.
+    learned.floor = fitted.floor.map(|floor| {
+        let size = floor.value.max(1e-6);
+        let doubt = (floor_share * (1.0 - floor_share)).sqrt();
+        let value = floor_share * floor.value;
+        Term { value, prior: Prior::new(value, size * FLOOR_MOVES.hypot(doubt)) }
     });
     learned.knee = fitted.knee.zip(knee_variance).map(|(knee, variance)| Term {
         value: knee.value,

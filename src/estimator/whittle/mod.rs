@@ -261,7 +261,8 @@ impl Whittle {
             settings: &self.settings,
             band_hz: 0.5 * self.sample_rate_hz,
             bend_evidence,
-            poor: misfit > MISFIT_LIMIT || learned.is_some_and(|l| l.misfit > MINUTE_MISFIT_LIMIT),
+            poor: misfit > MISFIT_LIMIT
+                || learned.is_some_and(|l| l.misfit > MINUTE_MISFIT_LIMIT || l.shelf),
             goodness: misfit::goodness(&self.scratch, &mut self.work),
         };
         let mut fit = average.fit(&context);

@@ -18,9 +18,9 @@ const SIGMA_STEPS: usize = 28;
 const OFFSET_STEP_HZ: f64 = 1.0 / 16.0;
 /// A Gaussian is cut beyond so many standard deviations (plus the tapers' bandwidth).
 const REACH_SIGMAS: f64 = 4.0;
-/// Below this frequency the model's line is flat: no amplifier passes f^-chi down to zero, and mean and trend
-/// are taken out of a segment.
-const FLAT_BELOW_HZ: f64 = 0.25;
+/// Below this frequency the model's line is flat: no amplifier passes f^-chi down to zero, and 0.1 Hz is the usual
+/// corner of those for EEG. It matters to exponents above 3 in bins below 2 Hz.
+const FLAT_BELOW_HZ: f64 = 0.1;
 
 /// Tables of one design on one set of bins.
 #[derive(Debug)]
