@@ -74,7 +74,7 @@ bench-estimator: setup
 	else $(BENCH) --bench estimator; fi
 
 bench-accuracy: setup
-	$(BENCH) --bench accuracy -- --memory 60,0 --windows 2,4,8,16 --draws $(DRAWS) --plots docs
+	$(BENCH) -p tras-estimator --bench accuracy -- --draws $(DRAWS)
 
 parity: setup
 	$(CARGO) test --locked --test estimator_parity -- --nocapture --test-threads 1

@@ -23,11 +23,10 @@ fn estimate(id: u64, target: usize, stamp_s: f64, exponent: f64) -> Estimate {
             exponent,
             exponent_se: 0.05,
             offset: 1.25,
-            knee: None,
             r_squared: 0.98,
             mae: 0.02,
-            peaks: Peaks::default(),
             invalid: id.is_multiple_of(2).then_some(Reason::PoorFit),
+            ..Fit::failed(Reason::PoorFit)
         },
     }
 }

@@ -163,11 +163,10 @@ fn estimate(row: &BTreeMap<String, f64>) -> Estimate {
             exponent: row["exponent"],
             exponent_se: row["exponent_se"],
             offset: row["offset"],
-            knee: None,
             r_squared: row["r_squared"],
             mae: row["mae"],
-            peaks: Peaks::default(),
             invalid: None,
+            ..Fit::failed(Reason::PoorFit)
         },
     }
 }

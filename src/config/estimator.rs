@@ -4,8 +4,7 @@ use super::section::{Section, within};
 use crate::estimator::{
     MAX_PEAKS,
     assemble::best_segments,
-    settings::{MethodName, Region, Settings},
-    specparam::Mode,
+    settings::{Bent, Floor, MethodName, Mode, Region, Settings},
     spectrum::{Average, Detrend},
 };
 
@@ -24,7 +23,17 @@ pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Settings {
     }
     let mut estimator = Settings {
         method,
-        mode: s.choice("mode", Mode::Fixed, &[("fixed", Mode::Fixed), ("knee", Mode::Knee)]),
+        mode: s.choice(
+            "mode",
+            Mode::Fixed,
+            &[("fixed", Mode::Fixed), ("knee", Mode::Knee), ("auto", Mode::Auto)],
+        ),
+        bent: s.choice(
+            "bent",
+            Bent::Hold,
+            &[("hold", Bent::Hold), ("steer", Bent::Steer), ("warn", Bent::Warn)],
+        ),
+        floor: s.choice("floor", Floor::Auto, &[("auto", Floor::Auto), ("none", Floor::None)]),
         range_hz,
         window_s,
         hop_s,
@@ -45,6 +54,13 @@ pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Settings {
         each_channel: s.flag("each_channel", false),
         steer: s.text("steer").unwrap_or_default(),
     };
+    if estimator.method == MethodName::Specparam && estimator.mode == Mode::Auto {
+        s.problem(
+            "mode",
+            "is \"auto\", but specparam cannot choose",
+            "set \"fixed\" or \"knee\", or method = \"whittle\"",
+        );
+    }
     if !s.is_set("regions") {
         estimator.regions = vec![Region { name: "all".to_owned(), channels: Vec::new() }];
     } else if estimator.regions.is_empty() {

@@ -36,7 +36,8 @@ fn shortest_whittle_segment_s(range_hz: [f64; 2]) -> f64 {
 /// Whether `whittle` cuts each segment's spectrum out with several tapers: where a segment is much longer than it
 /// need be, one taper would scatter too much.
 fn several_tapers(e: &Settings) -> bool {
-    e.segment_s * WHITTLE_HALF_BANDWIDTH_HZ >= 1.5 && e.segment_s > 1.5 * shortest_whittle_segment_s(e.range_hz)
+    e.segment_s * WHITTLE_HALF_BANDWIDTH_HZ >= 1.5
+        && e.segment_s > 1.5 * shortest_whittle_segment_s(e.range_hz)
 }
 
 /// Window, spectrum and gates as `e` says, for `targets`.

@@ -175,6 +175,12 @@ impl Lane {
             mae: fit.mae,
             n_peaks: fit.peaks.as_slice().len(),
             invalid: fit.invalid,
+            caution: fit.caution,
+            bend_evidence: fit.bend_evidence,
+            knee_hz: fit.knee_hz,
+            knee_se: fit.knee_se,
+            floor_uv: fit.floor_uv,
+            pivot_offset: fit.pivot_offset,
             extras,
         })
     }

@@ -18,7 +18,7 @@ const fn column(name: &'static str, cell: fn(&Row, &str) -> String) -> Column {
 
 /// The columns that every table has, in order, each named and written here and nowhere else; `file` stands before them
 /// where there are several, what else was asked for after them. Tables are read by place too: a new one goes behind.
-pub const COLUMNS: [Column; 12] = [
+pub const COLUMNS: [Column; 17] = [
     column("time", |row, _| cell(row.time_s)),
     column("channel", |_, name| clean::cell(name).into_owned()),
     column("exponent", |row, _| cell(row.exponent)),
@@ -30,7 +30,15 @@ pub const COLUMNS: [Column; 12] = [
     column("mae", |row, _| cell(row.mae)),
     column("n_peaks", |row, _| row.n_peaks.to_string()),
     column("valid", |row, _| row.invalid.is_none().to_string()),
-    column("reason", |row, _| row.invalid.map_or_else(String::new, |reason| reason.as_str().to_owned())),
+    column("reason", |row, _| {
+        let told = row.invalid.or(row.caution);
+        told.map_or_else(String::new, |reason| reason.as_str().to_owned())
+    }),
+    column("bend_evidence", |row, _| cell(row.bend_evidence)),
+    column("knee_hz", |row, _| cell(row.knee_hz)),
+    column("knee_se", |row, _| cell(row.knee_se)),
+    column("floor_uv", |row, _| cell(row.floor_uv)),
+    column("pivot_offset", |row, _| cell(row.pivot_offset)),
 ];
 
 /// Half the width of a 95 % interval of a normal variable, in standard deviations.
@@ -57,6 +65,18 @@ pub struct Row {
     pub n_peaks: usize,
     /// Why the estimate must not be used.
     pub invalid: Option<Reason>,
+    /// What to bear in mind of a valid one.
+    pub caution: Option<Reason>,
+    /// ln of how much likelier a bent line is than a straight one.
+    pub bend_evidence: f64,
+    /// Frequency of the knee and its standard error.
+    pub knee_hz: f64,
+    /// See `knee_hz`.
+    pub knee_se: f64,
+    /// White noise under the spectrum.
+    pub floor_uv: f64,
+    /// log10 power of the aperiodic line at the pivot.
+    pub pivot_offset: f64,
     /// What was asked for beyond [`COLUMNS`].
     pub extras: Vec<f64>,
 }
@@ -121,13 +141,18 @@ mod tests {
             mae: -0.000_000_01,
             n_peaks: 2,
             invalid: Some(Reason::TooFewSegments),
+            caution: None,
+            bend_evidence: -1.5,
+            knee_hz: f64::NAN,
+            knee_se: f64::NAN,
+            floor_uv: 0.0,
+            pivot_offset: 0.25,
             extras: vec![0.5],
         };
         let mut out = csv::Writer::from_writer(Vec::new());
         write_row(&mut out, Some("a,b.csv"), "Fz", &row).unwrap();
         let text = String::from_utf8(out.into_inner().unwrap()).unwrap();
-        let expected =
-            "\"a,b.csv\",3.996,Fz,1.25,0.1,1.054004,1.445996,,1,0,2,false,too few clean segments,0.5\n";
+        let expected = "\"a,b.csv\",3.996,Fz,1.25,0.1,1.054004,1.445996,,1,0,2,false,too few clean segments,-1.5,,,0,0.25,0.5\n";
         assert_eq!(text, expected);
         assert_eq!(header(true, &["x".into()]).len(), text.split(',').count() - 1);
         assert_eq!(cell(1000.0), "1000");

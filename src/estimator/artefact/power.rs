@@ -55,7 +55,10 @@ impl PowerJudge {
                 #[expect(clippy::cast_precision_loss, reason = "small")]
                 let (bins, tapers) = ((end - start) as f64, tapers.max(1) as f64);
                 let shape = tapers * (bins / (tapers + 0.5)).max(1.0);
-                Band { bins: start..end, most: gamma_quantile(shape, DEVIATE) / gamma_quantile(shape, QUARTILE) }
+                Band {
+                    bins: start..end,
+                    most: gamma_quantile(shape, DEVIATE) / gamma_quantile(shape, QUARTILE),
+                }
             })
         };
         let empty = || Vec::with_capacity(memory.max(1));

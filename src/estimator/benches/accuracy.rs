@@ -67,7 +67,12 @@ impl Options {
             estimator(&Settings {
                 line_hz: 0.0,
                 range_hz: settings.range_hz,
-                ..Settings::for_windows(MethodName::Specparam, settings.window_s, settings.hop_s, settings.range_hz)
+                ..Settings::for_windows(
+                    MethodName::Specparam,
+                    settings.window_s,
+                    settings.hop_s,
+                    settings.range_hz,
+                )
             })
         });
         let (mut tally, mut reference) = (Tally::default(), Tally::default());
@@ -104,12 +109,14 @@ impl Options {
     }
 
     fn head(&self, title: &str) {
-        println!("\n{title}; {} sessions x {} windows = {} a row", self.draws, self.per, self.draws * self.per as u64);
-        let specparam = if self.specparam { "  specparam /bd, bias" } else { "" };
         println!(
-            "{:52}    /bd    bias  cover    zsd  se/bd  valid   us{specparam}  invalid",
-            "signal"
+            "\n{title}; {} sessions x {} windows = {} a row",
+            self.draws,
+            self.per,
+            self.draws * self.per as u64
         );
+        let specparam = if self.specparam { "  specparam /bd, bias" } else { "" };
+        println!("{:52}    /bd    bias  cover    zsd  se/bd  valid   us{specparam}  invalid", "signal");
     }
 
     fn straight(&self) {
@@ -136,7 +143,11 @@ impl Options {
     /// Bends: what a straight line says of them (held, by its reason), and what knee and auto mode make of them.
     fn knees(&self) {
         for mode in [Mode::Fixed, Mode::Knee, Mode::Auto] {
-            let what = if mode == Mode::Fixed { ", bent lines held: `bent` is the power, at knee 0 false alarms" } else { "" };
+            let what = if mode == Mode::Fixed {
+                ", bent lines held: `bent` is the power, at knee 0 false alarms"
+            } else {
+                ""
+            };
             self.head(&format!("Knees, mode {mode:?}{what}"));
             for &range in &self.ranges {
                 for &window_s in &self.windows {
@@ -177,7 +188,7 @@ impl Options {
                             let mut draw = Draw::new(self.seed * 7_000_003 + d * 101);
                             let density =
                                 Density { knee_hz, ..Density::line(chi, signal::peaks(set, 1.0, &mut draw)) };
-                            let x = density.series((64.5 * RATE_HZ) as usize, &mut draw);
+                            let x = density.series((124.5 * RATE_HZ) as usize, &mut draw);
                             let last = run(&mut whittle, &x).last().unwrap().0.fit;
                             evidence.push(last.bend_evidence);
                             bent += f64::from(last.invalid == Some(Reason::Bent)) / self.draws as f64;
@@ -186,7 +197,10 @@ impl Options {
                         let q = |share: f64| evidence[(share * (evidence.len() - 1) as f64) as usize];
                         println!(
                             "{:52} {:6.2} {:6.2} {:6.2} {:6.2}  {:5.1}",
-                            format!("{}..{} Hz, exponent {chi}, knee {knee_hz} Hz, {}", range[0], range[1], PEAK_SETS[set]),
+                            format!(
+                                "{}..{} Hz, exponent {chi}, knee {knee_hz} Hz, {}",
+                                range[0], range[1], PEAK_SETS[set]
+                            ),
                             q(0.05),
                             q(0.5),
                             q(0.95),
@@ -322,7 +336,8 @@ impl Options {
                 let settings = self.settings(window_s, range);
                 for chi in self.chis(&[1.0, 2.0]) {
                     for (name, kind) in kinds {
-                        let name = format!("{}..{} Hz, {window_s} s, exponent {chi}, {name}", range[0], range[1]);
+                        let name =
+                            format!("{}..{} Hz, {window_s} s, exponent {chi}, {name}", range[0], range[1]);
                         self.row(&name, &settings, |draw, samples| {
                             let density = Density::line(chi, signal::peaks(2, 1.0, draw));
                             let mut x = density.series(samples, draw);

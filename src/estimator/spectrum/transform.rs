@@ -175,7 +175,8 @@ mod tests {
         let mut at_2_hz = [0.0; 2];
         for (whiten, slot) in [true, false].into_iter().zip(&mut at_2_hz) {
             let mut transform = Transform::new(&SpectrumSettings { whiten, ..settings }, 250, 250.0);
-            let mut segment: Vec<f64> = (0..250).map(|n| f64::from(n) / 250.0).map(|t| wave(t) + drift(t)).collect();
+            let mut segment: Vec<f64> =
+                (0..250).map(|n| f64::from(n) / 250.0).map(|t| wave(t) + drift(t)).collect();
             assert!(transform.periodogram(&mut segment, &mut power));
             let variance: f64 = power[15..26].iter().sum();
             assert!(!whiten || (variance - 4.5).abs() < 0.1, "{variance}");

@@ -5,8 +5,8 @@
 //! (Percival & Walden, Spectral Analysis for Physical Applications, 1993, chapters 6 and 7), from which every
 //! bin gets its weight in the likelihood. All of it is computed once.
 
-use crate::spectrum::{SpectrumSettings, whitening};
 use crate::spectrum::transform::Transform;
+use crate::spectrum::{SpectrumSettings, whitening};
 use rustfft::{FftPlanner, num_complex::Complex};
 
 /// How the spectra are made.
@@ -42,7 +42,13 @@ impl Design {
                 .map(|t| (std::f64::consts::PI * (k + 1) as f64 * (t as f64 + 1.0) / (n + 1.0)).sin())
                 .collect()
         };
-        Self { sample_rate_hz, tapers: (0..tapers.max(1)).map(taper).collect(), step_samples, segments, whiten: false }
+        Self {
+            sample_rate_hz,
+            tapers: (0..tapers.max(1)).map(taper).collect(),
+            step_samples,
+            segments,
+            whiten: false,
+        }
     }
 
     /// As the estimator's spectra are made. What a detrended segment lost is below the model's care.

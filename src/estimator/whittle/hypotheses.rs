@@ -11,14 +11,14 @@ use super::start;
 
 /// What a minute is believed to hold.
 const MINUTE_BELIEF: Belief =
-    Belief { ln_odds: 0.0, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.6, least_gain: 2.0 };
+    Belief { ln_odds: 0.0, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.45, least_gain: 2.0 };
 
 /// Where knees are, as ln Hz, and how widely spread: half of them within 3 and 12 Hz.
 const KNEE_PRIOR: (f64, f64) = (1.8, 1.0);
 /// A floor is believed to have up to a few times the line's power at the top of the range.
 const FLOOR_OVER_LINE: f64 = 3.0;
 /// A floor of less probability is none.
-const LEAST_FLOOR_SHARE: f64 = 0.1;
+const LEAST_FLOOR_SHARE: f64 = 0.2;
 
 /// Tables and buffers that all targets share.
 pub struct Tools<'a> {
@@ -67,7 +67,8 @@ impl Hypotheses {
     /// ln of how much likelier the spectrum is with a knee than without.
     #[must_use]
     pub fn bend_evidence(&self) -> f64 {
-        let [straight, floor, knee, both] = self.fits.map(|fit| fit.map_or(f64::NEG_INFINITY, |f| f.ln_evidence));
+        let [straight, floor, knee, both] =
+            self.fits.map(|fit| fit.map_or(f64::NEG_INFINITY, |f| f.ln_evidence));
         knee.max(both) - straight.max(floor)
     }
 

@@ -30,8 +30,8 @@ pub struct Learned {
     pub bend_evidence: f64,
     /// Misfit of the likelier of the two, see [`misfit::misfit`].
     pub misfit: f64,
-    /// Whether something broad lies on the upper part of its line that is neither a rhythm nor white: muscle.
-    pub shelf: bool,
+    /// Whether what it was fitted by is no line with rhythms over a floor, whatever its misfit: muscle does that.
+    pub foreign: bool,
 }
 
 /// The memory of one channel or region.
@@ -146,7 +146,7 @@ impl Memory {
                 learned.misfit = misfit::misfit(tools.scratch, &data, fitted.dimension());
             }
             if bent == (bend_evidence > 0.0) {
-                learned.shelf = shelf(fitted, tools.model.pivot_hz());
+                learned.foreign = foreign(fitted, tools.model.pivot_hz());
             }
             *(if bent { &mut learned.bent } else { &mut learned.straight }) =
                 expected(fitted, floor_share, knee_variance);
@@ -155,17 +155,20 @@ impl Memory {
     }
 }
 
-/// Beta is above this frequency, in Hz, and no wider (standard deviation) than that.
-const SHELF_HZ: (f64, f64) = (18.0, 3.0);
+/// No rhythm is broader than this (standard deviation, in Hz) and as strong as a good part of the line.
+const BROAD_HZ: f64 = 2.8;
+const BROAD_OVER_LINE: f64 = 0.4;
+/// Where the floor has as much power as the line at the pivot, the upper half of the range tells nothing of the line.
+const MOST_FLOOR: f64 = 0.9;
 
-/// Whether a peak of the minute is none, but as broad as the model allows and as strong as the line: the flank of
-/// muscle, which over the range looks like anything.
-fn shelf(fitted: &Parameters, pivot_hz: f64) -> bool {
-    fitted.components().iter().any(|component| {
-        let [amplitude, centre_hz, ln_sigma] = component.value;
-        let broad = centre_hz > SHELF_HZ.0 && ln_sigma > SHELF_HZ.1.ln();
-        broad && amplitude > 0.3 * fitted.line_at(centre_hz, pivot_hz)
-    })
+/// Whether a fit describes its spectrum by what no EEG has: a peak as broad as a flank, as muscle has one, or a floor
+/// above most of the line. What such a fit says of the exponent may be anything.
+fn foreign(fitted: &Parameters, pivot_hz: f64) -> bool {
+    fitted.floor.is_some_and(|floor| floor.value > MOST_FLOOR)
+        || fitted.components().iter().any(|component| {
+            let [amplitude, centre_hz, ln_sigma] = component.value;
+            ln_sigma > BROAD_HZ.ln() && amplitude > BROAD_OVER_LINE * fitted.line_at(centre_hz, pivot_hz)
+        })
 }
 
 /// How far a floor and the ln of a knee's frequency move from window to window.

@@ -225,7 +225,13 @@ impl Whittle {
         let wanted = |bent: bool| match (mode, evidence) {
             (Mode::Fixed, Some(_)) => !bent,
             (Mode::Knee, Some(_)) => bent,
-            (Mode::Auto, Some(evidence)) => if bent { evidence > -SURE } else { evidence < SURE },
+            (Mode::Auto, Some(evidence)) => {
+                if bent {
+                    evidence > -SURE
+                } else {
+                    evidence < SURE
+                }
+            }
             // Nothing is remembered: the window itself must say.
             (_, None) => true,
         };
@@ -262,7 +268,7 @@ impl Whittle {
             band_hz: 0.5 * self.sample_rate_hz,
             bend_evidence,
             poor: misfit > MISFIT_LIMIT
-                || learned.is_some_and(|l| l.misfit > MINUTE_MISFIT_LIMIT || l.shelf),
+                || learned.is_some_and(|l| l.misfit > MINUTE_MISFIT_LIMIT || l.foreign),
             goodness: misfit::goodness(&self.scratch, &mut self.work),
         };
         let mut fit = average.fit(&context);

@@ -5,8 +5,8 @@
 //! outright: the exponent is the mean over the steps of the search, weighted by evidence, and its variance holds
 //! how far they differ (Hoeting, Madigan, Raftery & Volinsky, Statistical Science 14, 1999).
 
-use super::model::Model;
 use super::linear::dot;
+use super::model::Model;
 use super::parameters::{Component, MAX_PARAMETERS, Parameters, Prior};
 use super::scoring::{Data, Scratch};
 
@@ -260,7 +260,15 @@ impl Atoms {
                 scratch.variance(data, &parameters, &row)
             });
             let last_step = outcome.last_step;
-            *slot = Some(Step { parameters, bias, ln_prior, ln_evidence, chi_variance, knee_variance, last_step });
+            *slot = Some(Step {
+                parameters,
+                bias,
+                ln_prior,
+                ln_evidence,
+                chi_variance,
+                knee_variance,
+                last_step,
+            });
             written += 1;
             best = best.max(ln_evidence);
             // Two peaks may be worth it where one is not, so a small loss does not end the search.

@@ -4,8 +4,8 @@
 
 use super::*;
 use crate::spectrum::shape::Overlap;
-use crate::spectrum::{Kind, SpectrumSettings};
 use crate::spectrum::transform::Transform;
+use crate::spectrum::{Kind, SpectrumSettings};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

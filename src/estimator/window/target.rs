@@ -131,7 +131,8 @@ impl MeanOfFits {
             *mean = sum / count;
         }
         let [exponent, exponent_se, offset, knee, r_squared, mae, rest @ ..] = means;
-        let [adjusted_r_squared, median_error, pivot_hz, pivot_offset, knee_hz, floor_uv, bend_evidence] = rest;
+        let [adjusted_r_squared, median_error, pivot_hz, pivot_offset, knee_hz, floor_uv, bend_evidence] =
+            rest;
         Fit {
             exponent,
             exponent_se,

@@ -99,11 +99,10 @@ pub(crate) mod tests {
             exponent,
             exponent_se: 0.1,
             offset: 1.0,
-            knee: None,
             r_squared: 0.98,
             mae: 0.05,
-            peaks: Peaks::default(),
             invalid: None,
+            ..Fit::failed(Reason::PoorFit)
         };
         Estimate {
             id: n,

@@ -17,7 +17,8 @@ pub fn of(window_s: f64, range_hz: [f64; 2], density: &Density, unknown: usize, 
     while f < range_hz[1] {
         let (line, total) = (density.aperiodic(f), density.at(f));
         let ratio = if density.knee_hz > 0.0 { (density.knee_hz / f).powf(density.chi) } else { 0.0 };
-        let by_chi = f.ln() - if ratio > 0.0 { ratio / (1.0 + ratio) * (f / density.knee_hz).ln() } else { 0.0 };
+        let by_chi =
+            f.ln() - if ratio > 0.0 { ratio / (1.0 + ratio) * (f / density.knee_hz).ln() } else { 0.0 };
         let mut g = vec![line / total, line / total * (by_chi - 2.5)];
         if knee {
             g.push(line / total * density.chi * ratio / (1.0 + ratio));

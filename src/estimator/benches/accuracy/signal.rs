@@ -108,8 +108,9 @@ impl Density {
         for bump in &self.bumps {
             total += match self.shape {
                 Shape::LogGauss => {
-                    line * (10f64.powf(bump.height_log10 * (-0.5 * ((f - bump.centre_hz) / bump.sigma_hz).powi(2)).exp())
-                        - 1.0)
+                    line * (10f64.powf(
+                        bump.height_log10 * (-0.5 * ((f - bump.centre_hz) / bump.sigma_hz).powi(2)).exp(),
+                    ) - 1.0)
                 }
                 shape => self.aperiodic(bump.centre_hz) * bump.over(f, shape),
             };
@@ -234,7 +235,8 @@ pub fn spoil(x: &mut [f64], kind: Artefact, draw: &mut Draw) -> f64 {
         Artefact::Blinks(low, high) | Artefact::Saccades(low, high) => ((3.0, 5.0), low, high),
         Artefact::Muscle(low, high) => ((4.0, 6.0), low, high),
         Artefact::Sweat(size_uv) => {
-            let wave = gaussian(len, draw, |f| if (0.05..0.3).contains(&f) { size_uv.powi(2) / 0.25 } else { 0.0 });
+            let wave =
+                gaussian(len, draw, |f| if (0.05..0.3).contains(&f) { size_uv.powi(2) / 0.25 } else { 0.0 });
             x.iter_mut().zip(wave).for_each(|(x, w)| *x += w);
             return 0.0;
         }
@@ -261,7 +263,11 @@ pub fn spoil(x: &mut [f64], kind: Artefact, draw: &mut Draw) -> f64 {
             Artefact::Muscle(..) => {
                 let long = samples(draw.between(0.3, 1.0));
                 let burst =
-                    gaussian(long, draw, |f| if (20.0..100.0).contains(&f) { size.powi(2) / 80.0 } else { 0.0 });
+                    gaussian(
+                        long,
+                        draw,
+                        |f| if (20.0..100.0).contains(&f) { size.powi(2) / 80.0 } else { 0.0 },
+                    );
                 x.iter_mut().skip(at).zip(burst).for_each(|(x, b)| *x += b);
                 spoilt += long;
             }

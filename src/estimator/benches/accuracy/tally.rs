@@ -50,8 +50,6 @@ pub struct Tally {
     se: f64,
     pub reasons: Vec<(Reason, usize)>,
     times_us: Vec<f64>,
-    pub bent: usize,
-    pub knees: Vec<f64>,
 }
 
 impl Tally {
@@ -102,20 +100,9 @@ impl Tally {
         100.0 * self.n / self.total()
     }
 
-    /// Share of the windows that `reason` made invalid, in per cent.
-    pub fn share(&self, reason: Reason) -> f64 {
-        let count = self.reasons.iter().find(|(known, _)| *known == reason).map_or(0, |(_, count)| *count);
-        100.0 * count as f64 / self.total()
-    }
-
     pub fn median_us(&mut self) -> f64 {
         self.times_us.sort_by(f64::total_cmp);
         self.times_us[self.times_us.len() / 2]
-    }
-
-    pub fn slowest_us(&mut self) -> f64 {
-        self.times_us.sort_by(f64::total_cmp);
-        self.times_us[self.times_us.len() - 1]
     }
 
     pub fn explained(&self) -> String {
