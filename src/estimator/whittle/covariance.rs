@@ -61,9 +61,9 @@ impl Scratch {
             *slot = inverse_level[0] + 2.0 * inverse_level[1] * g + inverse_chi[1] * g * slope;
         }
         // Floor and knee with the level; their own curvature is held by their priors.
-        for d in 2..parameters.first_peak() {
+        for (d, with_level) in inverse_level.iter().enumerate().take(parameters.first_peak()).skip(2) {
             for (slot, g) in self.weighted.iter_mut().zip(&self.columns[d * n..(d + 1) * n]) {
-                *slot += 2.0 * inverse_level[d] * g;
+                *slot += 2.0 * with_level * g;
             }
         }
         for (m, component) in parameters.components().iter().enumerate() {

@@ -28,6 +28,7 @@ pub fn run(estimator: &mut Estimator, x: &[f64]) -> Vec<(Estimate, f64)> {
         let stamp_s = index as f64 / RATE_HZ;
         let header = FrameHeader { index: index as u64, stamp_s, ..FrameHeader::default() };
         if estimator.push(&header, &[value as f32], Contamination::Clean) {
+            #[allow(clippy::disallowed_methods, reason = "a bench has a clock")]
             let begin = Instant::now();
             let estimate = estimator.estimates(stamp_s)[0];
             let us = begin.elapsed().as_secs_f64() * 1e6;
