@@ -6,7 +6,7 @@ mod common_lsl;
 
 use common_lsl::{peer, python, said, session};
 use std::io::{BufRead, BufReader, Read};
-use tras::estimator::{Contamination, Estimate, Fit, Peaks, Reason};
+use tras::estimator::{Contamination, Estimate, Fit, Reason};
 use tras::outlets::{OutletError, OutletSettings, Outlets};
 
 fn estimate(id: u64, target: usize, stamp_s: f64, exponent: f64) -> Estimate {

@@ -10,7 +10,7 @@ use program_support::{Lab, Session, assert_contract};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tras::controller::{ControllerSettings, Law, adaptive::Adaptive};
-use tras::estimator::{Contamination, Estimate, Fit, Peaks};
+use tras::estimator::{Contamination, Estimate, Fit, Reason};
 use tras::recorder::check;
 
 const RATE_HZ: f64 = 2000.0;

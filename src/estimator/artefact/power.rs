@@ -142,7 +142,7 @@ mod tests {
         assert!(lost < 30, "{lost} of 4000");
         for bins in [2..5, 24..36] {
             let mut spoilt = spectrum();
-            spoilt.get_mut(bins).unwrap().iter_mut().for_each(|p| *p *= 20.0);
+            spoilt.get_mut(bins).unwrap().iter_mut().for_each(|p| *p *= 80.0);
             assert!(!judge.judge(0, &spoilt, false));
         }
         let mut alpha = spectrum();
