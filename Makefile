@@ -15,9 +15,11 @@ BENCH_VENV := .venv-bench
 DRAWS ?= 25
 # Spectra of each cell that fooof and specparam are timed on (ours: 1,000).
 SPECTRA ?= 100
+# Recordings that `make real-eeg` looks at.
+EEG ?= ../shared/data
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy parity clean
+.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy bench-through-current real-eeg parity clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
@@ -27,7 +29,8 @@ help:
 	@echo 'make bench      latency of the loop, cost of many channels (60 s a row; ARGS=300)'
 	@echo 'make bench-noise  samples of noise a second'
 	@echo 'make bench-estimator  speed of the fits, beside fooof 1.1.1 and specparam 2 (SPECTRA=100 of theirs a cell)'
-	@echo 'make bench-accuracy   errors and bias of both methods, drawn into docs/ (DRAWS=5 for a quick look)'
+	@echo 'make bench-accuracy   errors, bias, coverage and validity on simulated signals (DRAWS=5 for a quick look)'
+	@echo 'make real-eeg   validity, scatter and repeatability of both methods on the recordings in a folder (EEG=../shared/data)'
 	@echo 'make bench-link  the link to the emulated board and the audio output, about an hour (LINK_SECONDS=60 for a look)'
 	@echo 'make bench-through-current  estimates under current against those without, over paths of real heads'
 	@echo 'make parity     specparam against what fooof 1.1.1 found in 600 spectra'
@@ -83,7 +86,11 @@ bench-estimator: setup
 	else $(BENCH) --bench estimator; fi
 
 bench-accuracy: setup
-	$(BENCH) --bench accuracy -- --memory 60,0 --windows 2,4,8,16 --draws $(DRAWS) --plots docs
+	$(BENCH) -p tras-estimator --bench accuracy -- --draws $(DRAWS)
+
+real-eeg: setup
+	$(CARGO) build --locked --bin tras
+	python3 scripts/real-eeg.py target/debug/tras $(EEG)
 
 bench-through-current:
 	$(BENCH) -p tras-estimator --bench through_current

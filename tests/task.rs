@@ -1,7 +1,14 @@
 //! The task as a participant meets it: the real page in a real browser, a scripted participant, the real program.
 //!
 //! Skipped by name where there is no Chromium. `TRAS_SHOTS=folder` keeps a picture of every phase.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cmp_owned,
+    reason = "tests"
+)]
 
 #[path = "task_support/scores.rs"]
 mod scores;

@@ -60,8 +60,7 @@ fn table(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
     (header, rows)
 }
 
-const COLUMNS: &str =
-    "time,channel,exponent,exponent_se,ci_low,ci_high,offset,r_squared,mae,n_peaks,valid,reason";
+const COLUMNS: &str = "time,channel,exponent,exponent_se,ci_low,ci_high,offset,r_squared,mae,n_peaks,valid,reason,bend_evidence,knee_hz,knee_se,floor_uv,pivot_offset";
 
 #[test]
 fn a_table_has_the_contracts_columns_and_a_row_a_window_and_channel() {

@@ -5,7 +5,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tras::controller::{ControllerSettings, Law, adaptive::Adaptive};
-use tras::estimator::{Contamination, Estimate, Fit, Peaks};
+use tras::estimator::{Contamination, Estimate, Fit, Reason};
 use tras::recorder::check;
 use tras_test_support::lab::{Lab, Session, assert_contract};
 
@@ -159,11 +159,10 @@ fn estimate(row: &BTreeMap<String, f64>) -> Estimate {
             exponent: row["exponent"],
             exponent_se: row["exponent_se"],
             offset: row["offset"],
-            knee: None,
             r_squared: row["r_squared"],
             mae: row["mae"],
-            peaks: Peaks::default(),
             invalid: None,
+            ..Fit::failed(Reason::PoorFit)
         },
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Read};
-use tras::estimator::{Contamination, Estimate, Fit, Peaks, Reason};
+use tras::estimator::{Contamination, Estimate, Fit, Reason};
 use tras::outlets::{OutletError, OutletSettings, Outlets};
 use tras_test_support::lsl::{peer, said, session};
 use tras_test_support::python;
@@ -22,11 +22,10 @@ fn estimate(id: u64, target: usize, stamp_s: f64, exponent: f64) -> Estimate {
             exponent,
             exponent_se: 0.05,
             offset: 1.25,
-            knee: None,
             r_squared: 0.98,
             mae: 0.02,
-            peaks: Peaks::default(),
             invalid: id.is_multiple_of(2).then_some(Reason::PoorFit),
+            ..Fit::failed(Reason::PoorFit)
         },
     }
 }

@@ -18,11 +18,11 @@ pub fn estimate(
         exponent,
         exponent_se: 0.08,
         offset: 1.9,
-        knee: None,
         r_squared: 0.97,
         mae: 0.05,
         peaks,
         invalid,
+        ..Fit::failed(Reason::PoorFit)
     };
     Estimate {
         id: 1,

@@ -91,7 +91,7 @@ impl Controller {
 pub(crate) mod tests {
     use super::{adaptive::Adaptive, fixed::Fixed, *};
     use proptest::prelude::*;
-    use tras_estimator::{Contamination, Fit, Peaks, Reason};
+    use tras_estimator::{Contamination, Fit, Reason};
 
     /// A valid, clean estimate of `exponent`, hop number `n` at half a second each.
     pub(crate) fn estimate(n: u64, exponent: f64) -> Estimate {
@@ -99,11 +99,10 @@ pub(crate) mod tests {
             exponent,
             exponent_se: 0.1,
             offset: 1.0,
-            knee: None,
             r_squared: 0.98,
             mae: 0.05,
-            peaks: Peaks::default(),
             invalid: None,
+            ..Fit::failed(Reason::PoorFit)
         };
         Estimate {
             id: n,
