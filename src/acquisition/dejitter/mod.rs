@@ -220,10 +220,23 @@ impl Dejitter {
         self.known && self.ends > 0
     }
 
-    /// How far ends of bursts depart from their line, seconds.
+    /// How far ends of bursts depart from their line on average, seconds.
     #[must_use]
-    pub(super) fn spread_s(&self) -> f64 {
+    pub(super) fn scatter_s(&self) -> f64 {
         self.spread_s
+    }
+
+    /// How far any stamp departs from its line, seconds.
+    #[must_use]
+    pub(super) fn largest_s(&self) -> f64 {
+        self.peak_s
+    }
+
+    /// No stamp follows: what there is must be enough to learn from.
+    pub(super) fn end(&mut self) {
+        if !self.known {
+            self.finish_learning(&mut Stamp { smooth_s: 0.0, facts: Facts::NONE, lost_before: 0, since: 0 });
+        }
     }
 
     fn begin(&mut self, raw_s: f64) {
@@ -408,8 +421,8 @@ impl Dejitter {
         self.finish_learning(stamp);
     }
 
-    /// Ends the learning with what there is: at the end of a short file.
-    pub(super) fn finish_learning(&mut self, stamp: &mut Stamp) {
+    /// Ends the learning with what there is.
+    fn finish_learning(&mut self, stamp: &mut Stamp) {
         let Some(learnt) = self.learner.learn() else { return };
         self.known = true;
         self.line = Line::new(learnt.period_s, LEARNT_SPREAD);

@@ -10,6 +10,7 @@ mod csv;
 mod edf;
 mod error;
 mod source;
+mod timeline;
 pub mod xdf;
 
 pub use error::{Place, RecordingError};
