@@ -104,13 +104,14 @@ impl Recording {
         let opened = match extension.as_str() {
             "xdf" => xdf::open(path, options)?,
             "edf" | "bdf" => edf::open(path, options)?,
-            "csv" | "tsv" => csv::open(path, options)?,
+            "csv" | "tsv" | "txt" => csv::open(path, options)?,
             "xdfz" | "gz" => {
                 let what = "is compressed; unpack it with gunzip first";
                 return Err(RecordingError::new(path, Place::File, what));
             }
             other => {
-                let what = format!("is not a recording: {other:?} is none of xdf, edf, bdf, csv, tsv");
+                let what =
+                    format!("is not a recording: {other:?} is none of xdf, edf, bdf, vhdr, csv, tsv, txt");
                 return Err(RecordingError::new(path, Place::File, what));
             }
         };

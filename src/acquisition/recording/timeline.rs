@@ -53,8 +53,6 @@ pub(super) struct Timeline {
     pub measured_hz: Option<f64>,
     /// What a user should know.
     pub notes: Vec<String>,
-    /// How many stamps there are.
-    pub samples: u64,
     period_s: f64,
     /// Empty where stamps stay as they are.
     pieces: Vec<Piece>,
@@ -112,13 +110,18 @@ impl Timeline {
         let found_hz = if learnt { clock.rate_hz() } else { count_hz };
         let usable = samples >= FEWEST && found_hz.is_finite() && found_hz > 0.0 && span_s > 0.0;
         if !usable {
+            let far =
+                |asked_hz: f64| samples > 1 && span_s > 0.0 && (asked_hz / count_hz - 1.0).abs() > REFUSED;
+            if let Some(asked_hz) = stated.asked_hz.filter(|asked_hz| far(*asked_hz)) {
+                return Err(refusal(disagree(asked_hz, count_hz)));
+            }
             return match stated
                 .asked_hz
                 .or(stated.nominal_hz)
                 .or(Some(count_hz))
                 .filter(|r| *r > 0.0 && r.is_finite())
             {
-                Some(rate_hz) => Ok(Self::plain(rate_hz, samples)),
+                Some(rate_hz) => Ok(Self::plain(rate_hz)),
                 None => Err(refusal("its times do not ascend: state the sampling rate (--rate)".to_owned())),
             };
         }
@@ -134,7 +137,7 @@ impl Timeline {
             measured_hz: Some(measured_hz),
             period_s: measured_s,
             pieces,
-            ..Self::plain(measured_hz, samples)
+            ..Self::plain(measured_hz)
         };
         timeline.settle_rate(stated).map_err(refusal)?;
         if !exact {
@@ -148,12 +151,21 @@ impl Timeline {
         Ok(timeline)
     }
 
-    fn plain(rate_hz: f64, samples: u64) -> Self {
+    /// Of a file without stamps.
+    pub(super) fn even(rate_hz: f64) -> Self {
+        Self::plain(rate_hz)
+    }
+
+    /// Before the first sample again.
+    pub(super) fn rewind(&mut self) {
+        (self.at, self.index) = (0, 0);
+    }
+
+    fn plain(rate_hz: f64) -> Self {
         Self {
             rate_hz,
             measured_hz: None,
             notes: Vec::new(),
-            samples,
             period_s: 1.0 / rate_hz,
             pieces: Vec::new(),
             at: 0,
@@ -167,11 +179,7 @@ impl Timeline {
         let off = |rate_hz: f64| (rate_hz / measured_hz - 1.0).abs();
         if let Some(asked_hz) = stated.asked_hz {
             if off(asked_hz) > REFUSED {
-                return Err(format!(
-                    "a rate of {} was asked for, but its times run at {}: leave the rate out, or correct it",
-                    hz(asked_hz),
-                    hz(measured_hz)
-                ));
+                return Err(disagree(asked_hz, measured_hz));
             }
             if off(asked_hz) > TOLD {
                 self.notes.push(format!(
@@ -271,6 +279,13 @@ impl Cut {
             |sums: &Sums| Piece { first: sums.first, start_s: sums.first_s + sums.t - period_s * sums.x };
         (period_s, self.pieces.iter().map(piece).collect())
     }
+}
+
+fn disagree(asked_hz: f64, measured_hz: f64) -> String {
+    let (asked, measured) = (hz(asked_hz), hz(measured_hz));
+    format!(
+        "a rate of {asked} was asked for, but its times run at {measured}: leave the rate out, or correct it"
+    )
 }
 
 /// A whole number of hertz where the rate is that within 100 ppm, or within what the stamps can tell.
