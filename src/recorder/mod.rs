@@ -6,6 +6,7 @@
 //! Nothing here reads a clock; the same calls give the same bytes. What would tell a condition goes into a
 //! [`SealedRecording`] instead, which is the same recorder on a sealed stream.
 
+pub mod bids;
 mod check;
 mod committed;
 pub mod health;
@@ -19,6 +20,7 @@ pub use check::{CheckError, StreamSummary, check};
 pub use committed::CommittedFile;
 pub use sealed::SealedRecording;
 pub use session::{RecorderError, SessionStreams};
+pub use streams::{estimate_columns, estimate_row};
 
 use crate::acquisition::frame::{Facts, FrameHeader};
 use crate::acquisition::recording::xdf::xml::Node;
