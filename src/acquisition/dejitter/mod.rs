@@ -168,7 +168,7 @@ impl Dejitter {
     /// Takes the stamp of the next sample, on this machine's clock, and when it arrived (not a number where
     /// nobody knows, as in a file).
     pub fn push(&mut self, raw_s: f64, arrived_s: f64) -> Stamp {
-        if !(raw_s.abs() < NO_CLOCK_S) {
+        if raw_s.is_nan() || raw_s.abs() >= NO_CLOCK_S {
             return self.without_stamp();
         }
         if self.exact {

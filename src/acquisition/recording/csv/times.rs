@@ -39,7 +39,7 @@ pub(super) fn is_time(name: &str) -> bool {
         ]
         .contains(word)
     };
-    words.first().is_some_and(|word| known(&word))
+    words.first().is_some_and(known)
         || (words.len() > 1 && words.last().is_some_and(|word| word.starts_with("timestamp")))
 }
 
