@@ -27,7 +27,8 @@ use crate::offline::recording::Job;
 use crate::offline::settings::{Overrides, complaint};
 
 const AFTER_HELP: &str = "\
-Recordings: XDF, EDF, EDF+, BDF, BDF+, CSV (a header of channel names; an optional column time in seconds; microvolts).
+Recordings: XDF, EDF, EDF+, BDF, BDF+, BrainVision (.vhdr), CSV (a header of channel names; an optional column of times;
+  microvolts).
 Output columns: time,channel,exponent,exponent_se,ci_low,ci_high,offset,r_squared,mae,n_peaks,valid,reason
   time is the stamp of the window's last sample, in seconds on the recording's own time axis. ci_low and ci_high are
   exponent -/+ 1.96 exponent_se, empty for specparam, which states no standard error. valid is true or false; reason
@@ -61,7 +62,7 @@ pub struct EstimateArgs {
     /// Start from a study's settings; `--preset list` shows them all
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
-    /// Sampling rate in Hz, for a CSV that has no time column
+    /// Sampling rate in Hz: for a CSV without times, or over what a file says of itself (it must fit the file's stamps)
     #[arg(long, value_name = "HZ", value_parser = positive)]
     pub rate: Option<f64>,
     /// Length of a window in seconds [default: 4]
@@ -104,7 +105,7 @@ pub struct EstimateArgs {
     /// Unit of the channels, over what the file says
     #[arg(long, value_name = "UNIT")]
     pub unit: Option<String>,
-    /// Which stream of an XDF file, where it has several that could be meant
+    /// Which stream of an XDF file, by name or number, where it has several that could be meant
     #[arg(long, value_name = "NAME")]
     pub stream: Option<String>,
     /// A region of interest beside the channels: frontal=Fz+F3+F4; may be repeated
