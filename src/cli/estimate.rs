@@ -30,7 +30,8 @@ use crate::offline::settings::{Overrides, complaint};
 use crate::session::recorded::Recorded;
 
 const AFTER_HELP: &str = "\
-Recordings: XDF, EDF, EDF+, BDF, BDF+, CSV (a header of channel names; an optional column time in seconds; microvolts).
+Recordings: XDF, EDF, EDF+, BDF, BDF+, BrainVision (.vhdr), CSV (a header of channel names; an optional column of times;
+  microvolts).
 Output columns: time,channel,exponent,exponent_se,ci_low,ci_high,offset,r_squared,mae,n_peaks,valid,reason,
   bend_evidence,knee_hz,knee_se,floor_uv,pivot_offset
   time is the stamp of the window's last sample, in seconds on the recording's own time axis. ci_low and ci_high are
@@ -82,7 +83,7 @@ pub struct EstimateArgs {
         allow_hyphen_values = true, conflicts_with_all = ["window", "hop", "timescale", "track"]
     )]
     pub epochs: Vec<Epoch>,
-    /// Sampling rate in Hz, for a CSV that has no time column
+    /// Sampling rate in Hz: for a CSV without times, or over what a file says of itself (it must fit the file's stamps)
     #[arg(long, value_name = "HZ", value_parser = positive)]
     pub rate: Option<f64>,
     /// Length of a window in seconds [default: 4]
@@ -132,7 +133,7 @@ pub struct EstimateArgs {
     /// Unit of the channels, over what the file says
     #[arg(long, value_name = "UNIT")]
     pub unit: Option<String>,
-    /// Which stream of an XDF file, where it has several that could be meant
+    /// Which stream of an XDF file, by name or number, where it has several that could be meant
     #[arg(long, value_name = "NAME")]
     pub stream: Option<String>,
     /// A region of interest beside the channels: frontal=Fz+F3+F4; may be repeated

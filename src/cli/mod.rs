@@ -57,9 +57,9 @@ enum Command {
     Monitor(monitor::MonitorArgs),
     /// Publish a virtual participant's EEG as an LSL stream
     Simulate(simulate::SimulateArgs),
-    /// Play a recording (XDF, EDF, BDF, CSV) as an LSL stream
+    /// Play a recording (XDF, EDF, BDF, BrainVision, CSV) as an LSL stream
     Replay(replay::ReplayArgs),
-    /// Estimate the aperiodic exponent over recordings (XDF, EDF, BDF, CSV)
+    /// Estimate the aperiodic exponent over recordings (XDF, EDF, BDF, BrainVision, CSV)
     Estimate(Box<estimate::EstimateArgs>),
     /// Fit spectra made elsewhere (CSV)
     Fit(Box<fit::FitArgs>),

@@ -63,6 +63,9 @@ impl Facts {
     /// First frame after the stream came back.
     pub const RESUMED: Self = Self(1 << 5);
 
+    /// The stamp is late: samples are missing before it, or the sender was held up; which, is not known yet.
+    pub const LATE: Self = Self(1 << 6);
+
     /// No window may span the boundary before a frame with one of these.
     pub const BREAKS: Self = Self(Self::GAP.0 | Self::STAMP_JUMP.0 | Self::OVERRUN.0 | Self::RESUMED.0);
 

@@ -229,7 +229,7 @@ impl Estimator {
         // What forbids every target's estimate, the most telling first.
         let reason = if !whole {
             Some(Reason::Filling)
-        } else if within(self.last_unsettled, self.received) {
+        } else if within(self.last_unsettled, self.received) || self.last.facts.intersects(Facts::LATE) {
             Some(Reason::Unsettled)
         } else if self.settings.max_age_s.is_some_and(|most| now_s - self.last.stamp_s > most) {
             Some(Reason::Stale)

@@ -232,7 +232,7 @@ fn a_broken_chunk_costs_the_stretch_to_the_next_boundary() {
 #[test]
 fn every_refusal_says_what_to_do() {
     let eeg = OpenOptions { stream: Some("other".into()), ..OpenOptions::default() };
-    assert!(refusal("rec.xdf", &recording(3), &eeg).contains("\"amp\" (EEG, 2 x float32 at 100 Hz)"));
+    assert!(refusal("rec.xdf", &recording(3), &eeg).contains("\"amp\" (EEG, 2 x float32 at 100 Hz, "));
     assert!(refusal("rec.xdf", b"XDF", &OpenOptions::default()).contains("byte 0"));
     assert!(refusal("rec.xdf", b"XDF:", &OpenOptions::default()).contains("nothing"));
     assert!(refusal("rec.xdfz", b"", &OpenOptions::default()).contains("gunzip"));
