@@ -72,6 +72,7 @@ impl Order {
             start_exponent: start.clamp(min, max),
             min_exponent: min,
             max_exponent: max,
+            ..ControllerSettings::open(start, self.config.stimulation.peak_ma)
         };
         let law: Box<dyn Law> = match c.law {
             LawName::Fixed => Box::new(Fixed),
