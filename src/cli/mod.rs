@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 pub mod devices;
 pub mod estimate;
+pub mod export_bids;
 pub mod fit;
 pub mod method;
 pub mod monitor;
@@ -69,6 +70,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Make a study's balanced, sealed allocation of conditions to blocks
     Allocate(allocate::AllocateArgs),
+    /// Sessions to a BIDS tree: EEG, events, questionnaires, stimulation
+    ExportBids(export_bids::ExportBidsArgs),
     /// Whether participants could tell their condition: Bang's and James' indices
     Blinding(blinding::BlindingArgs),
     /// Check that a session's folder holds what was kept
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Devices(args) => devices::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Allocate(args) => allocate::run(&args),
+        Command::ExportBids(args) => export_bids::run(&args),
         Command::Blinding(args) => blinding::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Unblind(args) => unblind::run(&args),

@@ -38,6 +38,24 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, Recordi
     Ok(Opened { description: stream.description, annotations, notes, samples, measured_hz: None, blocks })
 }
 
+/// The file's own header, before any stream's; `None` where it has none that can be read.
+///
+/// # Errors
+/// Where the file cannot be read, or is not XDF.
+pub fn file_header(path: &Path) -> Result<Option<xml::Node>, RecordingError> {
+    let mut chunks = Chunks::open(path)?;
+    while let Some(chunk) = chunks.next()? {
+        match chunk.tag {
+            tag::FILE_HEADER => {
+                return Ok(chunks.text(&chunk)?.and_then(|text| xml::Node::parse(&text).ok()));
+            }
+            tag::STREAM_HEADER | tag::SAMPLES => break,
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
 /// The index of the stream that is meant.
 fn choose(path: &Path, survey: &Survey, options: &OpenOptions) -> Result<usize, RecordingError> {
     let refuse = |what: String| {
