@@ -15,6 +15,7 @@ pub mod noise;
 pub mod options;
 pub mod replay;
 pub mod run;
+mod session;
 pub mod simulate;
 pub mod unblind;
 pub mod verify;

@@ -10,6 +10,10 @@ pub(super) fn check(config: &Config, found: &mut Found<'_>) {
     output(config, found);
     electrodes(config, found);
     dose(config, found);
+    // The core reckons a protocol's own dose.
+    if config.protocol.is_none() {
+        session(config, found);
+    }
 }
 
 fn blocks(config: &Config, found: &mut Found<'_>) {
@@ -101,22 +105,6 @@ fn dose(config: &Config, found: &mut Found<'_>) {
             "lower it, or raise the limit where the protocol was approved for it".to_owned(),
         ));
     }
-    let active_min = plan.active_s / 60.0;
-    let limit_min = l.active_min.min(l.daily_min);
-    if active_min > limit_min + 1e-9 {
-        found.push((
-            "stimulation.blocks",
-            format!("the session stimulates for {active_min:.1} min, the limit is {limit_min} min"),
-            "plan fewer or shorter blocks".to_owned(),
-        ));
-    }
-    if plan.charge_c > l.total_charge_c {
-        found.push((
-            "limits.total_charge_c",
-            format!("the session delivers about {:.3} C, the limit is {} C", plan.charge_c, l.total_charge_c),
-            "plan fewer or shorter blocks, or a lower stimulation.peak_ma".to_owned(),
-        ));
-    }
     // Noise exceeds three standard deviations within a minute or so: such a session could not finish a block.
     if 3.0 * plan.net_charge_sd_mc > l.net_charge_mc {
         found.push((
@@ -134,6 +122,27 @@ fn dose(config: &Config, found: &mut Found<'_>) {
             "stimulation.electrode_area_cm2",
             format!("RMS density {:.4} mA/cm2 is above {DENSITY_MAX_MA_CM2} mA/cm2", plan.density_ma_cm2),
             format!("use electrodes of at least {:.1} cm2", plan.rms_ma / DENSITY_MAX_MA_CM2),
+        ));
+    }
+}
+
+/// What equal blocks add up to.
+fn session(config: &Config, found: &mut Found<'_>) {
+    let (l, plan) = (&config.limits, config.plan());
+    let active_min = plan.active_s / 60.0;
+    let limit_min = l.active_min.min(l.daily_min);
+    if active_min > limit_min + 1e-9 {
+        found.push((
+            "stimulation.blocks",
+            format!("the session stimulates for {active_min:.1} min, the limit is {limit_min} min"),
+            "plan fewer or shorter blocks".to_owned(),
+        ));
+    }
+    if plan.charge_c > l.total_charge_c {
+        found.push((
+            "limits.total_charge_c",
+            format!("the session delivers about {:.3} C, the limit is {} C", plan.charge_c, l.total_charge_c),
+            "plan fewer or shorter blocks, or a lower stimulation.peak_ma".to_owned(),
         ));
     }
 }

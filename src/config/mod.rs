@@ -13,6 +13,7 @@ mod estimator;
 pub mod limits;
 pub mod outlets;
 pub mod plan;
+pub mod protocol;
 mod reader;
 pub mod record;
 mod section;
@@ -29,12 +30,14 @@ pub use error::{ConfigError, Places, Problem};
 pub use limits::Limits;
 pub use outlets::Outlets;
 pub use plan::Plan;
+pub use protocol::ProtocolConfig;
 pub use record::Record;
 pub use simulation::Simulation;
 pub use stimulation::{ProfileName, Stimulation};
 pub use stimulator::{StimulatorConfig, StimulatorKind};
 pub use stream::{Reference, Stream, Unit};
 
+use crate::limits::HostLimits;
 use reader::Reader;
 use serde::Serialize;
 
@@ -62,6 +65,9 @@ pub struct Config {
     pub outlets: Outlets,
     /// The virtual participant of `tras demo`.
     pub simulation: Simulation,
+    /// A session's phases; without it `stimulation` says the course.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<ProtocolConfig>,
     #[serde(skip)]
     places: Places,
 }
@@ -86,6 +92,7 @@ impl Config {
             record: Record::read(&mut reader.section("record")),
             outlets: Outlets::read(&mut reader.section("outlets")),
             simulation: Simulation::read(&mut reader.section("simulation")),
+            protocol: ProtocolConfig::read(&mut reader.section("protocol")),
             places: Places::default(),
         };
         let config = Self { places: reader.finish()?, ..config };
@@ -106,6 +113,22 @@ impl Config {
     #[must_use]
     pub fn plan(&self) -> Plan {
         Plan::of(self)
+    }
+
+    /// The host's limits.
+    #[must_use]
+    pub fn host_limits(&self) -> HostLimits {
+        let l = &self.limits;
+        HostLimits {
+            peak_ma: l.peak_ma,
+            dc_ma: l.dc_max_ua * 1e-3,
+            slew_ma_per_ms: l.slew_ma_per_ms,
+            net_charge_mc: l.net_charge_mc,
+            total_charge_mc: l.total_charge_c * 1e3,
+            active_s: l.active_min * 60.0,
+            electrode_area_cm2: self.stimulation.electrode_area_cm2,
+            ..HostLimits::default()
+        }
     }
 
     /// The configuration with every default filled in, as TOML that [`Config::from_str`] reads back.
@@ -136,6 +159,7 @@ impl Default for Config {
             record: Record::read(&mut reader.section("record")),
             outlets: Outlets::read(&mut reader.section("outlets")),
             simulation: Simulation::read(&mut reader.section("simulation")),
+            protocol: ProtocolConfig::read(&mut reader.section("protocol")),
             places: Places::default(),
         }
     }

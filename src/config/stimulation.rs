@@ -16,6 +16,16 @@ pub enum ProfileName {
     Sham,
 }
 
+impl From<ProfileName> for crate::noise::Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Steep => Self::Steep,
+            ProfileName::Flat => Self::Flat,
+            ProfileName::Sham => Self::Sham,
+        }
+    }
+}
+
 /// How long a sham block holds full amplitude between its ramps, in s (facts: ramp, hold 10 s, ramp, then 0).
 pub const SHAM_HOLD_S: f64 = 10.0;
 

@@ -173,6 +173,7 @@ fn phase_on_screen(view: &mut View, phase: Phase) {
         Phase::Ending(_) => "gap",
         Phase::Gap(n) if n < blocks => "block",
         Phase::Gap(_) | Phase::Done => "done",
+        Phase::Part(_) | Phase::Waiting => "next phase",
     }
     .to_owned();
     if let Some(block) = events::block_of(phase) {

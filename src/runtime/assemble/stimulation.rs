@@ -2,14 +2,22 @@
 
 use super::Order;
 use crate::{
-    config::{LawName, ProfileName, StimulatorKind},
-    controller::{Controller, ControllerSettings, Law, adaptive::Adaptive, fixed::Fixed},
+    config::{LawName, StimulatorKind},
+    controller::{
+        Bounded, Controller, ControllerSettings, Law, adaptive::Adaptive, fixed::Fixed, gated::Gated,
+        individual::Individual,
+    },
     current::{Current, Setup},
     failure::Failure,
     limits::HostLimits,
     noise::{NoiseError, Parameters, Profile, profile::check_seed},
     runtime::stages::{closed_loop::LoopSettings, stimulate::BurstSettings},
-    session::{blocks::Blocks, course::Course, schedule::Schedule},
+    session::{
+        blocks::Blocks,
+        course::Course,
+        protocol::{LawPlan, Protocol},
+        schedule::Schedule,
+    },
 };
 
 /// A seed is judged by its first ten minutes of noise, in s.
@@ -83,23 +91,64 @@ impl Order {
                 Box::new(Adaptive::new(target, c.gain_p, c.gain_i, settings))
             }
         };
-        Ok(Controller::new(law, settings))
+        Ok(Controller::among(law, settings, self.condition_laws()?))
+    }
+
+    /// The laws of a protocol's conditions, in their order.
+    fn condition_laws(&self) -> Result<Vec<Bounded>, Failure> {
+        let (Some(protocol), Some(_)) = (&self.config.protocol, &self.session) else { return Ok(Vec::new()) };
+        let (c, built) = (&self.config.controller, self.protocol()?);
+        let mut laws: Vec<Bounded> = Vec::new();
+        for condition in &built.conditions {
+            let open = ControllerSettings::open(condition.exponent, condition.peak_ma);
+            let closed = ControllerSettings {
+                min_exponent: c.exponent_min,
+                max_exponent: c.exponent_max,
+                safe: protocol.safe(),
+                safe_after_s: protocol.safe_after_s,
+                ..open
+            };
+            let start = condition.exponent;
+            laws.push(match condition.law {
+                LawPlan::Fixed => (Box::new(Fixed), open),
+                LawPlan::Individual { difference } => {
+                    (Box::new(Individual::new(difference, start, protocol.resting_exponent)), closed)
+                }
+                LawPlan::Adaptive { target } => {
+                    (Box::new(Adaptive::new(target, c.gain_p, c.gain_i, closed)), closed)
+                }
+                LawPlan::Gated(gate) => {
+                    let settings = ControllerSettings { min_exponent: start, max_exponent: start, ..closed };
+                    (Box::new(Gated::new(gate, start)), settings)
+                }
+                LawPlan::Yoked => {
+                    return Err(Failure::usage(format!(
+                        "condition \"{}\": law yoked needs another session's decisions, which this version does not read \
+                         yet; choose another law",
+                        condition.name
+                    )));
+                }
+            });
+        }
+        Ok(laws)
+    }
+
+    /// The protocol; a checked configuration's is sound.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn protocol(&self) -> Result<Protocol, Failure> {
+        let section = self.config.protocol.as_ref().ok_or_else(|| Failure::usage("[protocol] is missing"))?;
+        section.build(&self.config).map_err(|faults| {
+            let first = faults.first().map_or_else(String::new, |f| format!("{}: {}", f.place, f.what));
+            Failure::usage(first)
+        })
     }
 
     /// The host's limits.
     #[must_use]
     pub fn limits(&self) -> HostLimits {
-        let l = &self.config.limits;
-        HostLimits {
-            peak_ma: l.peak_ma,
-            dc_ma: l.dc_max_ua * 1e-3,
-            slew_ma_per_ms: l.slew_ma_per_ms,
-            net_charge_mc: l.net_charge_mc,
-            total_charge_mc: l.total_charge_c * 1e3,
-            active_s: l.active_min * 60.0,
-            electrode_area_cm2: self.config.stimulation.electrode_area_cm2,
-            ..HostLimits::default()
-        }
+        self.config.host_limits()
     }
 
     /// From where a mean current over 10 s deserves a warning, in mA.
@@ -139,11 +188,7 @@ impl Order {
     #[must_use]
     pub fn burst(&self) -> BurstSettings {
         let s = &self.config.stimulation;
-        let profile = match s.profile {
-            ProfileName::Steep => Profile::Steep,
-            ProfileName::Flat => Profile::Flat,
-            ProfileName::Sham => Profile::Sham,
-        };
+        let profile = Profile::from(s.profile);
         BurstSettings {
             profile,
             peak_ma: s.peak_ma,
@@ -171,6 +216,21 @@ impl Order {
         let (min, max) = self.exponent_bounds();
         for exponent in [s.exponent, min, max] {
             current.check(exponent, s.peak_ma).map_err(|e| Failure::usage(format!("[stimulation] {e}")))?;
+        }
+        if self.session.is_some() {
+            let c = &self.config.controller;
+            for condition in &self.protocol()?.conditions {
+                let closed = matches!(condition.law, LawPlan::Individual { .. } | LawPlan::Adaptive { .. });
+                let (min, max) = if closed {
+                    (c.exponent_min, c.exponent_max)
+                } else {
+                    (condition.exponent, condition.exponent)
+                };
+                for exponent in [min, max] {
+                    let what = |e| Failure::usage(format!("condition \"{}\": {e}", condition.name));
+                    current.check(exponent, condition.peak_ma).map_err(what)?;
+                }
+            }
         }
         Ok(current)
     }

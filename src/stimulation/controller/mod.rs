@@ -164,6 +164,12 @@ impl Controller {
         self.laws.get(self.at_work).map_or("none", |(law, _)| law.name())
     }
 
+    /// How many laws there are.
+    #[must_use]
+    pub fn laws(&self) -> usize {
+        self.laws.len()
+    }
+
     /// Puts another law to work for `block`, from its start. `None` where there is no such law: nothing changes then.
     pub fn select(&mut self, law: usize, block: u32, now_s: f64) -> Option<Decision> {
         let (chosen, settings) = self.laws.get_mut(law)?;
