@@ -15,8 +15,11 @@ pub mod noise;
 pub mod options;
 pub mod replay;
 pub mod run;
+pub mod score;
 mod session;
 pub mod simulate;
+pub mod study;
+pub mod task;
 pub mod unblind;
 pub mod verify;
 
@@ -32,7 +35,7 @@ Exit codes:
   0  done, also after Ctrl-C or SIGTERM (stimulation is ramped down and files are closed first)
   2  bad arguments or configuration
   3  stream, device or file not found, a configuration among them
-  4  fault during the run, or latched by the stimulator before it (run --clear-fault); estimate, fit: a file was broken and left out
+  4  fault during the run, or latched by the stimulator before it (run --clear-fault CODE); estimate, fit: a file was broken and left out
   5  verify, unblind: a session's folder does not hold what was kept
 
 For ethics-approved research only, with a certified, isolated current source. Not a medical device.";
@@ -61,6 +64,12 @@ enum Command {
     Estimate(Box<estimate::EstimateArgs>),
     /// Fit spectra made elsewhere (CSV)
     Fit(Box<fit::FitArgs>),
+    /// The working-memory task, in a browser on this machine
+    Task(Box<task::TaskArgs>),
+    /// Score working memory by continuous report: d', circular SD, mixtures (CSV, BIDS beh)
+    Score(Box<score::ScoreArgs>),
+    /// Join a study's sessions: d', exponents, dose, guesses; or simulate its power
+    Study(Box<study::StudyArgs>),
     /// Write stimulation noise to a file and measure it
     Noise(noise::NoiseArgs),
     /// List LSL streams, serial ports and audio outputs
@@ -96,6 +105,9 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Estimate(args) => estimate::run(&args),
         Command::Fit(args) => fit::run(&args),
+        Command::Task(args) => task::run(&args),
+        Command::Score(args) => score::run(&args),
+        Command::Study(args) => study::run(&args),
         Command::Noise(args) => noise::run(&args).map_err(|e| Failure::Usage(e.to_string())),
         Command::Devices(args) => devices::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),

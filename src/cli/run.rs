@@ -21,6 +21,7 @@ use crate::{
         virtual_time,
     },
     session::{folder, private},
+    stimulator::FaultCode,
 };
 
 /// Arguments of `tras run`.
@@ -47,9 +48,10 @@ pub struct RunArgs {
     /// LSL stream, over the configuration: a name, or a predicate if it holds a `=`
     #[arg(long, value_name = "NAME|PREDICATE")]
     pub stream: Option<String>,
-    /// Clear a fault that the stimulator has latched in an earlier run; without it such a run is refused
-    #[arg(long)]
-    pub clear_fault: bool,
+    /// Clear this fault, which the stimulator has latched in an earlier run; without it such a run is refused with
+    /// its code. Three clears of one code within an hour, and the device has to be switched off
+    #[arg(long, value_name = "CODE", value_parser = fault_code)]
+    pub clear_fault: Option<FaultCode>,
     /// How it is shown, bounded and recorded
     #[command(flatten)]
     pub options: RunOptions,
@@ -62,6 +64,14 @@ pub enum Role {
     Operator,
     /// Sees everything
     Engineer,
+}
+
+/// `E17`, as the refusal of a run has named it.
+fn fault_code(text: &str) -> Result<FaultCode, String> {
+    FaultCode::from_label(text).ok_or_else(|| {
+        let last = FaultCode::ALL.len();
+        format!("there is no such fault: E01 to E{last:02}, as the run that was refused has named it")
+    })
 }
 
 /// Runs the command.
@@ -79,6 +89,11 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     if args.virtual_time {
         let summary = virtual_time::run(&order, &mut |_| {})?;
         return finish(&summary, args.options.json);
+    }
+    if order.session.is_some() {
+        return Err(Failure::usage(
+            "a session by a protocol runs in virtual time only in this version: add --virtual",
+        ));
     }
     live(&order, &args.options)
 }

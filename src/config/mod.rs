@@ -29,15 +29,14 @@ pub use controller::{Controller, LawName};
 pub use error::{ConfigError, Places, Problem};
 pub use limits::Limits;
 pub use outlets::Outlets;
-pub use plan::Plan;
+pub use plan::Outlook;
 pub use protocol::ProtocolConfig;
 pub use record::Record;
 pub use simulation::Simulation;
-pub use stimulation::{ProfileName, Stimulation};
+pub use stimulation::Stimulation;
 pub use stimulator::{StimulatorConfig, StimulatorKind};
 pub use stream::{Reference, Stream, Unit};
 
-use crate::limits::HostLimits;
 use reader::Reader;
 use serde::Serialize;
 
@@ -107,28 +106,6 @@ impl Config {
     /// Names each key that does not fit `rate_hz`.
     pub fn check_against_rate(&self, rate_hz: f64) -> Result<(), ConfigError> {
         checks::against_rate(self, rate_hz)
-    }
-
-    /// What a session with these settings delivers.
-    #[must_use]
-    pub fn plan(&self) -> Plan {
-        Plan::of(self)
-    }
-
-    /// The host's limits.
-    #[must_use]
-    pub fn host_limits(&self) -> HostLimits {
-        let l = &self.limits;
-        HostLimits {
-            peak_ma: l.peak_ma,
-            dc_ma: l.dc_max_ua * 1e-3,
-            slew_ma_per_ms: l.slew_ma_per_ms,
-            net_charge_mc: l.net_charge_mc,
-            total_charge_mc: l.total_charge_c * 1e3,
-            active_s: l.active_min * 60.0,
-            electrode_area_cm2: self.stimulation.electrode_area_cm2,
-            ..HostLimits::default()
-        }
     }
 
     /// The configuration with every default filled in, as TOML that [`Config::from_str`] reads back.

@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 
+use super::Config;
 use super::section::{Section, within};
-use super::{Config, ProfileName};
 use crate::controller::{Safe, gated::GateSettings};
+use crate::noise::Profile;
 use crate::session::check::{self, ProtocolFault};
 use crate::session::protocol::{
     Begin, Broken, Condition, Finish, Given, Kind, LawPlan, Needs, Overrun, PhasePlan, Protocol,
@@ -32,7 +33,7 @@ pub struct ConditionConfig {
     /// As in the allocation.
     pub name: String,
     /// Which noise.
-    pub profile: ProfileName,
+    pub profile: Profile,
     /// χ, or where the law starts.
     pub exponent: f64,
     /// In mA.
@@ -348,7 +349,7 @@ impl ConditionConfig {
         };
         Condition {
             name: self.name.clone(),
-            profile: self.profile.into(),
+            profile: self.profile,
             exponent: self.exponent,
             peak_ma: self.peak_ma,
             law,
@@ -379,14 +380,14 @@ fn overrun(name: &str) -> Overrun {
 }
 
 fn condition(s: &mut Section<'_, '_, '_>) -> ConditionConfig {
-    let profiles = [("steep", ProfileName::Steep), ("flat", ProfileName::Flat), ("sham", ProfileName::Sham)];
-    let profile = s.choice("profile", ProfileName::Steep, &profiles);
+    let profiles = [("steep", Profile::Steep), ("flat", Profile::Flat), ("sham", Profile::Sham)];
+    let profile = s.choice("profile", Profile::Steep, &profiles);
     ConditionConfig {
         name: s.text("name").unwrap_or_default(),
         profile,
         exponent: s.number(
             "exponent",
-            crate::noise::Profile::from(profile).default_exponent(),
+            profile.default_exponent(),
             within(0.0, 3.0, "").because("hard limit of the noise"),
         ),
         peak_ma: s.number("peak_ma", 0.5, within(0.0, 1.0, "mA").because("hard limit of the host")),

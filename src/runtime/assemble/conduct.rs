@@ -15,7 +15,6 @@ use crate::{
             keeping::{Keeping, KeepingParts},
         },
         keep::Keeper,
-        watch::CurrentWatch,
     },
     session::{
         allocation::Allocation,
@@ -28,6 +27,7 @@ use crate::{
         sequencer::Sequencer,
         verify::chunks_to_enter,
     },
+    watch::CurrentWatch,
 };
 
 /// Keys, markers and words under way at most.
@@ -72,7 +72,7 @@ impl Order {
             protocol,
             config: config.clone(),
             opener,
-            limits: self.limits(),
+            limits: self.config.host_limits(),
             day_left_s,
             blind: session.blind,
             electrodes_kohm: (self.config.limits.start_kohm, self.config.limits.mismatch_kohm),

@@ -23,7 +23,6 @@ use super::{
     keep::Keeper,
     observation::{Notes, Stamped},
     stages::{acquire::AcquireStage, closed_loop::LoopStage, stimulate::StimulateStage},
-    watch::CurrentWatch,
 };
 use crate::{
     acquisition::{
@@ -39,6 +38,7 @@ use crate::{
     session::{course::Course, dose::DoseLedger},
     simulation::source::SimulatedSource,
     stimulator::Stimulator,
+    watch::CurrentWatch,
 };
 
 /// Notes under way at most.
@@ -52,6 +52,8 @@ pub struct Parts<S> {
     pub looping: LoopStage,
     /// Commands to current; `None` where nothing stimulates.
     pub stimulate: Option<StimulateStage>,
+    /// Whether current flows: what `stimulate` writes and `looping` reads.
+    pub watch: Arc<CurrentWatch>,
     /// What the stages tell, and where it comes out.
     pub notes: Notes,
     /// See `notes`.
@@ -190,8 +192,16 @@ impl Order {
         });
         Ok(Parts {
             acquire: AcquireStage::new(source, conditioner, notes.clone()),
-            looping: LoopStage::new(settings, course, estimator, controller, watch, notes.clone()),
+            looping: LoopStage::new(
+                settings,
+                course,
+                estimator,
+                controller,
+                Arc::clone(&watch),
+                notes.clone(),
+            ),
             stimulate,
+            watch,
             notes,
             notes_out,
             digest: Digest::new(settings.steer, current_rate_hz, self.dc_warn_ma()),

@@ -9,13 +9,13 @@ use std::sync::{
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::{
-    runtime::watch::CurrentWatch,
     session::{
         course::{Course, Load, Moment, Step, Want},
         protocol::Kind,
         schedule::Phase,
         sequencer::{Device, Input, Need, Recording, Said, Sequencer, State, World},
     },
+    watch::CurrentWatch,
 };
 
 /// What the conductor tells the course.

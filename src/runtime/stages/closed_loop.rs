@@ -12,15 +12,13 @@ use crate::{
     controller::{Controller, Decision},
     estimator::{Contamination, Estimate, window::Estimator},
     noise::Profile,
-    runtime::{
-        observation::{Halt, Note, Notes, SpectrumNote},
-        watch::CurrentWatch,
-    },
+    runtime::observation::{Halt, Note, Notes, SpectrumNote},
     session::{
         course::{Course, Data, Load, Moment, Want},
         schedule::Phase,
     },
     stimulator::Stop,
+    watch::CurrentWatch,
 };
 
 /// What the loop asks of the stimulate stage.

@@ -1,6 +1,6 @@
 //! A protocol against the limits of the core: everything that is wrong with it, each with what to do.
 
-use super::dose::{largest_after, largest_of_block};
+use super::dose::{Dose, largest_after, largest_of_block};
 use super::protocol::{Begin, Finish, Given, Kind, LawPlan, Protocol};
 use crate::limits::HostLimits;
 
@@ -182,6 +182,19 @@ fn dose(protocol: &Protocol, limits: &HostLimits, found: &mut Vec<ProtocolFault>
             "shorten blocks, leave some out, or raise the limit within 60 min",
         ));
     }
+    let burst_s = Dose::burst_s(protocol, protocol.blocks());
+    if burst_s > limits.active_s {
+        let what = format!(
+            "the device is in bursts for {:.1} min, zeros of a sham included, and its limit, limits.active_min, is {:.1} min",
+            burst_s / 60.0,
+            limits.active_s / 60.0
+        );
+        found.push(fault(
+            "the session",
+            what,
+            "shorten blocks, leave some out, or raise the limit within 60 min",
+        ));
+    }
     if whole.charge_mc > limits.total_charge_mc {
         let what = format!(
             "{:.2} C at most, limits.total_charge_c is {:.2} C",
@@ -220,7 +233,7 @@ mod tests {
             ("no rule names", |p| p.phases[1].begin = Begin::Marker(9)),
             ("shorter than ramps", |p| p.phases[1].duration_s = 12.0),
             ("outside the block", |p| p.phases[1].lead_s = 295.0),
-            ("min with current", |p| p.balanced = false),
+            ("device is in bursts", |p| p.phases[1].duration_s = 320.0),
         ];
         for (expected, slip) in slips {
             let mut protocol = protocol(12);

@@ -6,10 +6,10 @@
 
 use super::protocol::{Condition, Given, PhasePlan, Protocol};
 use crate::limits::HostLimits;
-use crate::noise::{PEAK_SIGMAS, Profile, profile::SHAM_RAMP_HOLD_RAMP_S};
+use crate::noise::{MEAN_ABS_AFTER_LIMIT, PEAK_SIGMAS, Profile};
 
-/// Mean |x| of a Gaussian for each unit of its standard deviation.
-const MEAN_ABS: f64 = 0.797_884_560_802_865_4;
+/// Zeros behind a burst, and what a device takes to see its end, in s; generous.
+const BURST_TAIL_S: f64 = 0.2;
 
 /// A dose.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,6 +29,14 @@ impl Dose {
         Self { active_s: self.active_s.max(other.active_s), charge_mc: self.charge_mc.max(other.charge_mc) }
     }
 
+    /// What a device counts: it cannot know that a sham's zeros are meant. In s, of the first `blocks` blocks.
+    #[must_use]
+    pub fn burst_s(protocol: &Protocol, blocks: u32) -> f64 {
+        let with_current = protocol.phases.iter().filter(|phase| phase.has_current());
+        let done = with_current.filter(|phase| phase.block.is_some_and(|n| n <= blocks));
+        done.map(|phase| phase.duration_s + BURST_TAIL_S).sum()
+    }
+
     /// Whether it stays within a session's limits.
     #[must_use]
     pub fn within(&self, limits: &HostLimits) -> bool {
@@ -41,12 +49,13 @@ impl Dose {
 pub fn of_block(protocol: &Protocol, phase: &PhasePlan, condition: &Condition) -> Dose {
     let (active_s, ramps_s) = match condition.profile {
         Profile::Sham => {
-            let (up_s, hold_s, down_s) = SHAM_RAMP_HOLD_RAMP_S;
-            (up_s + hold_s + down_s, up_s + down_s)
+            // Two ramps of a third of it each.
+            let flows_s = Profile::Sham.shape(protocol.ramp_up_s).flows_s();
+            (flows_s, flows_s * 2.0 / 3.0)
         }
         Profile::Steep | Profile::Flat => (phase.duration_s, protocol.ramp_up_s + protocol.ramp_down_s),
     };
-    let mean_ma = condition.peak_ma / PEAK_SIGMAS * MEAN_ABS;
+    let mean_ma = condition.peak_ma / PEAK_SIGMAS * MEAN_ABS_AFTER_LIMIT;
     Dose { active_s, charge_mc: mean_ma * (active_s - 0.5 * ramps_s) }
 }
 
@@ -109,12 +118,12 @@ mod tests {
     fn twelve_balanced_blocks_have_eight_of_five_minutes_and_four_of_thirty_seconds() {
         let protocol = protocol(12);
         let dose = largest_after(&protocol, 12);
-        assert!((dose.active_s - (8.0 * 300.0 + 4.0 * 30.0)).abs() < 1e-9, "{dose:?}");
+        assert!((dose.active_s - (8.0 * 299.0 + 4.0 * 30.0)).abs() < 1e-9, "{dose:?}");
         // 0.5 mA peak has a mean of 0.133 mA: 8 times 290 s and 4 times 20 s of it.
         assert!((dose.charge_mc - 0.133 * 2_400.0).abs() < 2.0, "{dose:?}");
         assert_eq!(largest_after(&protocol, 0), Dose::default());
         let free = Protocol { balanced: false, ..protocol };
-        assert!((largest_after(&free, 12).active_s - 3_600.0).abs() < 1e-9);
+        assert!((largest_after(&free, 12).active_s - 12.0 * 299.0).abs() < 1e-9);
     }
 
     proptest! {

@@ -92,7 +92,7 @@ fn each_block_has_its_current_from_before_its_task_to_its_end() {
     let starts: Vec<f64> = run.wants().iter().filter(|w| w.1 == Want::Start).map(|w| w.0).collect();
     let ends: Vec<f64> = run.wants().iter().filter(|w| w.1 == Want::Finish).map(|w| w.0).collect();
     assert_eq!((starts.len(), ends.len(), run.wants().len()), (2, 2, 4), "{:?}", run.wants());
-    assert!((ends[0] - starts[0] - 290.0).abs() <= 0.5 && starts[1] - ends[0] >= 70.0);
+    assert!((ends[0] - starts[0] - 289.0).abs() <= 0.5 && starts[1] - ends[0] >= 70.0);
     let tasks: Vec<_> = run.said.iter().filter_map(|(at_s, s)| s.task_begins.map(|n| (n, *at_s))).collect();
     assert_eq!(tasks, [(1, starts[0] + 12.0), (2, starts[1] + 12.0)]);
     assert_eq!(run.sequencer.state(), State::Stopped);

@@ -7,7 +7,7 @@ use crate::limits::HostLimits;
 use crate::noise::Profile;
 
 pub(crate) fn limits() -> HostLimits {
-    HostLimits { active_s: 2_700.0, ..HostLimits::for_electrode(35.0) }
+    HostLimits { active_s: 3_600.0, ..HostLimits::for_electrode(35.0) }
 }
 
 pub(crate) fn conditions() -> Vec<Condition> {
@@ -38,7 +38,7 @@ pub(crate) fn protocol(blocks: u32) -> Protocol {
             finish: Finish::Time,
             late_finish: Overrun::Break,
             needs: Needs { impedance: true, stream_s: 10.0, recording: true, dose: true },
-            ..PhasePlan::timed(Kind::Task, 300.0)
+            ..PhasePlan::timed(Kind::Task, 299.0)
         });
         phases.push(PhasePlan::timed(Kind::RestOpen, 60.0));
     }
