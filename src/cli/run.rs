@@ -90,9 +90,9 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         let summary = virtual_time::run(&order, &mut |_| {})?;
         return finish(&summary, args.options.json);
     }
-    if order.session.is_some() {
+    if order.session.is_some() && shows_dashboard(&args.options) {
         return Err(Failure::usage(
-            "a session by a protocol runs in virtual time only in this version: add --virtual",
+            "a session by a protocol is conducted by typed lines in this version: add --headless",
         ));
     }
     live(&order, &args.options)

@@ -23,7 +23,8 @@ pub struct MarkerRule {
     pub field: String,
     /// Of the task's stream; a marker from elsewhere moves nothing.
     pub source_id: String,
-    /// The machine it comes from.
+    /// The machine it comes from; empty: any.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub host: String,
 }
 

@@ -111,6 +111,12 @@ pub fn state_label(state: State) -> &'static str {
     }
 }
 
+/// Whether a phase is a block, or its end.
+#[must_use]
+pub fn is_block(phase: Phase) -> bool {
+    matches!(phase, Phase::Block(_) | Phase::Ending(_))
+}
+
 /// The block that a phase belongs to.
 #[must_use]
 pub fn block_of(phase: Phase) -> Option<u32> {

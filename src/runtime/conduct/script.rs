@@ -22,6 +22,8 @@ pub struct Script {
     next: usize,
     sent: u64,
     measured: bool,
+    /// A block cannot begin: nobody would wait for ever.
+    refused: bool,
     block: u32,
 }
 
@@ -37,12 +39,14 @@ impl Script {
             next: 0,
             sent: 0,
             measured: false,
+            refused: false,
             block: 0,
         }
     }
 
     /// Sees what the session did.
     pub fn see(&mut self, deed: &Deed, now_s: f64) {
+        self.refused |= matches!(deed, Deed::Log("refused", _));
         let Deed::Marker(text) = deed else { return };
         let parts: Vec<&str> = text.split('/').collect();
         match parts.as_slice() {
@@ -87,6 +91,9 @@ impl Script {
             conductor.marker(&self.source, text);
             sent.push((*at_s, text.clone()));
             self.next += 1;
+        }
+        if std::mem::take(&mut self.refused) {
+            conductor.typed("quit", now_s);
         }
         if let Some(question) = conductor.question() {
             let answer = self.answer(&question);
