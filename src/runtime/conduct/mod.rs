@@ -83,6 +83,8 @@ pub struct Conductor {
     forms: Vec<Form>,
     /// The block that the questionnaires are about.
     about: Option<u32>,
+    /// The block that was asked about last.
+    asked: Option<u32>,
     opened: Option<u32>,
     refused: Option<u32>,
     last: Option<Heard>,
@@ -105,6 +107,7 @@ impl Conductor {
             form: None,
             forms: Vec::new(),
             about: None,
+            asked: None,
             opened: None,
             refused: None,
             last: None,
@@ -271,12 +274,12 @@ impl Conductor {
         } else {
             self.deeds.push(Deed::Marker(kind.name().to_owned()));
         }
-        if matches!(kind, Kind::Questionnaire | Kind::End) && self.how.protocol.stimulates() {
+        if kind == Kind::Questionnaire && self.how.protocol.stimulates() {
             let conditions: Vec<String> =
                 self.how.protocol.conditions.iter().map(|c| c.name.clone()).collect();
-            if kind == Kind::End {
-                self.about = None;
-            }
+            // A second one after the same block is about the whole session.
+            self.about = self.about.filter(|block| self.asked != Some(*block));
+            self.asked = self.about.or(self.asked);
             self.forms = vec![Form::guess(&conditions), Form::sensations(&SENSATIONS)];
             self.ask();
         }

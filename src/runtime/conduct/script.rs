@@ -22,6 +22,8 @@ pub struct Script {
     next: usize,
     sent: u64,
     measured: bool,
+    /// No question stands, and that was told.
+    answered: bool,
     /// A block cannot begin: nobody would wait for ever.
     refused: bool,
     block: u32,
@@ -39,6 +41,7 @@ impl Script {
             next: 0,
             sent: 0,
             measured: false,
+            answered: true,
             refused: false,
             block: 0,
         }
@@ -98,6 +101,7 @@ impl Script {
         if let Some(question) = conductor.question() {
             let answer = self.answer(&question);
             conductor.typed(&answer, now_s);
+            self.answered = false;
             return sent;
         }
         let Some(missing) = conductor.at().map(|heard| heard.missing) else { return sent };
@@ -107,6 +111,10 @@ impl Script {
                 conductor.typed("go", now_s);
             }
             Some(Need::Next) => conductor.typed("next", now_s),
+            _ if conductor.kind() == Some(Kind::Questionnaire) && !self.answered => {
+                self.answered = true;
+                conductor.typed("next", now_s);
+            }
             _ if conductor.kind() == Some(Kind::Impedance) && !self.measured => {
                 self.measured = true;
                 conductor.typed("kohm 4.8 5.5", now_s);

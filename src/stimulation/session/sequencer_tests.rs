@@ -344,9 +344,8 @@ proptest! {
         for (more_s, wrong, input) in all {
             now_s += more_s;
             let at_hand = sequencer.block_at_hand();
-            match sequencer.step(&world(now_s, wrong, flows, at_hand), input).want {
-                Some(want) => flows = want == Want::Start,
-                None => {}
+            if let Some(want) = sequencer.step(&world(now_s, wrong, flows, at_hand), input).want {
+                flows = want == Want::Start;
             }
         }
         let last = world(now_s, 9, flows, None);
