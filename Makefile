@@ -19,7 +19,7 @@ SPECTRA ?= 100
 EEG ?= ../shared/data
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy bench-through-current real-eeg parity clean
+.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy bench-through-current real-eeg parity session-demo clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
@@ -69,6 +69,11 @@ records-peers:
 	@scripts/peers.sh $(RECORDS_VENV) tests/peers/records-requirements.txt
 	@if [ -x $(RECORDS_VENV)/bin/pip ] && [ ! -e $(RECORDS_VENV)/bin/mnelab ]; then \
 		$(RECORDS_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps mnelab==1.4.0; fi
+
+# Both working-memory sessions in virtual time, verified, opened, exported; the last line is the folder of session 2.
+session-demo: setup peers
+	$(CARGO) build --locked --bin tras
+	@scripts/session-demo.sh $(CURDIR)/target/debug/tras $(wildcard $(CURDIR)/$(VENV)/bin/python)
 
 bench: setup
 	$(CARGO) bench --locked --bench pipeline -- $(ARGS)

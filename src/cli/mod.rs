@@ -16,6 +16,7 @@ pub mod options;
 pub mod replay;
 pub mod run;
 pub mod score;
+mod session;
 pub mod simulate;
 pub mod study;
 pub mod task;

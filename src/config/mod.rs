@@ -13,6 +13,7 @@ mod estimator;
 pub mod limits;
 pub mod outlets;
 pub mod plan;
+pub mod protocol;
 mod reader;
 pub mod record;
 mod section;
@@ -29,6 +30,7 @@ pub use error::{ConfigError, Places, Problem};
 pub use limits::Limits;
 pub use outlets::Outlets;
 pub use plan::Outlook;
+pub use protocol::ProtocolConfig;
 pub use record::Record;
 pub use simulation::Simulation;
 pub use stimulation::Stimulation;
@@ -65,6 +67,9 @@ pub struct Config {
     /// The working-memory task of a protocol's blocks; `tras task` reads the same table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<crate::task::TaskSettings>,
+    /// A session's phases; without it `stimulation` says the course.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<ProtocolConfig>,
     #[serde(skip)]
     places: Places,
 }
@@ -90,6 +95,7 @@ impl Config {
             outlets: Outlets::read(&mut reader.section("outlets")),
             simulation: Simulation::read(&mut reader.section("simulation")),
             task: reader.task(text),
+            protocol: ProtocolConfig::read(&mut reader.section("protocol")),
             places: Places::default(),
         };
         let config = Self { places: reader.finish()?, ..config };
@@ -135,6 +141,7 @@ impl Default for Config {
             outlets: Outlets::read(&mut reader.section("outlets")),
             simulation: Simulation::read(&mut reader.section("simulation")),
             task: None,
+            protocol: ProtocolConfig::read(&mut reader.section("protocol")),
             places: Places::default(),
         }
     }

@@ -64,6 +64,8 @@ pub struct View {
     pub dropped: u64,
     /// Latched faults, newest last.
     pub faults: VecDeque<EventLine>,
+    /// What a session by a protocol says, all of it.
+    pub words: Vec<String>,
     /// Events, newest last.
     pub events: VecDeque<EventLine>,
 }
@@ -84,6 +86,7 @@ impl Default for View {
             recording: String::new(),
             dropped: 0,
             faults: VecDeque::new(),
+            words: Vec::new(),
             events: VecDeque::new(),
         }
     }

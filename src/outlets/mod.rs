@@ -56,11 +56,12 @@ pub enum OutletError {
     },
 }
 
-/// The three open streams.
+/// The open streams.
 pub struct Outlets {
     estimates: Named,
     current: Named,
     events: Named,
+    markers: Named,
     rate_hz: f64,
     /// One row of estimates in the making: values, and which targets have given theirs.
     row: Vec<f64>,
@@ -174,12 +175,28 @@ impl Outlets {
                 ChannelFormat::String,
                 vec![channel("event".into(), "json", "Markers")],
             )?,
+            markers: Named::open(
+                settings,
+                "markers",
+                "Markers",
+                IRREGULAR_RATE,
+                ChannelFormat::String,
+                vec![channel("marker".into(), "", "Markers")],
+            )?,
             rate_hz,
             row: vec![f64::NAN; width],
             filled: vec![false; regions.len()],
             row_stamp_s: f64::NAN,
             sample: vec![0.0],
         })
+    }
+
+    /// Sends a short marker: `block/3/start`.
+    ///
+    /// # Errors
+    /// [`OutletError::Lsl`] where LSL fails.
+    pub fn push_marker(&mut self, stamp_s: f64, text: &str) -> Result<(), OutletError> {
+        self.markers.push(&vec![text.to_owned()], stamp_s, true)
     }
 
     /// Takes in one target's estimate. A row of all targets goes out when every target has given its estimate

@@ -47,6 +47,19 @@ pub fn json(stamped: &Stamped) -> Option<String> {
     Some(value.to_string())
 }
 
+/// The same while nobody may learn a block's condition: what is told of current and decisions is left out. `in_block`:
+/// from a block's begin until its current has gone.
+#[must_use]
+pub fn blind_json(stamped: &Stamped, in_block: bool) -> Option<String> {
+    match stamped.note {
+        Note::Decision(_) if in_block => None,
+        Note::Host { state, sample, .. } => {
+            Some(json!({"event": "current", "state": state_label(state), "sample": sample}).to_string())
+        }
+        _ => json(stamped),
+    }
+}
+
 /// A fault in words, `None` for a note that is no fault.
 #[must_use]
 pub fn fault_words(stamped: &Stamped) -> Option<String> {
@@ -98,12 +111,18 @@ pub fn state_label(state: State) -> &'static str {
     }
 }
 
+/// Whether a phase is a block, or its end.
+#[must_use]
+pub fn is_block(phase: Phase) -> bool {
+    matches!(phase, Phase::Block(_) | Phase::Ending(_))
+}
+
 /// The block that a phase belongs to.
 #[must_use]
 pub fn block_of(phase: Phase) -> Option<u32> {
     match phase {
         Phase::Block(n) | Phase::Ending(n) | Phase::Gap(n) => Some(n),
-        Phase::Baseline | Phase::Done => None,
+        Phase::Baseline | Phase::Part(_) | Phase::Waiting | Phase::Done => None,
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Summary {
     pub observations_dropped: u64,
     /// Processor time over the run, in cores.
     pub cpu_cores: f64,
+    /// Nobody here may learn a condition: figures of the current are left out (0), and lie within the limits.
+    pub blind: bool,
     /// Faults, in words, in their order.
     pub faults: Vec<String>,
     /// What the operator should know: priorities refused, lags, odd settings.
@@ -121,6 +123,20 @@ impl EstimateTally {
     }
 }
 
+impl Summary {
+    /// Leaves out what would tell something of the conditions.
+    pub fn hide(&mut self) {
+        self.blind = true;
+        self.stimulation_exponent = None;
+        (self.stimulation_seconds, self.charge_c) = (0.0, 0.0);
+        (self.current_rms_ma, self.current_peak_ma, self.current_dc_ua) = (0.0, 0.0, 0.0);
+        // Of windows under current, by their number.
+        self.estimates = self.estimates_clean;
+        self.estimates_valid = self.estimates_clean;
+        self.frames_spoilt = 0;
+    }
+}
+
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.3}"));
@@ -138,17 +154,21 @@ impl std::fmt::Display for Summary {
             self.estimates_valid,
             self.estimates
         )?;
-        writeln!(
-            f,
-            "current     {:.1} s, RMS {:.3} mA, peak {:.3} mA, DC {:.1} uA, charge {:.4} C, exponent {}, {} underruns",
-            self.stimulation_seconds,
-            self.current_rms_ma,
-            self.current_peak_ma,
-            self.current_dc_ua,
-            self.charge_c,
-            number(self.stimulation_exponent),
-            self.underruns
-        )?;
+        if self.blind {
+            writeln!(f, "current     within its limits; nothing more is told while the session is blind")?;
+        } else {
+            writeln!(
+                f,
+                "current     {:.1} s, RMS {:.3} mA, peak {:.3} mA, DC {:.1} uA, charge {:.4} C, exponent {}, {} underruns",
+                self.stimulation_seconds,
+                self.current_rms_ma,
+                self.current_peak_ma,
+                self.current_dc_ua,
+                self.charge_c,
+                number(self.stimulation_exponent),
+                self.underruns
+            )?;
+        }
         let l = &self.loop_latency_us;
         writeln!(
             f,

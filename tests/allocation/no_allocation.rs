@@ -203,7 +203,7 @@ fn run(order: Order, broken: Broken) -> (Vec<Note>, u64) {
                     });
                 }
             }
-            if let Some(command) = looping.plan(stream, now_s) {
+            for command in looping.plan(stream, now_s) {
                 commands_in.try_send(command).unwrap();
             }
             if broken == Broken::Operator && now_s - START_S > BROKEN_S {

@@ -111,7 +111,8 @@ fn only_clean_estimates_steer_and_every_decision_can_be_recomputed() {
         flowing_s.get(first).is_some_and(|s| *s <= to_s)
     };
 
-    let bounds = ControllerSettings { start_exponent: 1.5, min_exponent: 0.5, max_exponent: 2.5 };
+    let bounds =
+        ControllerSettings { min_exponent: 0.5, max_exponent: 2.5, ..ControllerSettings::open(1.5, 0.5) };
     let mut law = Adaptive::new(1.7, 0.5, 0.3, bounds);
     let (mut last_id, mut decisions) = (1, BTreeMap::from([(1, 1.5)]));
     for (_, event) in session.events() {
@@ -125,7 +126,7 @@ fn only_clean_estimates_steer_and_every_decision_can_be_recomputed() {
                 !flowed_between(from_s - 2.0, to_s),
                 "{event}: current flowed from {from_s} - 2 to {to_s}"
             );
-            let wanted = law.update(&estimate(row)).unwrap();
+            let wanted = law.update(&estimate(row)).unwrap().exponent;
             let exponent = event["exponent"].as_f64().unwrap();
             assert!((exponent - wanted.clamp(0.5, 2.5)).abs() < 1e-12, "{event}: recomputed {wanted}");
             assert_eq!(event["bounded"], !(0.5..=2.5).contains(&wanted));

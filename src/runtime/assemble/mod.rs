@@ -4,6 +4,7 @@
 //! [`live`] opens the stream and the device of a real run, [`in_virtual_time`] a simulated pair; [`Order::assemble`]
 //! takes any. Everything that may be missing or refused is asked for here, before any thread starts.
 
+mod conduct;
 mod device;
 mod estimator;
 mod observers;
@@ -15,8 +16,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use crossbeam_channel::Receiver;
 
-pub use self::order::Order;
+pub use self::order::{Order, SessionOrder};
 use super::{
+    conduct::Conductor,
     digest::Digest,
     keep::Keeper,
     observation::{Notes, Stamped},
@@ -33,7 +35,7 @@ use crate::{
     dashboard::View,
     failure::Failure,
     outlets::{OutletError, OutletSettings, Outlets},
-    session::dose::DoseLedger,
+    session::{course::Course, dose::DoseLedger},
     simulation::source::SimulatedSource,
     stimulator::Stimulator,
     watch::CurrentWatch,
@@ -66,6 +68,8 @@ pub struct Parts<S> {
     pub outlets: Option<OutletOrder>,
     /// What the participant has had today, where current may reach a person.
     pub ledger: Option<DoseLedger>,
+    /// What conducts a session by a protocol.
+    pub conductor: Option<Conductor>,
     /// The numbers that threads and rings are cut to.
     pub shape: Shape,
     /// What a person should know before current flows.
@@ -168,11 +172,19 @@ impl Order {
         let cautions = self.cautions(device.as_deref());
         let current = device.as_ref().map(|_| self.current(current_rate_hz)).transpose()?;
         let ledger = self.ledger(device.is_some())?;
+        let watch = Arc::new(CurrentWatch::default());
+        let day_left_s = ledger.as_ref().map_or(self.config.limits.daily_min * 60.0, DoseLedger::left_s);
+        let conducted = self.conducted(Arc::clone(&watch), day_left_s)?;
         let keeper = self.keeper(&stream, conditioner.channels(), &targets, current_rate_hz, now_s)?;
+        let keeper =
+            self.keeping(keeper, &stream, conditioner.channels(), &targets, current_rate_hz, now_s)?;
+        let (course, conductor) = match conducted {
+            Some((course, conductor)) => (Some(Box::new(course) as Box<dyn Course>), Some(conductor)),
+            None => (self.course(), None),
+        };
         let view = self.view(&stream, &labels, device.as_deref());
 
         let (notes, notes_out) = Notes::channel(NOTES);
-        let watch = Arc::new(CurrentWatch::default());
         let settings = self.loop_settings();
         let stimulate = current.zip(device).map(|(current, device)| {
             let (decision, watch) = (controller.decision(), Arc::clone(&watch));
@@ -182,7 +194,7 @@ impl Order {
             acquire: AcquireStage::new(source, conditioner, notes.clone()),
             looping: LoopStage::new(
                 settings,
-                self.course(),
+                course,
                 estimator,
                 controller,
                 Arc::clone(&watch),
@@ -197,6 +209,7 @@ impl Order {
             view,
             outlets: self.outlets(targets, current_rate_hz),
             ledger,
+            conductor,
             shape: Shape {
                 began_s: now_s,
                 seconds: self.seconds,

@@ -81,7 +81,7 @@ impl Order {
 
     /// What the recording's headers say. `eeg`: the chosen channels.
     #[must_use]
-    fn session_streams(
+    pub(super) fn session_streams(
         &self,
         stream: &StreamDescription,
         eeg: &[Channel],

@@ -12,6 +12,8 @@ pub const FROZEN_AFTER_S: f64 = 0.25;
 pub struct Control {
     /// The operator stopped stimulation; acquisition goes on.
     stop: AtomicBool,
+    /// The current of the block that runs ends at once; a session by a protocol says when the next one begins.
+    pause: AtomicBool,
     /// The run is to end: current to zero first.
     end: AtomicBool,
     /// The current is zero and the device disarmed: nothing is left to wait for.
@@ -51,6 +53,16 @@ impl Control {
     flag!(cut_current, cuts, cut, "Zero now, without a ramp: someone has asked twice.");
     flag!(quit, quits, quit, "All threads return.");
     flag!(report_done, is_done, done, "The loop: the plan is done.");
+
+    /// The current ends at once; others may follow.
+    pub fn pause(&self) {
+        self.pause.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether [`Control::pause`] was said since this was last asked.
+    pub fn take_pause(&self) -> bool {
+        self.pause.swap(false, Ordering::SeqCst)
+    }
 
     /// The acquire thread: what has become of the stream.
     pub fn set_stream(&self, state: StreamState) {

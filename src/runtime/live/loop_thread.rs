@@ -74,7 +74,7 @@ impl LoopThread {
                 self.stage.end(Halt::Operator, now_s);
             }
             let taken = self.take_frames();
-            if let Some(command) = self.stage.plan(self.control.stream(), now_s) {
+            for command in self.stage.plan(self.control.stream(), now_s) {
                 self.command(command);
             }
             if self.stage.done() {

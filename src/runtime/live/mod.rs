@@ -23,6 +23,7 @@ mod loop_thread;
 mod markers;
 mod observe;
 mod record;
+mod session;
 mod stimulate;
 mod threads;
 mod watch_over;
@@ -37,6 +38,7 @@ use self::{
     control::Control,
     loop_thread::LoopThread,
     observe::Observer,
+    session::LiveSession,
     stimulate::StimulateThread,
     threads::{Granted, join, refusals, spawn, spawn_real_time},
     watch_over::WatchOver,
@@ -84,6 +86,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         view,
         outlets,
         ledger,
+        conductor,
         shape,
         ..
     } = parts;
@@ -139,7 +142,18 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
             markers::listen(&own, &markers_in, &listening);
         }
     })?;
+    let board = conductor.as_ref().map(|conductor| (conductor.board(), conductor.blind()));
+    let blind = board.as_ref().is_some_and(|(_, blind)| *blind);
+    lock(&view).blinded = blind;
+    let conducted = conductor.map(|c| LiveSession::new(c, pulse.clone(), Arc::clone(&view)));
+    let (session, typed) = conducted.unzip();
+    if let Some(typed) = &typed {
+        session::read_lines(typed.clone()).map_err(Failure::fault)?;
+    }
     let observer = Observer {
+        block: false,
+        clean: true,
+        session,
         notes: notes_out,
         frames,
         delivered: delivered_out,
@@ -159,7 +173,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
 
     // This thread: signals, keys, time; it comes back when the current has ended.
     let mut faults =
-        WatchOver { control: &control, signals, view: &view, ledger, shape: &shape, pulse }.run(watching);
+        WatchOver { control: &control, signals, view: &view, ledger, shape: &shape, pulse, typed, board }
+            .run(watching);
 
     control.quit();
     let acquired = join(acquiring)?;
@@ -172,6 +187,9 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     }
 
     let mut summary = digest.summary(&acquired.counts, acquired.overruns, control.active_s());
+    if blind {
+        summary.hide();
+    }
     summary.seconds = clock::now_s() - shape.began_s;
     summary.observations_dropped = notes.dropped() + dropped + undelivered;
     summary.record_dir = shape.record_dir;
@@ -182,6 +200,10 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     warnings.append(&mut summary.warnings);
     summary.warnings = warnings;
     Ok(summary)
+}
+
+fn lock(view: &Mutex<dashboard::View>) -> std::sync::MutexGuard<'_, dashboard::View> {
+    view.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Opens the outlets once, to see that they can be.

@@ -8,13 +8,15 @@ use std::{sync::Arc, time::Duration};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use ringbuf::{HeapCons, traits::Consumer};
 
-use super::control::Control;
+use super::{control::Control, session::LiveSession};
 use crate::{
     acquisition::frame::FrameHeader,
     clock,
+    estimator::Contamination,
     outlets::Outlets,
     ring::FrameConsumer,
     runtime::{
+        conduct::Source,
         digest::Digest,
         events,
         keep::{CurrentRuns, Entry},
@@ -36,7 +38,7 @@ pub struct Observer {
     /// Samples of current, as delivered.
     pub delivered: HeapCons<Delivered>,
     /// Markers of other programs.
-    pub markers: Receiver<(f64, String)>,
+    pub markers: Receiver<(f64, Source, String)>,
     /// What the screen shows.
     pub feed: ViewFeed,
     /// Our streams.
@@ -45,6 +47,12 @@ pub struct Observer {
     pub record: Option<Sender<Entry>>,
     /// The summary in the making.
     pub digest: Digest,
+    /// A block runs, as last told.
+    pub block: bool,
+    /// No current, and the blind gap is over, as last told.
+    pub clean: bool,
+    /// What conducts a session by a protocol.
+    pub session: Option<LiveSession>,
     /// Shared words.
     pub control: Arc<Control>,
     /// Entries and outlet samples that were dropped.
@@ -61,8 +69,16 @@ impl Observer {
             self.frames(&mut values);
             self.delivered(&mut runs);
             self.notes();
-            while let Ok((stamp_s, text)) = self.markers.try_recv() {
+            while let Ok((stamp_s, source, text)) = self.markers.try_recv() {
+                if let Some(session) = &mut self.session {
+                    session.marker(&source, &text);
+                }
                 self.keep(Entry::Marker(stamp_s, text));
+            }
+            if let Some(session) = &mut self.session {
+                for entry in session.turn(clock::now_s(), self.outlets.as_mut()) {
+                    self.keep(entry);
+                }
             }
             if last {
                 if let Some(outlets) = &mut self.outlets {
@@ -108,7 +124,9 @@ impl Observer {
         }
         finished.extend(runs.take());
         for run in finished {
-            if let (Some(outlets), Entry::Current(stamp_s, values_ma)) = (&mut self.outlets, &run) {
+            let open = !self.blind();
+            if let (Some(outlets), Entry::Current(stamp_s, values_ma), true) = (&mut self.outlets, &run, open)
+            {
                 self.dropped += u64::from(outlets.push_current(*stamp_s, values_ma).is_err());
             }
             self.keep(run);
@@ -119,19 +137,38 @@ impl Observer {
         while let Ok(stamped) = self.notes.try_recv() {
             self.digest.note(&stamped);
             self.feed.note(&stamped, self.digest.steer());
-            let event = events::json(&stamped);
+            if let Some(session) = &mut self.session {
+                session.note(&stamped);
+            }
+            match stamped.note {
+                Note::Phase(phase, _) => self.block = events::is_block(phase),
+                Note::Flow { contamination, .. } => self.clean = contamination == Contamination::Clean,
+                _ => {}
+            }
+            let (blind, recorded) = (self.blind(), events::json(&stamped).is_some());
+            let event = if blind {
+                events::blind_json(&stamped, self.block || !self.clean)
+            } else {
+                events::json(&stamped)
+            };
             if let Some(outlets) = &mut self.outlets {
                 let pushed = match (&stamped.note, &event) {
+                    // Under current an exponent is the current's.
+                    (Note::Estimate(e), _) if blind && e.contamination != Contamination::Clean => Ok(()),
                     (Note::Estimate(estimate), _) => outlets.push_estimate(estimate),
                     (_, Some(json)) => outlets.push_event(stamped.at_s, json),
                     _ => Ok(()),
                 };
                 self.dropped += u64::from(pushed.is_err());
             }
-            if event.is_some() || matches!(stamped.note, Note::Estimate(_)) {
+            if recorded || matches!(stamped.note, Note::Estimate(_)) {
                 self.keep(Entry::Note(Box::new(stamped)));
             }
         }
+    }
+
+    fn blind(&self) -> bool {
+        self.session.as_ref().is_some_and(LiveSession::blind)
     }
 
     fn keep(&mut self, entry: Entry) {

@@ -58,6 +58,9 @@ impl StimulateThread {
                 cut = true;
                 self.stage.lock(Stop::Cut, Halt::Operator, now_s);
             }
+            if self.control.take_pause() {
+                self.stage.command(Command::Stop(Stop::Soft), now_s);
+            }
             while let Ok(command) = self.commands.try_recv() {
                 self.stage.command(command, now_s);
             }

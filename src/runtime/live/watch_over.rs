@@ -14,7 +14,7 @@ use crate::{
     clock,
     dashboard::{Action, Dashboard, View},
     recorder::health::{Health, Pulse},
-    runtime::{assemble::Shape, signals::Signals, view_feed},
+    runtime::{assemble::Shape, conduct::Board, signals::Signals, view_feed},
     session::dose::DoseLedger,
 };
 
@@ -39,12 +39,16 @@ pub struct WatchOver<'a> {
     pub shape: &'a Shape,
     /// How the recording is, where there is one.
     pub pulse: Option<Arc<Pulse>>,
+    /// To the conductor of a session by a protocol: what the operator types.
+    pub typed: Option<Sender<String>>,
+    /// What that session's dose is reckoned by, and whether it is blind.
+    pub board: Option<(Arc<Board>, bool)>,
 }
 
 impl WatchOver<'_> {
     /// Waits until the run is to end, and until its current has ended. Gives what went wrong on the way.
     pub fn run(self, watching: &Watching) -> Vec<String> {
-        let Self { control, signals, view, mut ledger, shape, pulse } = self;
+        let Self { control, signals, view, mut ledger, shape, pulse, typed, board } = self;
         let mut health = Health::Healthy;
         let mut faults = Vec::new();
         let (keys, actions) = unbounded();
@@ -65,6 +69,11 @@ impl WatchOver<'_> {
             let elapsed_s = clock::now_s() - shape.began_s;
             for action in actions.try_iter() {
                 match action {
+                    // A session by a protocol can go on after it: the current ends here, past every other thread.
+                    Action::StopStimulation if typed.is_some() => {
+                        control.pause();
+                        typed.iter().for_each(|typed| drop(typed.try_send("stop".to_owned())));
+                    }
                     Action::StopStimulation => control.stop_stimulation(),
                     Action::Quit => control.end_run(),
                 }
@@ -75,7 +84,11 @@ impl WatchOver<'_> {
             if signals.count() > 1 {
                 control.cut_current();
             }
-            let active_s = control.active_s();
+            // While the session is blind, the most that any condition could have had: the ledger can be read.
+            let active_s = match &board {
+                Some((board, true)) => board.reckoned_s(),
+                _ => control.active_s(),
+            };
             if ledger.as_ref().is_some_and(|ledger| active_s > ledger.left_s())
                 && !(control.ending() || control.stopped())
             {
@@ -115,7 +128,10 @@ impl WatchOver<'_> {
             std::thread::sleep(NAP);
         }
         if let Some(ledger) = &mut ledger {
-            let active_s = control.active_s();
+            let active_s = match &board {
+                Some((board, true)) => board.reckoned_s(),
+                _ => control.active_s(),
+            };
             faults.extend(ledger.record(active_s, clock::unix_s()).err().map(|e| e.to_string()));
         }
         drop(screen);
@@ -148,13 +164,14 @@ struct Lines {
     /// How many faults were told, and the newest reason of a halt.
     faults_told: usize,
     held_told: Option<String>,
+    words_told: usize,
     lines: Sender<String>,
     done: Receiver<()>,
 }
 
 impl Lines {
     fn start() -> std::io::Result<Self> {
-        let (lines, to_write) = bounded::<String>(8);
+        let (lines, to_write) = bounded::<String>(64);
         let (all_written, done) = bounded(1);
         std::thread::Builder::new().name("tras-lines".to_owned()).spawn(move || {
             for line in to_write {
@@ -163,7 +180,7 @@ impl Lines {
             }
             let _ = all_written.send(());
         })?;
-        Ok(Self { next_s: 1.0, faults_told: 0, held_told: None, lines, done })
+        Ok(Self { next_s: 1.0, faults_told: 0, held_told: None, words_told: 0, lines, done })
     }
 
     fn tell(&mut self, elapsed_s: f64, view: &Mutex<View>) {
@@ -182,6 +199,10 @@ impl Lines {
         for fault in view.faults.iter().skip(self.faults_told) {
             self.faults_told += 1;
             let _ = self.lines.try_send(format!("{elapsed_s:6.1} s FAULT {}", fault.text));
+        }
+        for word in view.words.iter().skip(self.words_told) {
+            self.words_told += 1;
+            let _ = self.lines.try_send(format!("{elapsed_s:6.1} s {word}"));
         }
         if view.stimulation.held != self.held_told {
             self.held_told.clone_from(&view.stimulation.held);
