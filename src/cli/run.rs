@@ -115,6 +115,9 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
     order.check_seed(asked_for)?;
     // Last of all, so that a run that is refused leaves no folder behind.
     order.record = parent.map(|dir| new_folder(&dir, &order.config.record.participant)).transpose()?;
+    if order.record.is_some() {
+        order.keys = signing_keys(command)?;
+    }
     describe(&order)?;
     Ok(order)
 }
@@ -122,7 +125,6 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
 /// Writes the configuration into the run's folder.
 pub(super) fn describe(order: &Order) -> Result<(), Failure> {
     if let Some(within) = &order.record {
-        order.keys = signing_keys(command)?;
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
         let text = format!(
             "# tras {} {}, seed {}\n{}",

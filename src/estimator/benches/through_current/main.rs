@@ -6,8 +6,7 @@ mod head;
 
 use head::{CURRENT_HZ, Head, QUIET_S, RAMP_S};
 use tras_estimator::frame::{Facts, FrameHeader};
-use tras_estimator::settings::{MethodName, Region, Settings};
-use tras_estimator::specparam::Mode;
+use tras_estimator::settings::{Bent, Floor, MethodName, Mode, Region, Settings};
 use tras_estimator::spectrum::{Average, Detrend};
 use tras_estimator::through_current::{Remover, Settings as RemoverSettings, Unproven};
 use tras_estimator::window::{Estimator, RegionMean, Target};
@@ -20,6 +19,8 @@ fn estimator(rate_hz: f64) -> Estimator {
     let settings = Settings {
         method: MethodName::Whittle,
         mode: Mode::Fixed,
+        bent: Bent::Hold,
+        floor: Floor::None,
         range_hz: [2.0, 35.0],
         window_s: WINDOW_S,
         hop_s: HOP_S,
