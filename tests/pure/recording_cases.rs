@@ -2,14 +2,12 @@
 //! the project where they are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-mod common_recording;
-
-use common_recording::{Whole, read, shared};
 use std::path::PathBuf;
 use std::process::Command;
 use tras::acquisition::conditioner::Conditioner;
 use tras::acquisition::recording::OpenOptions;
 use tras::acquisition::settings::AcquisitionSettings;
+use tras_test_support::recordings::{Whole, read, shared};
 
 /// The project's own file of that name, and the one beside the project.
 fn both(name: &str) -> Vec<PathBuf> {
@@ -44,7 +42,7 @@ fn gaps(whole: &Whole) -> (u64, u64) {
 /// Standard output and error of `tras estimate`, and its exit code.
 fn estimate(path: &PathBuf, options: &[&str]) -> (String, String, Option<i32>) {
     let output =
-        Command::new(env!("CARGO_BIN_EXE_tras")).arg("estimate").arg(path).args(options).output().unwrap();
+        Command::new(tras_test_support::tras()).arg("estimate").arg(path).args(options).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr), output.status.code())
 }
