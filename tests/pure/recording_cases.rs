@@ -2,7 +2,7 @@
 //! the project where they are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tras::acquisition::conditioner::Conditioner;
 use tras::acquisition::recording::OpenOptions;
@@ -18,7 +18,7 @@ fn both(name: &str) -> Vec<PathBuf> {
     found
 }
 
-fn open(path: &PathBuf, options: &OpenOptions) -> Whole {
+fn open(path: &Path, options: &OpenOptions) -> Whole {
     read(path, options, 100).unwrap_or_else(|error| panic!("{error}"))
 }
 

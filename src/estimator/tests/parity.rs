@@ -2,7 +2,13 @@
 //!
 //! `cargo test --release -p tras-estimator --test parity -- --nocapture` prints the report.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 
 use tras_estimator::specparam::{Mode, Specparam, SpecparamSettings};
 use tras_estimator::{Fit, Method, Spectrum};

@@ -1,6 +1,12 @@
 //! Slepian tapers against scipy's (tests/data/specparam/make_dpss.py).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 
 use tras_estimator::spectrum::dpss::dpss;
 
