@@ -9,6 +9,8 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 pub mod background;
+#[cfg(target_os = "linux")]
+pub mod child;
 pub mod faults;
 pub mod listen;
 pub mod montage;

@@ -4,6 +4,11 @@ use super::raw::{Info, Inlet};
 use crate::acquisition::StreamDescription;
 use crate::acquisition::settings::AcquisitionError;
 
+/// The most channels, and the highest rate, that a stream may claim.
+pub const MOST_CHANNELS: usize = 1024;
+/// See [`MOST_CHANNELS`].
+pub const MOST_HZ: f64 = 100_000.0;
+
 /// What must not change when a stream comes back.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Identity {
@@ -64,8 +69,16 @@ pub(super) fn connect(
     if matches!(format, "string" | "undefined") {
         return Err(unusable(&format!("its samples are of format {format}; EEG needs numbers")));
     }
-    if info.channel_count() == 0 {
-        return Err(unusable("it has no channels"));
+    // Before any connection, and before memory is asked for: the number is the sender's word.
+    match info.channel_count() {
+        0 => return Err(unusable("it has no channels")),
+        1..=MOST_CHANNELS => {}
+        count => {
+            return Err(unusable(&format!("it claims {count} channels; at most {MOST_CHANNELS} are taken")));
+        }
+    }
+    if info.rate_hz() > MOST_HZ {
+        return Err(unusable(&format!("it claims {} Hz; at most {MOST_HZ} Hz are taken", info.rate_hz())));
     }
     if info.rate_hz().is_nan() || info.rate_hz() <= 0.0 {
         return Err(unusable("its sampling rate is irregular (0 Hz); a spectrum needs a regular one"));
