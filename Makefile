@@ -7,6 +7,8 @@ VENV := .venv
 # Tests against Python peers look here for an interpreter; without it they say `skipped` by name.
 export TRAS_PYTHON ?= $(wildcard $(CURDIR)/$(VENV)/bin/python)
 PEERS := tests/peers/requirements.txt
+RECORDS_VENV := .venv-records
+export TRAS_RECORDS_PYTHON ?= $(wildcard $(CURDIR)/$(RECORDS_VENV)/bin/python)
 # fooof and specparam, timed beside ours.
 BENCH_VENV := .venv-bench
 # Simulated sessions in each row of the table of errors, 60 windows each.
@@ -15,7 +17,7 @@ DRAWS ?= 25
 SPECTRA ?= 100
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test setup peers lint bench bench-noise bench-estimator bench-accuracy parity clean
+.PHONY: help demo test setup peers records-peers lint bench bench-noise bench-estimator bench-accuracy parity clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
@@ -29,6 +31,7 @@ help:
 	@echo 'make parity     specparam against what fooof 1.1.1 found in 600 spectra'
 	@echo 'make firmware   the firmware for its board: size and stack use'
 	@echo 'make hil        one fault after another under tras run, on the emulated board and the audio path (FAULT=, PORT=)'
+	@echo 'make records-peers  mne, mnelab and the BIDS validator, for the tests that open what a session leaves behind'
 	@echo 'make setup      what the build needs from the system (by apt where it may)'
 
 demo: setup
@@ -48,6 +51,12 @@ setup:
 
 peers:
 	@scripts/peers.sh $(VENV) $(PEERS)
+
+# mne, mnelab and the BIDS validator, for the tests of what a session leaves behind: some 500 MB.
+records-peers:
+	@scripts/peers.sh $(RECORDS_VENV) tests/peers/records-requirements.txt
+	@if [ -x $(RECORDS_VENV)/bin/pip ] && [ ! -e $(RECORDS_VENV)/bin/mnelab ]; then \
+		$(RECORDS_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps mnelab==1.4.0; fi
 
 bench: setup
 	$(CARGO) bench --locked --bench pipeline -- $(ARGS)
@@ -75,4 +84,4 @@ include hil/Makefile
 
 clean:
 	$(CARGO) clean
-	rm -rf $(VENV) $(BENCH_VENV)
+	rm -rf $(VENV) $(BENCH_VENV) $(RECORDS_VENV)

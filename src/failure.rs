@@ -13,6 +13,9 @@ pub enum Failure {
     /// Fault during the run: 4.
     #[error("{0}")]
     Fault(String),
+    /// A session's folder does not hold what it should: 5.
+    #[error("{0}")]
+    DoesNotHold(String),
 }
 
 impl Failure {
@@ -23,6 +26,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::NotFound(_) => 3,
             Self::Fault(_) => 4,
+            Self::DoesNotHold(_) => 5,
         }
     }
 

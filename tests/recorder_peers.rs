@@ -79,11 +79,11 @@ fn a_kill_costs_at_most_a_second() {
         let life = Duration::from_micros(round * 7919 * 137 % longest_us);
         let end_s = kill_after(folder.path(), life, pace_us);
         let found = survey(&folder.path().join("session.xdf")).unwrap();
-        assert_eq!(found.streams.len(), 6, "round {round}: {:?}", found.damage);
+        assert_eq!(found.streams.len(), 8, "round {round}: {:?}", found.damage);
         assert!(found.streams.iter().all(|s| !s.clock_offsets.is_empty()), "round {round}");
         let eeg_s = 100.0 + found.streams[0].samples as f64 / RATE as f64;
         assert!(eeg_s >= end_s - 1.0, "round {round}: EEG to {eeg_s} s of {end_s} s");
-        for (place, id) in [(4, found.streams[4].id), (5, found.streams[5].id)] {
+        for (place, id) in [(5, found.streams[5].id), (6, found.streams[6].id)] {
             let last_s = found
                 .annotations
                 .iter()
@@ -109,7 +109,7 @@ fn a_kill_costs_at_most_a_second() {
         let found = survey(&folder.path().join("session.xdf")).unwrap();
         let peer: serde_json::Value = serde_json::from_str(line).unwrap();
         let streams = peer["streams"].as_array().unwrap();
-        assert_eq!(streams.len(), 6);
+        assert_eq!(streams.len(), 8);
         for (theirs, ours) in streams.iter().zip(&found.streams) {
             assert_eq!(theirs["name"], ours.description.name);
             assert_eq!(theirs["samples"], ours.samples);

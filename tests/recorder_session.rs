@@ -30,13 +30,24 @@ fn a_session_comes_back_whole() {
         counts,
         [
             ("amp", 5000, 5),
+            ("raw_stamps", 5000, 5),
             ("frame_facts", 400, 5),
             ("estimates", 400, 5),
             ("current", 40_000, 5),
             ("events", 400, 5),
             ("markers", 400, 5),
+            ("session_markers", 400, 5),
         ]
     );
+    let (rows, stamps_s) = numbers(&path, &found, "raw_stamps");
+    assert_eq!(rows[3..6], [1.0, 1_000.004, 100.005]);
+    assert_eq!(stamps_s[1], 100.004);
+    let table = std::fs::read_to_string(folder.path().join("events.csv")).unwrap();
+    assert_eq!(table.lines().count(), 1 + 3 * 400);
+    let line = "100.050000,,tras,,,\"{\"\"step\"\":1}\"";
+    assert!(table.lines().any(|l| l == line), "{}", table.lines().nth(4).unwrap());
+    let table = std::fs::read_to_string(folder.path().join("estimates.csv")).unwrap();
+    assert_eq!(table.lines().count(), 401);
     let (values, _) = numbers(&path, &found, "amp");
     assert!(values.iter().enumerate().all(|(i, v)| *v == f64::from(i as f32)));
     let (facts, _) = numbers(&path, &found, "frame_facts");
@@ -56,7 +67,7 @@ fn a_session_comes_back_whole() {
     // As a recording it is the EEG with markers and events.
     let whole =
         read(&path, &OpenOptions { stream: Some("amp".into()), ..OpenOptions::default() }, 100).unwrap();
-    assert_eq!(whole.recording.annotations().len(), 800);
+    assert_eq!(whole.recording.annotations().len(), 1200);
     let eeg = read(&path, &OpenOptions::default(), 100).unwrap();
     assert_eq!(eeg.recording.description().name, "amp");
 }

@@ -1,5 +1,7 @@
 //! The command line: one file a command. Parses, runs, and turns what went wrong into an exit code.
 
+pub mod allocate;
+pub mod blinding;
 pub mod calibrate;
 pub mod check;
 pub mod demo;
@@ -13,6 +15,8 @@ pub mod options;
 pub mod replay;
 pub mod run;
 pub mod simulate;
+pub mod unblind;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -26,6 +30,7 @@ Exit codes:
   2  bad arguments or configuration
   3  stream, device or file not found
   4  fault during the run, or latched by the stimulator before it (run --clear-fault); estimate, fit: a file was broken and left out
+  5  verify, unblind: a session's folder does not hold what was kept
 
 For ethics-approved research only, with a certified, isolated current source. Not a medical device.";
 
@@ -68,6 +73,14 @@ enum Command {
         /// Which part
         role: String,
     },
+    /// Make a study's balanced, sealed allocation of conditions to blocks
+    Allocate(allocate::AllocateArgs),
+    /// Whether participants could tell their condition: Bang's and James' indices
+    Blinding(blinding::BlindingArgs),
+    /// Check that a session's folder holds what was kept
+    Verify(verify::VerifyArgs),
+    /// Open what is sealed of one block, with a reason
+    Unblind(unblind::UnblindArgs),
 }
 
 /// Parses the command line and runs the command.
@@ -84,6 +97,10 @@ pub fn main() -> ExitCode {
         Command::Noise(args) => noise::run(&args).map_err(|e| Failure::Usage(e.to_string())),
         Command::Devices(args) => devices::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Allocate(args) => allocate::run(&args),
+        Command::Blinding(args) => blinding::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Unblind(args) => unblind::run(&args),
         Command::Check(args) => return ExitCode::from(check::run(&args)),
         #[cfg(target_os = "linux")]
         Command::LslChild { role } => crate::child::role::Role::from_name(&role)

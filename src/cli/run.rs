@@ -19,6 +19,7 @@ use crate::{
         signals::Signals,
         summary::Summary,
     },
+    session::{folder, private},
 };
 
 /// Arguments of `tras run`.
@@ -69,7 +70,7 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
     order.check_seed(asked_for)?;
     // Last of all, so that a run that is refused leaves no folder behind.
     order.record = parent.map(|dir| new_folder(&dir, &order.config.record.participant)).transpose()?;
-    if let Some(folder) = &order.record {
+    if let Some(within) = &order.record {
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
         let text = format!(
             "# tras {} {command}, seed {}\n{}",
@@ -77,8 +78,8 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
             order.seed,
             order.config.to_toml()
         );
-        std::fs::write(folder.join("config.toml"), text)
-            .map_err(|e| Failure::Usage(format!("cannot record in {}: {e}", folder.display())))?;
+        private::write_new(&within.join(folder::CONFIGURATION), text.as_bytes())
+            .map_err(|e| Failure::Usage(format!("cannot record in {}: {e}", within.display())))?;
     }
     Ok(order)
 }
@@ -105,6 +106,12 @@ pub(super) fn shows_dashboard(options: &RunOptions) -> bool {
 
 /// Prints the summary; an error where the run had faults.
 pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
+    if let Some(within) = &summary.record_dir {
+        let path = within.join(folder::SUMMARY);
+        let text = serde_json::to_string_pretty(summary).map_err(Failure::fault)? + "\n";
+        private::replace(&path, text.as_bytes())
+            .map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
+    }
     let mut out = std::io::stdout().lock();
     // The summary is for whoever still listens; the exit code tells the rest.
     let _ = writeln!(out, "{summary}");
@@ -123,10 +130,10 @@ pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
 /// `DIR/PARTICIPANT-NNN`, the first that does not exist.
 fn new_folder(parent: &Path, participant: &str) -> Result<PathBuf, Failure> {
     let failed = |e: std::io::Error| Failure::Usage(format!("cannot record in {}: {e}", parent.display()));
-    std::fs::create_dir_all(parent).map_err(failed)?;
+    private::create_folder(parent).map_err(failed)?;
     for number in 1..10_000 {
         let folder = parent.join(format!("{participant}-{number:03}"));
-        match std::fs::create_dir(&folder) {
+        match private::create_new_folder(&folder) {
             Ok(()) => return Ok(folder),
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(failed(e)),

@@ -190,6 +190,18 @@ pub enum Contamination {
     Stimulating,
 }
 
+impl Contamination {
+    /// In a word, as in tables and events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Settling => "settling",
+            Self::Stimulating => "stimulating",
+        }
+    }
+}
+
 /// One window's result for one region or channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {

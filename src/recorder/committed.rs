@@ -5,9 +5,12 @@
 //! begins with, so a reader stops cleanly at what was committed before. Without this a process killed inside a
 //! `write` (Linux stops a large one at a page) leaves half a chunk, over which pyxdf 1.17 stumbles.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use super::Output;
+use crate::session::private;
 
 /// Bytes that may wait for a disk that refuses them: some 10 min of 16 channels. More are refused.
 const MAX_PENDING: usize = 64 << 20;
@@ -34,11 +37,11 @@ impl CommittedFile {
             let what = format!("{stem:?} is no file name: it must not be empty, hidden or hold a slash");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
-        std::fs::create_dir_all(folder)?;
+        private::create_folder(folder)?;
         for counter in 1..=MAX_COUNTER {
             let name = if counter == 1 { format!("{stem}.xdf") } else { format!("{stem}-{counter}.xdf") };
             let path = folder.join(name);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
+            match private::options().write(true).create_new(true).open(&path) {
                 Ok(file) => return Ok((Self::new(file), path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -60,12 +63,29 @@ impl CommittedFile {
         self.committed
     }
 
-    /// Asks the operating system to bring everything committed to the disk. Takes milliseconds to seconds.
+    /// Whether the file still stands at `path`: one that was taken away takes every byte without complaint.
     ///
     /// # Errors
-    /// Where the disk refuses.
-    pub fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+    /// It is gone, or another file stands there.
+    #[cfg(unix)]
+    pub fn stands_at(&self, path: &Path) -> io::Result<()> {
+        use std::os::unix::fs::MetadataExt;
+        let gone = |what: String| Err(io::Error::new(io::ErrorKind::NotFound, what));
+        let (ours, there) = (self.file.metadata()?, std::fs::metadata(path));
+        match there {
+            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => Ok(()),
+            Ok(_) => gone("another file stands in its place".to_owned()),
+            Err(error) => gone(format!("the file or its folder was taken away ({error})")),
+        }
+    }
+
+    /// Whether the file still stands at `path`.
+    ///
+    /// # Errors
+    /// None here.
+    #[cfg(not(unix))]
+    pub fn stands_at(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     fn commit(&mut self) -> io::Result<()> {
@@ -107,6 +127,12 @@ impl Write for CommittedFile {
     }
 }
 
+impl Output for CommittedFile {
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
 impl Drop for CommittedFile {
     fn drop(&mut self) {
         // A last attempt: who drops without closing has had an error already.
@@ -118,6 +144,7 @@ impl Drop for CommittedFile {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
     use super::*;
+    use std::fs::OpenOptions;
 
     #[test]
     fn nothing_is_overwritten() {
@@ -130,6 +157,18 @@ mod tests {
         for bad in ["", "../s", ".s", "a/b"] {
             assert!(CommittedFile::create(folder.path(), bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_was_taken_away_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, path) = CommittedFile::create(&folder.path().join("a"), "s").unwrap();
+        file.stands_at(&path).unwrap();
+        std::fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+        assert!(file.stands_at(&path).unwrap_err().to_string().contains("taken away"));
+        std::fs::write(&path, b"").unwrap();
+        assert!(file.stands_at(&path).unwrap_err().to_string().contains("another file"));
     }
 
     #[test]

@@ -1,23 +1,42 @@
-//! What a session keeps: one XDF file with its EEG, estimates, current, events, markers and clock offsets.
+//! What a session keeps: one XDF file with its EEG, estimates, current, events, markers and clock offsets; and tables of
+//! events and estimates beside it.
 //!
 //! In: what flows, as the runtime hands it over. Out: a file that any XDF reader opens, also when the process
 //! was killed: everything up to the last [`Recorder::maintain`] is there, so call it at least every second.
-//! Nothing here reads a clock; the same calls give the same bytes.
+//! Nothing here reads a clock; the same calls give the same bytes. What would tell a condition goes into a
+//! [`SealedRecording`] instead, which is the same recorder on a sealed stream.
 
 mod check;
 mod committed;
+pub mod health;
+mod sealed;
 mod session;
 mod streams;
+mod tables;
 pub mod xdf;
 
 pub use check::{CheckError, StreamSummary, check};
 pub use committed::CommittedFile;
+pub use sealed::SealedRecording;
 pub use session::{RecorderError, SessionStreams};
 
 use crate::acquisition::frame::{Facts, FrameHeader};
+use crate::acquisition::recording::xdf::xml::Node;
 use crate::estimator::Estimate;
+use crate::session::moment::xdf_datetime;
+use std::io;
 use std::path::{Path, PathBuf};
+use tables::Tables;
 use xdf::{StreamId, Values, XdfWriteError, XdfWriter};
+
+/// Where a recording's bytes go.
+pub trait Output: io::Write {
+    /// Asks the operating system to bring everything to the disk. Takes milliseconds to seconds.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    fn sync(&mut self) -> io::Result<()>;
+}
 
 /// Seconds between clock offsets of a stream (LabRecorder's interval).
 const CLOCK_EVERY_S: f64 = 5.0;
@@ -30,19 +49,22 @@ const SYNC_EVERY_S: f64 = 5.0;
 #[derive(Clone, Copy, Debug)]
 struct Ids {
     eeg: StreamId,
+    raw_stamps: StreamId,
     facts: StreamId,
     estimates: StreamId,
     current: Option<StreamId>,
     events: StreamId,
     markers: StreamId,
+    own_markers: StreamId,
 }
 
 /// A session's file.
 #[derive(Debug)]
-pub struct Recorder {
-    writer: XdfWriter<CommittedFile>,
+pub struct Recorder<W: Output = CommittedFile> {
+    writer: XdfWriter<W>,
     path: PathBuf,
     ids: Ids,
+    tables: Option<Tables>,
     channels: usize,
     current_rate_hz: f64,
     eeg_offset_s: f64,
@@ -51,14 +73,16 @@ pub struct Recorder {
     next_sync_s: f64,
     dropped: u64,
     facts_row: Vec<i64>,
+    stamps_s: Vec<f64>,
+    stamps_rows: Vec<f64>,
 }
 
 impl Recorder {
-    /// Creates `stem.xdf` in `folder` (with a counter where that exists) and writes headers and the first
-    /// clock offsets, so that a file of any length has them.
+    /// Creates `stem.xdf` in `folder` (with a counter where that exists) with its tables beside it, and writes headers
+    /// and the first clock offsets, so that a file of any length has them.
     ///
     /// # Errors
-    /// Where the folder or the file cannot be written.
+    /// Where the folder or a file cannot be written.
     pub fn create(
         folder: &Path,
         stem: &str,
@@ -67,10 +91,51 @@ impl Recorder {
     ) -> Result<Self, RecorderError> {
         let create = |error| RecorderError::Create { folder: folder.display().to_string(), error };
         let (file, path) = CommittedFile::create(folder, stem).map_err(create)?;
+        // `session-2.xdf` has `events-2.csv`; a recording of another name has its name in theirs.
+        let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let suffix = name.strip_prefix("session").map_or_else(|| format!("-{name}"), str::to_owned);
+        let tables = Tables::create(folder, &suffix, session).map_err(create)?;
+        Self::on(file, path, session, Some(tables), now_s)
+    }
+
+    /// Whether the file still stands where it was made.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn stands(&mut self) -> Result<(), RecorderError> {
+        let gone = |error| RecorderError::Gone { path: self.path.display().to_string(), error };
+        self.writer.output_mut().stands_at(&self.path).map_err(gone)
+    }
+
+    /// Writes the last clock offsets and the footers, brings everything to the disk, reads the file back and
+    /// checks it. Returns what it holds.
+    ///
+    /// # Errors
+    /// Where the disk refuses, or the file fails [`check`].
+    pub fn close(self, now_s: f64) -> Result<Vec<StreamSummary>, RecorderError> {
+        let path = self.path.clone();
+        self.end(now_s)?;
+        Ok(check(&path)?)
+    }
+}
+
+impl<W: Output> Recorder<W> {
+    /// On an output that is empty.
+    fn on(
+        file: W,
+        path: PathBuf,
+        session: &SessionStreams,
+        tables: Option<Tables>,
+        now_s: f64,
+    ) -> Result<Self, RecorderError> {
         let at = |error| RecorderError::Write { path: path.display().to_string(), error };
-        let mut writer = XdfWriter::new(file, session.created.as_deref()).map_err(at)?;
+        let created = session.began.map(|began| xdf_datetime(began.unix_s));
+        let about = session.about.iter().map(|(name, text)| Node::leaf(name, text));
+        let about = Node::branch("tras", about.collect());
+        let mut writer = XdfWriter::with_header(file, created.as_deref(), vec![about]).map_err(at)?;
         let ids = Ids {
             eeg: writer.add_stream(&streams::eeg(&session.eeg)).map_err(at)?,
+            raw_stamps: writer.add_stream(&streams::raw_stamps()).map_err(at)?,
             facts: writer.add_stream(&streams::frame_facts(&session.eeg)).map_err(at)?,
             estimates: writer
                 .add_stream(&streams::estimates(&session.targets, &session.method))
@@ -82,11 +147,19 @@ impl Recorder {
                 .map_err(at)?,
             events: writer.add_stream(&streams::texts("events", "Events", "one JSON object")).map_err(at)?,
             markers: writer.add_stream(&streams::texts("markers", "Markers", "as received")).map_err(at)?,
+            own_markers: writer
+                .add_stream(&streams::texts(
+                    "session_markers",
+                    "Markers",
+                    "of the session itself: block/3/start",
+                ))
+                .map_err(at)?,
         };
         let mut recorder = Self {
             writer,
             path,
             ids,
+            tables,
             channels: session.eeg.channels.len(),
             current_rate_hz: session.current_rate_hz.unwrap_or(0.0),
             eeg_offset_s: session.eeg_clock_offset_s,
@@ -95,6 +168,8 @@ impl Recorder {
             next_sync_s: now_s + SYNC_EVERY_S,
             dropped: 0,
             facts_row: Vec::new(),
+            stamps_s: Vec::new(),
+            stamps_rows: Vec::new(),
         };
         recorder.maintain(now_s)?;
         Ok(recorder)
@@ -123,6 +198,21 @@ impl Recorder {
     /// Where it was refused; it is then counted as dropped. So for all that follow.
     pub fn eeg(&mut self, stamps_s: &[f64], values_uv: &[f32]) -> Result<(), RecorderError> {
         let result = self.writer.samples(self.ids.eeg, stamps_s, Values::Float32(values_uv));
+        self.noted(result)
+    }
+
+    /// What the samples of [`Self::eeg`] had for stamps before they were smoothed, and which they were.
+    ///
+    /// # Errors
+    /// As [`Self::eeg`].
+    pub fn raw_stamps(&mut self, frames: &[FrameHeader]) -> Result<(), RecorderError> {
+        self.stamps_s.clear();
+        self.stamps_s.extend(frames.iter().map(|frame| frame.stamp_s));
+        self.stamps_rows.clear();
+        let rows = frames.iter().flat_map(|frame| [frame.index as f64, frame.raw_stamp_s, frame.arrived_s]);
+        self.stamps_rows.extend(rows);
+        let values = Values::Double64(&self.stamps_rows);
+        let result = self.writer.samples(self.ids.raw_stamps, &self.stamps_s, values);
         self.noted(result)
     }
 
@@ -155,6 +245,7 @@ impl Recorder {
     /// As [`Self::eeg`].
     pub fn estimate(&mut self, stamp_s: f64, estimate: &Estimate) -> Result<(), RecorderError> {
         let row = streams::estimate_row(estimate);
+        self.tables.iter_mut().for_each(|tables| tables.estimate(stamp_s, estimate));
         let result = self.writer.samples(self.ids.estimates, &[stamp_s], Values::Double64(&row));
         self.noted(result)
     }
@@ -194,6 +285,7 @@ impl Recorder {
     /// # Errors
     /// As [`Self::eeg`].
     pub fn event(&mut self, stamp_s: f64, json: &str) -> Result<(), RecorderError> {
+        self.tables.iter_mut().for_each(|tables| tables.event(stamp_s, json));
         let result = self.writer.samples(self.ids.events, &[stamp_s], Values::Text(&[json]));
         self.noted(result)
     }
@@ -203,7 +295,18 @@ impl Recorder {
     /// # Errors
     /// As [`Self::eeg`].
     pub fn marker(&mut self, stamp_s: f64, text: &str) -> Result<(), RecorderError> {
+        self.tables.iter_mut().for_each(|tables| tables.marker(stamp_s, "task", text));
         let result = self.writer.samples(self.ids.markers, &[stamp_s], Values::Text(&[text]));
+        self.noted(result)
+    }
+
+    /// A short marker of ours, such as `block/3/start`.
+    ///
+    /// # Errors
+    /// As [`Self::eeg`].
+    pub fn own_marker(&mut self, stamp_s: f64, text: &str) -> Result<(), RecorderError> {
+        self.tables.iter_mut().for_each(|tables| tables.marker(stamp_s, "session", text));
+        let result = self.writer.samples(self.ids.own_markers, &[stamp_s], Values::Text(&[text]));
         self.noted(result)
     }
 
@@ -223,6 +326,10 @@ impl Recorder {
             self.noted(result)?;
         }
         self.writer.flush().map_err(|error| self.at(error))?;
+        if let Some(tables) = &mut self.tables {
+            let path = self.path.display().to_string();
+            tables.flush().map_err(|error| RecorderError::Table { path, error })?;
+        }
         if now_s >= self.next_sync_s {
             self.next_sync_s = now_s + SYNC_EVERY_S;
             let synced = self.writer.output_mut().sync();
@@ -231,30 +338,31 @@ impl Recorder {
         Ok(())
     }
 
-    /// Writes the last clock offsets and the footers, brings everything to the disk, reads the file back and
-    /// checks it. Returns what it holds.
-    ///
-    /// # Errors
-    /// Where the disk refuses, or the file fails [`check`].
-    pub fn close(mut self, now_s: f64) -> Result<Vec<StreamSummary>, RecorderError> {
+    /// Writes the last clock offsets and the footers, and gives the output back.
+    fn end(mut self, now_s: f64) -> Result<W, RecorderError> {
         // First what waits, so that there is room for the rest.
         self.writer.flush().map_err(|error| self.at(error))?;
+        if let Some(tables) = &mut self.tables {
+            let path = self.path.display().to_string();
+            tables.flush().map_err(|error| RecorderError::Table { path, error })?;
+        }
         self.clock_offsets(now_s)?;
         let Self { writer, path, .. } = self;
         let at = |error| RecorderError::Write { path: path.display().to_string(), error };
         let mut file = writer.close().map_err(at)?;
         file.sync().map_err(|error| at(error.into()))?;
-        Ok(check(&path)?)
+        Ok(file)
     }
 
     fn clock_offsets(&mut self, now_s: f64) -> Result<(), RecorderError> {
-        let Ids { eeg, facts, estimates, current, events, markers } = self.ids;
-        // Facts carry the EEG's stamps.
-        for (id, offset_s) in [(eeg, self.eeg_offset_s), (facts, self.eeg_offset_s)] {
+        let Ids { eeg, raw_stamps, facts, estimates, current, events, markers, own_markers } = self.ids;
+        // These carry the EEG's stamps.
+        for (id, offset_s) in [eeg, raw_stamps, facts].map(|id| (id, self.eeg_offset_s)) {
             let result = self.writer.clock_offset(id, now_s, offset_s);
             self.noted(result)?;
         }
-        for id in [Some(estimates), current, Some(events), Some(markers)].into_iter().flatten() {
+        let ours = [Some(estimates), current, Some(events), Some(markers), Some(own_markers)];
+        for id in ours.into_iter().flatten() {
             let result = self.writer.clock_offset(id, now_s, 0.0);
             self.noted(result)?;
         }

@@ -3,6 +3,8 @@
 use super::check::CheckError;
 use super::xdf::XdfWriteError;
 use crate::acquisition::StreamDescription;
+use crate::session::moment::Moment;
+use crate::session::sealed::SealedError;
 use std::io;
 
 /// What the file's headers need to know of the session.
@@ -19,8 +21,11 @@ pub struct SessionStreams {
     /// What must be added to the EEG's stamps to bring them to this machine's clock, in seconds: 0, unless they
     /// are recorded on the sender's own.
     pub eeg_clock_offset_s: f64,
-    /// When the session began (ISO 8601), for the header. Leave it out for files that repeat byte for byte.
-    pub created: Option<String>,
+    /// When the session began, in s since 1970, and on the run's clock. Leave it out for files that repeat byte for
+    /// byte.
+    pub began: Option<Moment>,
+    /// What made the recording, as elements of the header: version, build, seed, configuration, ...
+    pub about: Vec<(String, String)>,
 }
 
 /// Why something was not recorded.
@@ -43,6 +48,25 @@ pub enum RecorderError {
         /// Why.
         error: XdfWriteError,
     },
+    /// The file is not where it was made: what is written is lost.
+    #[error("{path}: {error}: what is recorded now is lost; end the session")]
+    Gone {
+        /// The file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// A table beside the recording was refused; it is tried again.
+    #[error("{path}: {error}")]
+    Table {
+        /// Their folder.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// A sealed stream was refused.
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
     /// The closed file is not what it should be.
     #[error(transparent)]
     Check(#[from] CheckError),

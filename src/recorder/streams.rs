@@ -118,6 +118,23 @@ pub(super) fn eeg(source: &StreamDescription) -> StreamInfo {
     }
 }
 
+/// What each sample of the EEG had for stamps.
+pub(super) fn raw_stamps() -> StreamInfo {
+    let columns = [
+        ("index", "samples", "the EEG sample that the row is about, from 0: counts received samples"),
+        (
+            "raw_stamp",
+            "s",
+            "the sender's stamp as it came, on the sender's clock; the EEG's are smoothed and corrected",
+        ),
+        ("arrived", "s", "when the sample was ready for the estimator, on the recording machine's clock"),
+    ];
+    let channels = columns.iter().map(|(label, unit, _)| channel(label, unit, "Stamp")).collect();
+    let mut info = stream("raw_stamps", "Stamps", 0.0, Format::Double64, channels);
+    info.desc.push(meanings(&columns.map(|(label, _, meaning)| (label, meaning))));
+    info
+}
+
 pub(super) fn frame_facts(eeg: &StreamDescription) -> StreamInfo {
     let words = eeg.channels.len().div_ceil(32);
     let mut channels = vec![

@@ -23,7 +23,9 @@ pub fn json(stamped: &Stamped) -> Option<String> {
             "event": "phase", "phase": phase.label(), "block": block_of(phase),
             "seconds_left": finite(left_s),
         }),
-        Note::Flow { flowing, frame } => json!({"event": "flow", "flowing": flowing, "frame": frame}),
+        Note::Flow { flowing, contamination, frame } => json!({
+            "event": "flow", "flowing": flowing, "contamination": contamination.as_str(), "frame": frame,
+        }),
         Note::Host { state, decision_id, sample, exponent, rms_ma } => {
             let on = matches!(state, State::RampUp | State::Stimulating | State::RampDown);
             json!({

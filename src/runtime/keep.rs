@@ -1,8 +1,10 @@
 //! What is kept of a run: entries on their way to the recorder, and the recorder's answer to a full disk.
 
+use std::sync::Arc;
+
 use crate::{
     acquisition::frame::FrameHeader,
-    recorder::{Recorder, RecorderError},
+    recorder::{Recorder, RecorderError, health::Pulse},
     runtime::{
         events,
         observation::{Note, Stamped},
@@ -23,9 +25,10 @@ pub enum Entry {
     Marker(f64, String),
 }
 
-/// A recorder that reports its first failure once and goes on trying.
+/// A recorder that tells of its failures by its pulse and goes on trying.
 pub struct Keeper {
     recorder: Recorder,
+    pulse: Arc<Pulse>,
     rate_hz: f64,
     /// Whether the EEG itself is kept, or only what was wrong with its frames.
     eeg: bool,
@@ -36,25 +39,39 @@ pub struct Keeper {
 impl Keeper {
     /// `rate_hz`: of the current; without `eeg` the samples themselves are left out.
     #[must_use]
-    pub fn new(recorder: Recorder, rate_hz: f64, eeg: bool) -> Self {
-        Self { recorder, rate_hz, eeg, stamps_s: Vec::new(), failed: None }
+    pub fn new(recorder: Recorder, rate_hz: f64, eeg: bool, now_s: f64) -> Self {
+        let folder = recorder.path().parent().unwrap_or_else(|| recorder.path());
+        let pulse = Arc::new(Pulse::new(folder, now_s));
+        Self { recorder, pulse, rate_hz, eeg, stamps_s: Vec::new(), failed: None }
+    }
+
+    /// How the recording is, for those who look.
+    #[must_use]
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
     }
 
     /// Records an entry.
-    pub fn keep(&mut self, entry: &Entry) {
+    pub fn keep(&mut self, entry: &Entry, now_s: f64) {
+        self.pulse.beat(now_s);
         let result = match entry {
             Entry::Frames(headers, values_uv) => self.frames(headers, values_uv),
             Entry::Current(stamp_s, values_ma) => self.recorder.current(*stamp_s, self.rate_hz, values_ma),
             Entry::Note(stamped) => self.note(stamped),
             Entry::Marker(stamp_s, text) => self.recorder.marker(*stamp_s, text),
         };
-        self.heed(result);
+        self.heed(result, now_s);
     }
 
     /// To be called at least every second: what came after it is lost if the process is killed.
     pub fn maintain(&mut self, now_s: f64) {
-        let result = self.recorder.maintain(now_s);
-        self.heed(result);
+        let result = self.recorder.maintain(now_s).and_then(|()| self.recorder.stands());
+        if result.is_ok() {
+            self.pulse.well();
+        }
+        self.heed(result, now_s);
+        self.pulse.measure_room();
+        self.pulse.beat(now_s);
     }
 
     /// Ends the file and checks it. Gives what went wrong at any time.
@@ -74,7 +91,8 @@ impl Keeper {
         }
         self.stamps_s.clear();
         self.stamps_s.extend(headers.iter().map(|header| header.stamp_s));
-        self.recorder.eeg(&self.stamps_s, values_uv)
+        self.recorder.eeg(&self.stamps_s, values_uv)?;
+        self.recorder.raw_stamps(headers)
     }
 
     fn note(&mut self, stamped: &Stamped) -> Result<(), RecorderError> {
@@ -84,11 +102,11 @@ impl Keeper {
         events::json(stamped).map_or(Ok(()), |json| self.recorder.event(stamped.at_s, &json))
     }
 
-    fn heed(&mut self, result: Result<(), RecorderError>) {
-        if let Err(error) = result
-            && self.failed.is_none()
-        {
-            self.failed = Some(error.to_string());
+    fn heed(&mut self, result: Result<(), RecorderError>, now_s: f64) {
+        if let Err(error) = result {
+            let what = error.to_string();
+            self.pulse.failing(now_s, &what);
+            self.failed.get_or_insert(what);
         }
     }
 }

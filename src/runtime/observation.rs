@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use crate::{
     acquisition::state::StreamState,
     controller::Decision,
-    estimator::{Estimate, Spectrum},
+    estimator::{Contamination, Estimate, Spectrum},
     session::schedule::Phase,
     stimulator::{DeviceFault, State, Status},
 };
@@ -104,6 +104,8 @@ pub enum Note {
     Flow {
         /// Whether it flows.
         flowing: bool,
+        /// What frames have seen of it from here on.
+        contamination: Contamination,
         /// [`crate::acquisition::frame::FrameHeader::index`] of the first frame seen so.
         frame: u64,
     },

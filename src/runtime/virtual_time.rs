@@ -112,7 +112,7 @@ impl Virtual {
             }
         });
         if !headers.is_empty() {
-            self.keep(&Entry::Frames(headers, values_uv));
+            self.keep(&Entry::Frames(headers, values_uv), now_s);
         }
         stream
     }
@@ -128,7 +128,7 @@ impl Virtual {
         stage.step(true, now_s, &mut |sample| {
             digest.delivered(sample.current_ma);
             if let (Some(run), Some(keeper)) = (runs.push(&sample), keeper.as_mut()) {
-                keeper.keep(&run);
+                keeper.keep(&run, now_s);
             }
             participant.deliver(sample.stamp_s, shape.current_rate_hz, &[sample.current_ma]);
         });
@@ -143,7 +143,8 @@ impl Virtual {
                 self.acquire.source().set_drive(on.then_some((exponent, rms_ma)));
             }
             if matches!(stamped.note, Note::Estimate(_)) || events::json(&stamped).is_some() {
-                self.keep(&Entry::Note(Box::new(stamped)));
+                let at_s = stamped.at_s;
+                self.keep(&Entry::Note(Box::new(stamped)), at_s);
             }
         }
     }
@@ -155,15 +156,15 @@ impl Virtual {
         }
     }
 
-    fn keep(&mut self, entry: &Entry) {
+    fn keep(&mut self, entry: &Entry, now_s: f64) {
         if let Some(keeper) = &mut self.keeper {
-            keeper.keep(entry);
+            keeper.keep(entry, now_s);
         }
     }
 
     fn maintain(&mut self, now_s: f64) {
         if let Some(run) = self.runs.take() {
-            self.keep(&run);
+            self.keep(&run, now_s);
         }
         if let Some(keeper) = &mut self.keeper {
             keeper.maintain(now_s);

@@ -6,12 +6,13 @@
 //! stimulation rather than starting the day at zero.
 
 use std::{
-    fs::OpenOptions,
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
+
+use super::private;
 
 const DAY_S: f64 = 86_400.0;
 
@@ -81,7 +82,7 @@ impl DoseLedger {
     pub fn open(dir: &Path, participant: &str, limit_min: f64, now_unix_s: f64) -> Result<Self, DoseError> {
         let path = dir.join("dose.jsonl");
         let file = |source| DoseError::File { path: path.clone(), source };
-        std::fs::create_dir_all(dir).map_err(file)?;
+        private::create_folder(dir).map_err(file)?;
         let text = match std::fs::read_to_string(&path) {
             Err(e) if e.kind() == ErrorKind::NotFound => String::new(),
             other => other.map_err(file)?,
@@ -126,7 +127,7 @@ impl DoseLedger {
         let entry =
             Entry { participant: self.participant.clone(), ended_unix_s: now_unix_s, active_s: more_s };
         let file = |source| DoseError::File { path: self.path.clone(), source };
-        let mut out = OpenOptions::new().create(true).append(true).open(&self.path).map_err(file)?;
+        let mut out = private::append(&self.path).map_err(file)?;
         let line = serde_json::to_string(&entry).map_err(|e| file(e.into()))?;
         // One write a line: two processes that append do not mix within a line.
         out.write_all(format!("{line}\n").as_bytes()).map_err(file)?;

@@ -1,4 +1,25 @@
-//! The edges of a session: how much a participant has had today. Its course is [`schedule`], in the core.
+//! The edges of a session: what is kept of it, sealed, signed and checked. Its course is in the core: [`schedule`], [`blocks`], [`course`].
+//!
+//! * [`dose`]: how much a participant has had today;
+//! * [`orders`], [`allocation`]: which block has which condition, balanced, committed to, sealed;
+//! * [`sealed`]: streams that would tell a condition;
+//! * [`audit`]: the chained, signed log, with [`keys`] and [`hash`];
+//! * [`questionnaires`], [`blinding`]: what participants felt, and whether they could tell their condition;
+//! * [`unblinding`], [`verify`]: opening one block; checking everything;
+//! * [`folder`], [`private`], [`moment`]: where things stand, for whose eyes, and when.
 
+pub mod allocation;
+pub mod audit;
+pub mod blinding;
 pub mod dose;
+pub mod folder;
+pub mod hash;
+pub mod keys;
+pub mod moment;
+pub mod orders;
+pub mod private;
+pub mod questionnaires;
+pub mod sealed;
+pub mod unblinding;
+pub mod verify;
 pub use tras_stimulation::session::{blocks, course, schedule};

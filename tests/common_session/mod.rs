@@ -27,7 +27,8 @@ pub fn session() -> SessionStreams {
         method: "specparam".into(),
         current_rate_hz: Some(CURRENT_RATE_HZ),
         eeg_clock_offset_s: 0.0,
-        created: None,
+        began: None,
+        about: vec![("seed".into(), "1".into())],
     }
 }
 
@@ -53,6 +54,17 @@ pub fn step(recorder: &mut Recorder, step: usize) -> f64 {
     let stamps_s: Vec<f64> = (first..last).map(|i| 100.0 + i as f64 / RATE as f64).collect();
     let values: Vec<f32> = (first * 40..last * 40).map(|i| i as f32).collect();
     recorder.eeg(&stamps_s, &values).unwrap();
+    let header = |(index, &stamp_s): (usize, &f64)| FrameHeader {
+        index: index as u64,
+        stamp_s,
+        // The sender's clock is 900 s ahead.
+        raw_stamp_s: stamp_s + 900.0,
+        arrived_s: stamp_s + 0.001,
+        ..FrameHeader::default()
+    };
+    let headers: Vec<FrameHeader> = (first..last).zip(&stamps_s).map(header).collect();
+    recorder.raw_stamps(&headers).unwrap();
+    recorder.own_marker(now_s, "block/3/start").unwrap();
     recorder.current(now_s, CURRENT_RATE_HZ, &[0.25; 100]).unwrap();
     recorder.estimate(now_s, &estimate(step as u64 + 1, Fit::failed(Reason::PoorFit))).unwrap();
     recorder.event(now_s, &format!("{{\"step\":{step}}}")).unwrap();

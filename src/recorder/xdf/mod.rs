@@ -56,9 +56,15 @@ pub struct XdfWriter<W: Write> {
 impl<W: Write> XdfWriter<W> {
     /// Begins a file: magic and file header. `created` is put into the header as it is (ISO 8601).
     pub fn new(out: W, created: Option<&str>) -> Result<Self, XdfWriteError> {
+        Self::with_header(out, created, Vec::new())
+    }
+
+    /// As [`Self::new`], with more elements in the file's header.
+    pub fn with_header(out: W, created: Option<&str>, more: Vec<Node>) -> Result<Self, XdfWriteError> {
         let mut writer = Self { out, streams: Vec::new(), chunk: Vec::new(), content: Vec::new() };
         let mut info = vec![Node::leaf("version", "1.0")];
         info.extend(created.map(|moment| Node::leaf("datetime", moment)));
+        info.extend(more);
         writer.content.extend(Node::branch("info", info).to_document().as_bytes());
         writer.chunk.extend(MAGIC);
         writer.put(tag::FILE_HEADER)?;

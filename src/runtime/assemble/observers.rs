@@ -9,7 +9,7 @@ use crate::{
     outlets::OutletSettings,
     recorder::{Recorder, SessionStreams},
     runtime::keep::Keeper,
-    session::dose::DoseLedger,
+    session::{dose::DoseLedger, hash::build, moment::Moment},
     stimulator::Stimulator,
 };
 
@@ -49,9 +49,9 @@ impl Order {
         now_s: f64,
     ) -> Result<Option<Keeper>, Failure> {
         let Some(folder) = &self.record else { return Ok(None) };
-        let session = self.session_streams(stream, eeg, targets.to_vec(), current_rate_hz);
+        let session = self.session_streams(stream, eeg, targets.to_vec(), current_rate_hz, now_s);
         let recorder = Recorder::create(folder, "session", &session, now_s).map_err(Failure::usage)?;
-        Ok(Some(Keeper::new(recorder, current_rate_hz, self.config.record.eeg)))
+        Ok(Some(Keeper::new(recorder, current_rate_hz, self.config.record.eeg, now_s)))
     }
 
     /// What the recording's headers say. `eeg`: the chosen channels.
@@ -62,6 +62,7 @@ impl Order {
         eeg: &[Channel],
         targets: Vec<String>,
         rate_hz: f64,
+        now_s: f64,
     ) -> SessionStreams {
         let microvolts = |channel: &Channel| Channel { unit: "microvolts".to_owned(), ..channel.clone() };
         SessionStreams {
@@ -70,8 +71,25 @@ impl Order {
             method: self.config.estimator.method.name().to_owned(),
             current_rate_hz: self.stimulates().then_some(rate_hz),
             eeg_clock_offset_s: 0.0,
-            created: self.wall_clock.map(|s| format!("@{s}")),
+            began: self.wall_clock.map(|s| Moment { unix_s: s as f64, run_s: now_s }),
+            about: self.about(rate_hz),
         }
+    }
+
+    /// What made the recording: enough to repeat it, and to recompute it.
+    fn about(&self, current_rate_hz: f64) -> Vec<(String, String)> {
+        let mut about = vec![
+            ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("build".to_owned(), build::id().to_owned()),
+            ("command".to_owned(), self.command.to_owned()),
+            ("seed".to_owned(), self.seed.to_string()),
+            ("participant".to_owned(), self.config.record.participant.clone()),
+        ];
+        if self.stimulates() {
+            about.push(("current_rate_hz".to_owned(), current_rate_hz.to_string()));
+        }
+        about.push(("configuration".to_owned(), self.config.to_toml()));
+        about
     }
 
     /// What the screen shows before anything has happened.

@@ -44,6 +44,7 @@ use self::{
 use super::{
     assemble::{AnySource, OutletOrder, Parts},
     digest::Digest,
+    keep::Keeper,
     signals::Signals,
     summary::Summary,
     view_feed::ViewFeed,
@@ -52,9 +53,10 @@ use crate::{clock, dashboard, failure::Failure, realtime, ring::frame_ring, stim
 
 /// Seconds of data that a ring holds.
 const RING_S: f64 = 10.0;
-/// Commands, entries and markers under way at most.
+/// Commands and markers under way at most.
 const COMMANDS: usize = 256;
-const ENTRIES: usize = 4_096;
+/// A hundred batches of frames and as many of current a second: a disk that stalls for a minute costs nothing.
+const ENTRIES: usize = 16_384;
 const MARKERS: usize = 8_192;
 
 /// How a run is watched.
@@ -128,6 +130,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
 
     // Threads that nothing waits for.
     let records = keeper.is_some();
+    let pulse = keeper.as_ref().map(Keeper::pulse);
     let recording =
         keeper.map(|keeper| spawn("tras-record", move || record::run(keeper, &entries_out))).transpose()?;
     let (own, listening) = (shape.own_events.clone(), Arc::clone(&control));
@@ -156,7 +159,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
 
     // This thread: signals, keys, time; it comes back when the current has ended.
     let mut faults =
-        WatchOver { control: &control, signals, view: &view, ledger, shape: &shape }.run(watching);
+        WatchOver { control: &control, signals, view: &view, ledger, shape: &shape, pulse }.run(watching);
 
     control.quit();
     let acquired = join(acquiring)?;

@@ -18,7 +18,7 @@ pub fn run(mut keeper: Keeper, entries: &Receiver<Entry>) -> Option<String> {
     loop {
         let left = MAINTAIN_EVERY.saturating_sub(maintained.elapsed());
         match entries.recv_timeout(left) {
-            Ok(entry) => keeper.keep(&entry),
+            Ok(entry) => keeper.keep(&entry, clock::now_s()),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return keeper.close(clock::now_s()),
         }

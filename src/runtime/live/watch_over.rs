@@ -13,6 +13,7 @@ use super::{Watching, control::Control};
 use crate::{
     clock,
     dashboard::{Action, Dashboard, View},
+    recorder::health::{Health, Pulse},
     runtime::{assemble::Shape, signals::Signals, view_feed},
     session::dose::DoseLedger,
 };
@@ -36,12 +37,15 @@ pub struct WatchOver<'a> {
     pub ledger: Option<DoseLedger>,
     /// When the run began, and when it is to end.
     pub shape: &'a Shape,
+    /// How the recording is, where there is one.
+    pub pulse: Option<Arc<Pulse>>,
 }
 
 impl WatchOver<'_> {
     /// Waits until the run is to end, and until its current has ended. Gives what went wrong on the way.
     pub fn run(self, watching: &Watching) -> Vec<String> {
-        let Self { control, signals, view, mut ledger, shape } = self;
+        let Self { control, signals, view, mut ledger, shape, pulse } = self;
+        let mut health = Health::Healthy;
         let mut faults = Vec::new();
         let (keys, actions) = unbounded();
         let screen = match watching {
@@ -88,6 +92,9 @@ impl WatchOver<'_> {
                     control.stop_stimulation();
                 }
             }
+            if let Some(pulse) = &pulse {
+                tell_health(&mut health, pulse.look(clock::now_s()), view);
+            }
             if let Some(lines) = &mut lines {
                 lines.tell(elapsed_s, view);
             }
@@ -117,6 +124,20 @@ impl WatchOver<'_> {
         }
         faults
     }
+}
+
+/// Tells at once, on the screen and in the lines, that the recording fails or goes on.
+fn tell_health(told: &mut Health, now: Health, view: &Mutex<View>) {
+    if now.bad_since_s() == told.bad_since_s() {
+        return;
+    }
+    let mut view = view.lock().unwrap_or_else(PoisonError::into_inner);
+    if now.is_good() {
+        view.push_event("the recording goes on");
+    } else {
+        view.push_fault(now.to_string());
+    }
+    *told = now;
 }
 
 /// One line a second, where there is no screen, and at once a line of its own for a fault and for what ended a

@@ -68,7 +68,8 @@ pub struct LoopStage {
     begun: bool,
     ended: bool,
     newest: FrameHeader,
-    flowing: bool,
+    /// Of the newest frame: changes are told, so that a recording says it of every frame.
+    contamination: Contamination,
     /// Regions and channels that are estimated.
     targets: usize,
     /// Hops whose window was not fitted because a newer one was there.
@@ -97,7 +98,7 @@ impl LoopStage {
             begun: false,
             ended: false,
             newest: FrameHeader::default(),
-            flowing: false,
+            contamination: Contamination::Clean,
             skipped: 0,
         }
     }
@@ -124,10 +125,10 @@ impl LoopStage {
         }
         self.newest = *header;
         let contamination = self.watch.contamination(header.stamp_s, self.settings.blind_gap_s);
-        let flowing = contamination == Contamination::Stimulating;
-        if flowing != self.flowing {
-            self.flowing = flowing;
-            self.notes.tell(now_s, Note::Flow { flowing, frame: header.index });
+        if contamination != self.contamination {
+            self.contamination = contamination;
+            let flowing = contamination == Contamination::Stimulating;
+            self.notes.tell(now_s, Note::Flow { flowing, contamination, frame: header.index });
         }
         self.estimator.push(header, samples_uv, contamination)
     }
