@@ -43,6 +43,7 @@ pub fn json(stamped: &Stamped) -> Option<String> {
             "at_s": fault.at_s,
         }),
         Note::LinkFault(what) => json!({"event": "fault", "by": "link", "what": what}),
+        Note::Child(role, news) => json!({"event": "process", "what": news.words(role)}),
     };
     Some(value.to_string())
 }

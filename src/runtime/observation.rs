@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::{
     acquisition::state::StreamState,
+    child::role::{News, Role},
     controller::Decision,
     estimator::{Contamination, Estimate, Spectrum},
     session::schedule::Phase,
@@ -95,6 +96,8 @@ pub enum Note {
     Hop {
         /// From the last sample of its window in the ring to the decision queued, in s.
         took_s: f64,
+        /// The same from that sample's own stamp: all of the way from the sender on.
+        since_stamp_s: f64,
         /// Hops passed over so far because a newer window was waiting.
         skipped: u64,
     },
@@ -132,6 +135,8 @@ pub enum Note {
     DeviceFault(DeviceFault),
     /// The link to the device failed.
     LinkFault(&'static str),
+    /// What has become of a child process.
+    Child(Role, News),
 }
 
 /// A note with its time.

@@ -47,6 +47,9 @@ pub struct Summary {
     /// From the last sample of a window in the ring to its decision queued for the stimulate stage. All 0 in
     /// a virtual run.
     pub loop_latency_us: LatencyUs,
+    /// The same from that sample's own stamp: the way from the sender, the network and the reading process included,
+    /// as true as the stamps are.
+    pub stamp_latency_us: LatencyUs,
     /// Frames, current samples and notes that an observer was too slow for.
     pub observations_dropped: u64,
     /// Processor time over the run, in cores.

@@ -159,6 +159,7 @@ impl ViewFeed {
                     view.push_fault(words);
                 }
             }
+            Note::Child(role, news) => view.tell(news.words(role)),
             Note::Estimate(_) | Note::Decision(_) | Note::Hop { .. } | Note::Flow { .. } => {}
         }
     }

@@ -1,12 +1,12 @@
 //! `[record]` and `[outlets]`: what a run leaves behind, and what the screen shows before anything has happened.
 
-use super::{Order, OutletOrder};
+use super::Order;
 use crate::{
     acquisition::{Channel, StreamDescription},
     clock,
     dashboard::View,
     failure::Failure,
-    outlets::OutletSettings,
+    outlets::{OutletSettings, remote::RemoteOrder},
     recorder::{Recorder, SessionStreams},
     runtime::keep::Keeper,
     session::{dose::DoseLedger, hash::build, moment::Moment},
@@ -30,10 +30,15 @@ impl Order {
     }
 
     /// Streams of our own, where the configuration wants them.
-    pub(super) fn outlets(&self, targets: Vec<String>, current_rate_hz: f64) -> Option<OutletOrder> {
+    pub(super) fn outlets(&self, targets: Vec<String>, current_rate_hz: f64) -> Option<RemoteOrder> {
         let outlets = &self.config.outlets;
         let settings = OutletSettings { prefix: outlets.prefix.clone(), notes: Vec::new() };
-        outlets.enabled.then_some(OutletOrder { settings, targets, current_rate_hz })
+        outlets.enabled.then_some(RemoteOrder {
+            settings,
+            targets,
+            current_rate_hz,
+            to_network: outlets.network,
+        })
     }
 
     /// The recorder, where there is a folder for it.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
-use crate::acquisition::state::StreamState;
+use crate::{acquisition::state::StreamState, child::bell::Bell};
 
 /// Without a sign of life for this long, the loop counts as frozen and its stimulation ends.
 pub const FROZEN_AFTER_S: f64 = 0.25;
@@ -10,6 +10,10 @@ pub const FROZEN_AFTER_S: f64 = 0.25;
 /// Shared by all threads of a run; every access is one atomic word.
 #[derive(Debug, Default)]
 pub struct Control {
+    /// Rung when frames may wait for the loop.
+    pub loop_bell: Bell,
+    /// Rung when an estimate waits for the observer.
+    pub observe_bell: Bell,
     /// The operator stopped stimulation; acquisition goes on.
     stop: AtomicBool,
     /// The run is to end: current to zero first.

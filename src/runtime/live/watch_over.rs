@@ -147,6 +147,7 @@ struct Lines {
     next_s: f64,
     /// How many faults were told, and the newest reason of a halt.
     faults_told: usize,
+    told: usize,
     held_told: Option<String>,
     lines: Sender<String>,
     done: Receiver<()>,
@@ -163,7 +164,7 @@ impl Lines {
             }
             let _ = all_written.send(());
         })?;
-        Ok(Self { next_s: 1.0, faults_told: 0, held_told: None, lines, done })
+        Ok(Self { next_s: 1.0, faults_told: 0, told: 0, held_told: None, lines, done })
     }
 
     fn tell(&mut self, elapsed_s: f64, view: &Mutex<View>) {
@@ -182,6 +183,11 @@ impl Lines {
         for fault in view.faults.iter().skip(self.faults_told) {
             self.faults_told += 1;
             let _ = self.lines.try_send(format!("{elapsed_s:6.1} s FAULT {}", fault.text));
+        }
+        let news = view.told_count.saturating_sub(self.told);
+        self.told = view.told_count;
+        for line in view.told.iter().skip(view.told.len().saturating_sub(news)) {
+            let _ = self.lines.try_send(format!("{elapsed_s:6.1} s {}", line.text));
         }
         if view.stimulation.held != self.held_told {
             self.held_told.clone_from(&view.stimulation.held);

@@ -147,7 +147,8 @@ impl LoopStage {
         let queued_s = queued(self.controller.decision());
         self.notes.tell(now_s, Note::Estimate(estimate));
         let took_s = queued_s - self.newest.arrived_s;
-        self.notes.tell(now_s, Note::Hop { took_s, skipped: self.skipped });
+        let since_stamp_s = queued_s - self.newest.stamp_s;
+        self.notes.tell(now_s, Note::Hop { took_s, since_stamp_s, skipped: self.skipped });
         if let Some(decision) = decision {
             self.notes.tell(now_s, Note::Decision(decision));
         }
