@@ -8,7 +8,8 @@
 /// How many microvolts one `unit` is; `None` where the text names no unit of potential.
 ///
 /// Case, blanks, hyphens and underscores do not count, nor which of Unicode's two mu characters is used,
-/// nor that mu as UTF-8 read as Latin-1 (`Âµ`).
+/// nor that mu as UTF-8 read as Latin-1 (`Âµ`). A mark in front (`.V`, `?V`, `-V`) is what is left of a mu that was
+/// lost, or of anything else: no unit.
 ///
 /// ```
 /// use tras::units::microvolts_per;
@@ -18,9 +19,13 @@
 /// ```
 #[must_use]
 pub fn microvolts_per(unit: &str) -> Option<f64> {
+    let unit = unit.trim().trim_end_matches('.');
+    if !unit.starts_with(char::is_alphabetic) {
+        return None;
+    }
     let plain: String = unit
         .chars()
-        .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '_' | '.' | 'Â'))
+        .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '_' | 'Â'))
         .map(|c| if matches!(c, 'µ' | 'μ') { 'u' } else { c.to_ascii_lowercase() })
         .collect();
     let prefix = ["volts", "volt", "v"].iter().find_map(|name| plain.strip_suffix(name))?;
@@ -31,6 +36,16 @@ pub fn microvolts_per(unit: &str) -> Option<f64> {
         "" => Some(1e6),
         _ => None,
     }
+}
+
+/// A rate for a message: at most four decimals, no zeros behind them.
+///
+/// ```
+/// assert_eq!(tras::units::hz(200.0 / 1.0008), "199.8401 Hz");
+/// ```
+#[must_use]
+pub fn hz(rate_hz: f64) -> String {
+    format!("{} Hz", (rate_hz * 1e4).round() / 1e4)
 }
 
 /// A channel whose unit cannot be told.
@@ -130,7 +145,28 @@ mod tests {
 
     #[test]
     fn what_is_no_potential_is_refused() {
-        for other in ["", "  ", "counts", "adc", "a.u.", "uA", "kV", "uV^2", "label", "uV/Hz", "?V", "dB"] {
+        for other in [
+            "",
+            "  ",
+            "counts",
+            "adc",
+            "a.u.",
+            "uA",
+            "kV",
+            "uV^2",
+            "label",
+            "uV/Hz",
+            "?V",
+            "dB",
+            ".V",
+            ".mV",
+            "-V",
+            "_V",
+            "\u{fffd}V",
+            "u.V",
+            "*V",
+            "1V",
+        ] {
             assert_eq!(microvolts_per(other), None, "{other}");
         }
     }

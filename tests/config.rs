@@ -82,14 +82,23 @@ fn the_streams_rate_decides_about_range_and_steps() {
         "rate.toml:2: estimator.range_hz: 45 Hz is not below half the stream's rate of 64 Hz; \
          set the upper end below 32 Hz"
     );
-    // Half a second is 62.5 samples here: 63 and 63 are equal, but a quarter of a second, 31, does not divide 63.
-    let hop = Config::from_str("[estimator]\nhop_s = 0.25\n", "rate.toml").unwrap();
-    hop.check_against_rate(128.0).unwrap();
-    let error = hop.check_against_rate(125.0).unwrap_err().to_string();
-    assert!(
-        error.starts_with("rate.toml:2: estimator.hop_s: at 125 Hz a hop of 31 and a segment step of 63"),
-        "{error}"
-    );
+    // Whatever whole samples a hop and a step come to at a rate, the estimator finds some that go together.
+    let hop = Config::from_str("[estimator]\nhop_s = 0.1\n", "rate.toml").unwrap();
+    for rate_hz in [125.0, 128.0, 199.84, 255.7, 256.0, 511.49, 512.0] {
+        hop.check_against_rate(rate_hz).unwrap();
+        let settings = tras::estimator::window::EstimatorSettings {
+            hop_s: 0.1,
+            targets: tras::estimator::window::EstimatorSettings::each_channel(["Fz"]),
+            ..Default::default()
+        };
+        let method = tras::estimator::assemble::method(&hop.estimator, &settings, rate_hz).unwrap();
+        assert!(
+            tras::estimator::window::Estimator::new(settings, rate_hz, 1, method).is_ok(),
+            "{rate_hz} Hz"
+        );
+    }
+    let error = hop.check_against_rate(4.0).unwrap_err().to_string();
+    assert!(error.contains("a hop of 0.1 s is less than a sample at 4 Hz"), "{error}");
     for rate_hz in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(config.check_against_rate(rate_hz).is_err());
     }
@@ -172,12 +181,13 @@ fn what_check_prints_can_be_read_back_and_tells_the_dose() {
 fn check_cautions_of_what_was_not_measured_and_of_what_will_be_cut_off() {
     let text = "[stimulation]\nenabled = true\nelectrode_area_cm2 = 35\nblocks = 1\n[stimulator]\nkind = \"audio\"\n\
                 device = \"out\"\nchannel = 1\nscale_ma_per_v = 2\nfull_scale_v = 1\nexternal_limits = true\n";
+    let text = &format!("[record]\nparticipant = \"P01\"\n{text}");
     let said = |text: &str| tras::cli::check::summary(&Config::from_str(text, "any").unwrap());
-    let plain = said(text);
-    assert!(plain.contains("no impedance is on record") && !plain.contains("cut off"), "{plain}");
-    let measured = said(&text.replace("blocks", "electrode_kohm = [5.5, 4.8]\nblocks"));
-    assert!(!measured.contains("no impedance is on record"), "{measured}");
-    assert!(measured.contains("electrode_kohm = [5.5, 4.8]"), "{measured}");
+    let refused = Config::from_str(text, "any").unwrap_err().to_string();
+    assert!(refused.contains("stimulation.electrode_kohm: is missing"), "{refused}");
+    let text = &text.replace("blocks", "electrode_kohm = [5.5, 4.8]\nblocks");
+    let measured = said(text);
+    assert!(measured.contains("electrode_kohm = [5.5, 4.8]") && !measured.contains("cut off"), "{measured}");
     // At 1 Hz steep noise of 0.5 Hz and above needs 1.51 times its current: 0.5 / 1.51.
     let boosted = said(&format!("{text}rolloff_hz = 1.0\n"));
     let advice = boosted.split("set at most ").nth(1).unwrap_or_else(|| panic!("{boosted}"));

@@ -375,7 +375,7 @@ fn the_scatter_of_a_bin_is_that_of_its_gamma_shape() {
 fn settings_that_do_not_fit_are_refused_with_what_would() {
     let refuse = |settings: EstimatorSettings| Estimator::new(settings, RATE_HZ, 2, method()).err().unwrap();
     let message = refuse(EstimatorSettings { hop_s: 0.3, ..settings(2) });
-    assert!(message.contains("multiple") && message.contains("a hop of 0.1 s"), "{message}");
+    assert!(message.contains("multiple") && message.contains("a hop of 0.25 s"), "{message}");
     assert!(refuse(EstimatorSettings { window_s: 0.5, ..settings(2) }).contains("longer than the window"));
     assert!(refuse(settings(0)).contains("nothing to estimate"));
     assert!(refuse(settings(3)).contains("channel 2 of 2"));

@@ -472,3 +472,49 @@ fn spoilt_samples_of_a_real_recording_do_not_reach_the_table() {
         rows.iter().filter(|row| row[10] == "true").map(|row| row[2].parse().unwrap()).collect();
     assert!(valid.len() > rows.len() / 2 && valid.iter().all(|x| (-0.5..3.0).contains(x)));
 }
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    recording(folder.path(), "rec.csv", 9, 250 * 60, &["A", "B", "C", "D", "E", "F", "G", "H"]);
+    let spectra: String = (1..200).map(|f| format!("{f},{}\n", 1.0 / f64::from(f))).collect();
+    std::fs::write(folder.path().join("spectra.csv"), format!("freq,a\n{spectra}")).unwrap();
+    for line in [
+        "estimate rec.csv --rate 250 --hop 0.5",
+        "estimate --preset list",
+        "fit spectra.csv --range 2,35",
+        "noise --seconds 1",
+        "check /dev/null",
+    ] {
+        // A pipe whose reader has gone before anything is written.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_tras"))
+            .current_dir(folder.path())
+            .args(line.split(' '))
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{line}: {told}");
+        assert!(!told.contains("roken pipe") && !told.contains("panicked"), "{line}: {told}");
+    }
+}
+
+#[test]
+fn what_holds_for_the_settings_is_said_once_and_a_range_beyond_the_data_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.csv", "b.csv", "c.csv"] {
+        recording(folder.path(), name, 9, 250 * 9, &["A"]);
+    }
+    let output =
+        tras(folder.path(), &["estimate", "a.csv", "b.csv", "c.csv", "--rate", "250", "--out", "t.csv"]);
+    assert_eq!(stderr(&output).matches("smallest peak width").count(), 1, "{}", stderr(&output));
+    let spectra: String =
+        (1..=40).map(|f| format!("{},{}\n", 0.25 * f64::from(f), 1.0 / f64::from(f))).collect();
+    std::fs::write(folder.path().join("s.csv"), format!("freq,a\n{spectra}")).unwrap();
+    let output = tras(folder.path(), &["fit", "s.csv", "--range", "1,100"]);
+    assert!(stderr(&output).contains("the spectra hold 0.25 to 10 Hz"), "{}", stderr(&output));
+    let output = tras(folder.path(), &["fit", "s.csv", "--range", "1,10"]);
+    assert!(!stderr(&output).contains("the spectra hold"), "{}", stderr(&output));
+}

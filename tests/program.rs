@@ -36,15 +36,32 @@ fn bad_arguments_and_configurations_end_with_2() {
         ("", "Usage"),
         ("stimulate", "unrecognized subcommand"),
         ("run", "--config"),
-        ("run -c nowhere.toml", "nowhere.toml"),
         ("demo --virtual --seconds nan", "positive"),
         ("monitor --seconds 0", "positive"),
         ("demo --record a --no-record", "cannot be used with"),
         ("simulate --channels 0", "1 to 256"),
-        ("replay nowhere.edf", "nowhere.edf"),
-        ("check nowhere.toml", "nowhere.toml"),
+        ("replay .", "is a directory"),
+        ("check .", "is a directory"),
+        ("estimate .", "is a directory"),
+        ("demo --virtual --seconds -1", "positive number"),
+        ("replay a.edf --seconds -1", "positive number"),
+        ("estimate a.edf --freq-range 2,35", "`--range`"),
+        ("fit a.csv --aperiodic-mode fixed", "`--mode`"),
     ] {
         refused(&lab, args, 2, says);
+    }
+    // A file that is missing is one thing, whatever it would have been.
+    for command in [
+        "run -c",
+        "demo --virtual -c",
+        "monitor -c",
+        "check",
+        "calibrate audio -c",
+        "replay",
+        "estimate",
+        "fit",
+    ] {
+        refused(&lab, &format!("{command} nowhere.edf"), 3, "nowhere.edf");
     }
     for command in ["run -c", "demo --virtual -c", "monitor -c"] {
         let file = invalid.join("unknown_key.toml");

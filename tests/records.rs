@@ -8,6 +8,9 @@ use std::process::{Command, Output};
 
 use serde_json::json;
 use tempfile::TempDir;
+use tras::acquisition::frame::FrameHeader;
+use tras::acquisition::{Channel, StreamDescription};
+use tras::recorder::{Recorder, SealedRecording, SessionStreams};
 use tras::session::allocation::Allocation;
 use tras::session::audit::{AuditLog, new_session};
 use tras::session::folder;
@@ -170,4 +173,190 @@ fn the_standard_tool_opens_what_is_sealed() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let open: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((open["participant"].as_str(), open["block"].as_u64()), (Some("P01"), Some(1)));
+}
+
+/// A session of the simulated participant with current, in virtual time; its folder.
+fn virtual_session(lab: &Lab, seconds: &str) -> PathBuf {
+    lab.says(0, &["demo", "--virtual", "--seconds", seconds, "--record", "recordings", "--seed", "7"]);
+    lab.path("recordings/demo-001")
+}
+
+#[test]
+fn a_session_becomes_a_tree_that_others_read() {
+    let lab = Lab::new();
+    let folder = virtual_session(&lab, "60");
+    let name = folder.to_str().unwrap();
+    let sheet =
+        tras::session::questionnaires::Sheet::Guess { guess: Some("sham".into()), confidence: Some(7) };
+    let filled =
+        tras::session::questionnaires::Filled { at: "2026-11-25".into(), run_s: 1.0, block: Some(1), sheet };
+    tras::session::questionnaires::append(&folder, &filled).unwrap();
+    assert!(lab.says(0, &["export-bids", name, "--out", "tree"]).contains("sub-demo_task-tras_eeg.vhdr"));
+    let tree = lab.path("tree");
+    let read = |path: &str| std::fs::read_to_string(tree.join(path)).unwrap();
+    let events = read("sub-demo/eeg/sub-demo_task-tras_events.tsv");
+    for kind in ["phase/block", "current/stimulating", "flow"] {
+        assert!(events.contains(kind), "{events}");
+    }
+    assert!(read("sub-demo/beh/sub-demo_task-tras_beh.tsv").contains("\tsham\t7\t"));
+    let bursts = read("sourcedata/sub-demo/nibs/sub-demo_task-tras_nibs.tsv");
+    assert_eq!(bursts.lines().count(), 2, "{bursts}");
+    assert!(read("sourcedata/sub-demo/nibs/sub-demo_task-tras_decisions.tsv").lines().count() > 10);
+    assert!(tree.join("sourcedata/sub-demo/demo-001/session.xdf").is_file());
+    assert!(lab.says(2, &["export-bids", name, "--out", "tree"]).contains("is there already"));
+    assert!(lab.says(3, &["export-bids", "nowhere", "--out", "tree"]).contains("no such folder"));
+    assert!(lab.says(0, &["export-bids", name, name, "--out", "two"]).contains("_run-02_"));
+
+    let Some(python) = std::env::var_os("TRAS_RECORDS_PYTHON").filter(|python| !python.is_empty()) else {
+        eprintln!("skipped: the peers of a_session_becomes_a_tree_that_others_read (make records-peers)");
+        return;
+    };
+    let output = Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/read_bids.py"))
+        .args([&tree, &folder.join("session.xdf")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["validator"], 0, "{told}");
+    assert_eq!(
+        (&told["stored_equals_session"], &told["mne_equals_session"]),
+        (&json!(true), &json!(true)),
+        "{told}"
+    );
+    println!("validator 0, MNE and pyxdf equal to the bit over {} samples", told["samples"]);
+}
+
+const RATE: u64 = 250;
+
+/// Four channels, current, and a beginning.
+fn streams() -> SessionStreams {
+    let channel =
+        |label: &str| Channel { label: label.into(), unit: "microvolts".into(), kind: "EEG".into() };
+    SessionStreams {
+        eeg: StreamDescription {
+            name: "amp".into(),
+            kind: "EEG".into(),
+            source_id: String::new(),
+            hostname: String::new(),
+            rate_hz: RATE as f64,
+            channels: ["Fz", "Cz", "Pz", "Oz"].map(channel).to_vec(),
+        },
+        targets: vec!["all".into()],
+        method: "specparam".into(),
+        current_rate_hz: Some(2_000.0),
+        eeg_clock_offset_s: 0.0,
+        began: Some(Moment { unix_s: 1_795_622_221.25, run_s: 100.0 }),
+        about: vec![("participant".into(), "P01".into()), ("session".into(), "2".into())],
+    }
+}
+
+/// A second of frames from `second` on.
+fn frames(second: u64) -> (Vec<FrameHeader>, Vec<f32>) {
+    let header = |index: u64| FrameHeader {
+        index,
+        stamp_s: 100.0 + index as f64 / RATE as f64,
+        raw_stamp_s: index as f64,
+        arrived_s: 100.1 + index as f64 / RATE as f64,
+        ..FrameHeader::default()
+    };
+    let headers: Vec<FrameHeader> = (second * RATE..(second + 1) * RATE).map(header).collect();
+    let values = headers.iter().flat_map(|h| (0..4).map(move |c| h.index as f32 + c as f32 * 0.25)).collect();
+    (headers, values)
+}
+
+/// A session of 30 s whose seconds 10..20 are a sealed block, made by the pieces that a run uses.
+fn sealed_session(lab: &Lab) -> PathBuf {
+    let path = allocate(lab);
+    let allocation = Allocation::load(&path).unwrap();
+    let folder = lab.path("sub-P01_ses-2");
+    private::create_folder(&folder).unwrap();
+    std::fs::copy(&path, folder.join(folder::ALLOCATION)).unwrap();
+    let keys = Keys::within(lab.path("keys"));
+    let name = new_session();
+    let at = |run_s: f64| Moment { unix_s: 1_795_622_121.25 + run_s, run_s };
+    let mut log = AuditLog::create(&folder, &name, json!({}), at(100.0)).unwrap();
+    let data = json!({"commitment": allocation.commitment, "participant": "P01", "session": "2"});
+    log.append(at(100.0), "allocation", data).unwrap();
+    let mut open = Recorder::create(&folder, "session", &streams(), 100.0).unwrap();
+    let mut sealed: Option<SealedRecording> = None;
+    for second in 0..30 {
+        let now_s = 100.0 + second as f64;
+        let (headers, values) = frames(second);
+        let stamps_s: Vec<f64> = headers.iter().map(|h| h.stamp_s).collect();
+        if second == 10 {
+            let to = allocation.recipients().unwrap();
+            sealed = Some(SealedRecording::begin(&folder, &name, 1, &streams(), &to, now_s).unwrap());
+            open.own_marker(now_s, "block/1/start").unwrap();
+        }
+        if second == 20 {
+            for chunk in sealed.take().unwrap().end(now_s).unwrap() {
+                log.append(at(now_s), "chunk", chunk.entry()).unwrap();
+            }
+            open.own_marker(now_s, "block/1/end").unwrap();
+        }
+        match &mut sealed {
+            Some(sealed) => {
+                sealed.recorder().eeg(&stamps_s, &values).unwrap();
+                sealed.recorder().raw_stamps(&headers).unwrap();
+                sealed.recorder().current(now_s, 2_000.0, &[0.1; 2_000]).unwrap();
+                for chunk in sealed.tick(now_s).unwrap() {
+                    log.append(at(now_s), "chunk", chunk.entry()).unwrap();
+                }
+            }
+            None => {
+                open.eeg(&stamps_s, &values).unwrap();
+                open.raw_stamps(&headers).unwrap();
+            }
+        }
+        open.maintain(now_s).unwrap();
+    }
+    open.close(130.0).unwrap();
+    log.close(&keys, json!({"why": "plan done"}), at(130.0)).unwrap();
+    folder
+}
+
+#[test]
+fn a_sealed_block_is_a_gap_until_it_is_unblinded_and_then_none() {
+    let lab = Lab::new();
+    let folder = sealed_session(&lab);
+    let name = folder.to_str().unwrap();
+    assert!(lab.says(0, &["verify", name]).contains("12 chunks of 1 streams"));
+    assert!(lab.says(0, &["export-bids", name, "--out", "blind"]).contains("(5000 samples, 1 gaps)"));
+    lab.says(0, &["unblind", name, "--block", "1", "--reason", "study is over"]);
+    assert!(lab.says(0, &["verify", name]).contains("all holds"));
+    assert!(lab.says(0, &["export-bids", name, "--out", "open"]).contains("(7500 samples)"));
+    let stem = "sub-P01/ses-2/eeg/sub-P01_ses-2_task-tras_";
+    let bytes = std::fs::read(lab.path("open").join(format!("{stem}eeg.eeg"))).unwrap();
+    let values: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let expected: Vec<f32> = (0..30).flat_map(|second| frames(second).1).collect();
+    assert!(values == expected);
+    let sidecar =
+        |tree: &str| std::fs::read_to_string(lab.path(tree).join(format!("{stem}eeg.json"))).unwrap();
+    assert!(sidecar("blind").contains("\"discontinuous\"") && sidecar("open").contains("\"continuous\""));
+    let marks = std::fs::read_to_string(lab.path("blind").join(format!("{stem}eeg.vmrk"))).unwrap();
+    assert!(marks.contains("Mk1=New Segment,,1,1,0,20261125155701250000"), "{marks}");
+    assert!(
+        marks.contains("=New Segment,,2501,1,0") && marks.contains("=Comment,block/1/end,2501,1,0"),
+        "{marks}"
+    );
+    // The copy in the tree is the session itself.
+    let copy = lab.path("open/sourcedata/sub-P01/ses-2/sub-P01_ses-2");
+    assert!(lab.says(0, &["verify", copy.to_str().unwrap()]).contains("all holds"));
+
+    let Some(python) = std::env::var_os("TRAS_RECORDS_PYTHON").filter(|python| !python.is_empty()) else {
+        eprintln!(
+            "skipped: MNELAB in a_sealed_block_is_a_gap_until_it_is_unblinded_and_then_none (make records-peers)"
+        );
+        return;
+    };
+    let output = Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/read_mnelab.py"))
+        .arg(folder.join("session.xdf"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["measured"], "2026-11-25 15:57:01.250000+00:00", "{told}");
+    assert!(told["markers"].to_string().contains("block/1/start"), "{told}");
 }

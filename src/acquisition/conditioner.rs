@@ -61,7 +61,11 @@ impl Conditioner {
             width: stream.channels.len(),
             values_uv: vec![0.0; montage.inputs()],
             out_uv: vec![0.0; montage.chosen().len()],
-            dejitter: Dejitter::new(stream.rate_hz, settings.settle_s),
+            dejitter: if settings.exact_stamps {
+                Dejitter::exact(stream.rate_hz)
+            } else {
+                Dejitter::new(stream.rate_hz, settings.settle_s)
+            },
             quality: Quality::new(montage.inputs(), stream.rate_hz, settings.range_uv),
             next: FrameHeader::default(),
             counts: Counts::default(),

@@ -65,6 +65,7 @@ pub struct Dejitter {
     /// How far ahead of its arrival the earliest sample has been: tells a clock set forward from a loss.
     lead_s: f64,
     started: bool,
+    exact: bool,
 }
 
 impl Dejitter {
@@ -94,7 +95,15 @@ impl Dejitter {
             peak_s: 0.0,
             lead_s: f64::NEG_INFINITY,
             started: false,
+            exact: false,
         }
+    }
+
+    /// For stamps that are true as they are: nothing is smoothed and nothing has to settle; what lies between two
+    /// stamps beyond one period is missing, to the nearest whole sample.
+    #[must_use]
+    pub fn exact(rate_hz: f64) -> Self {
+        Self { exact: true, ..Self::new(rate_hz, 0.0) }
     }
 
     /// Starts the fit anew after a flush or a resume. What is known of jitter stays, and so does the last
@@ -110,6 +119,9 @@ impl Dejitter {
     pub fn push(&mut self, raw_s: f64, arrived_s: f64) -> Stamp {
         if !raw_s.is_finite() {
             return self.without_stamp();
+        }
+        if self.exact {
+            return self.as_it_is(raw_s);
         }
         let mut facts = Facts::NONE;
         let mut lost_before = 0;
@@ -225,6 +237,21 @@ impl Dejitter {
         // Never two samples at one time, and never backwards: a tenth of a period is the least step.
         self.smooth_s =
             if self.smooth_s.is_finite() { line_s.max(self.smooth_s + 0.1 * self.period_s) } else { line_s };
+    }
+
+    /// A stamp that is true.
+    fn as_it_is(&mut self, raw_s: f64) -> Stamp {
+        let off_s = if self.started { raw_s - self.smooth_or_raw_s() } else { 0.0 };
+        let mut stamp = Stamp { smooth_s: raw_s, facts: Facts::NONE, lost_before: 0 };
+        if off_s.abs() > 0.5 * self.period_s {
+            stamp.facts.insert(Facts::STAMP_JUMP);
+            if off_s > 0.0 {
+                stamp.lost_before = (off_s / self.period_s).round().clamp(1.0, f64::from(u32::MAX)) as u32;
+                stamp.facts.insert(Facts::GAP);
+            }
+        }
+        (self.smooth_s, self.last_raw_s, self.started) = (raw_s, raw_s, true);
+        stamp
     }
 
     /// A sample whose stamp is no number: placed on the line, not fitted, and marked.
@@ -405,6 +432,26 @@ mod tests {
             assert_eq!(got.facts.intersects(Facts::STAMP_JUMP), k == 200, "sample {k}");
             assert!((got.smooth_s - f64::from(k) / 100.0).abs() < 1e-6, "sample {k}: {got:?}");
         }
+    }
+
+    #[test]
+    fn true_stamps_show_every_gap_however_near_the_next() {
+        let mut stamps = Dejitter::exact(250.0);
+        let (mut at_s, mut lost, mut gaps) = (0.25, 0, 0);
+        for k in 0..5000u32 {
+            let missing = [(7, 1), (500, 10), (4001, 2500)].iter().find(|(every, _)| k > 0 && k % every == 0);
+            let missing = missing.map_or(0, |(_, count)| *count);
+            at_s += f64::from(missing) / 250.0;
+            let got = stamps.push(at_s, NOWHEN);
+            assert_eq!(got.lost_before, missing, "sample {k}");
+            assert_eq!(got.facts.intersects(Facts::BREAKS), missing > 0);
+            assert!(!got.facts.intersects(Facts::UNSETTLED) && got.smooth_s == at_s);
+            (lost, gaps) = (lost + missing, gaps + u32::from(missing > 0));
+            at_s += 1.0 / 250.0;
+        }
+        assert!(lost > 3000 && gaps > 700);
+        let back = stamps.push(0.0, NOWHEN);
+        assert!(back.facts.intersects(Facts::STAMP_JUMP) && back.lost_before == 0);
     }
 
     proptest::proptest! {

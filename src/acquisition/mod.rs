@@ -12,6 +12,7 @@ pub use tras_estimator::frame;
 
 pub mod conditioner;
 pub mod dejitter;
+pub mod kinds;
 pub mod lsl;
 pub mod montage;
 pub mod quality;

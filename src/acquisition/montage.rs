@@ -5,6 +5,7 @@
 //! named reference channel, is spoilt, the reference is of no use for that frame.
 
 use super::frame::{ChannelSet, MAX_CHANNELS};
+use super::kinds::{Guess, distinct_labels, guess};
 use super::settings::{AcquisitionError, AcquisitionSettings, Reference};
 use super::{Channel, StreamDescription};
 use crate::units::scale_to_uv;
@@ -35,6 +36,10 @@ impl Montage {
     /// [`AcquisitionError`] where a label is not in the stream or is named twice, there is no EEG channel,
     /// there are too many, or a unit cannot be told.
     pub fn new(stream: &StreamDescription, settings: &AcquisitionSettings) -> Result<Self, AcquisitionError> {
+        let mut stream = stream.clone();
+        // Two channels of one label could not be told apart in any table or pane.
+        distinct_labels(&mut stream.channels);
+        let stream = &stream;
         let unusable = |what: String| AcquisitionError::Unusable { stream: stream.name.clone(), what };
         let mut taken = match settings.channels.as_slice() {
             [] => eeg_channels(stream).ok_or_else(|| {
@@ -120,10 +125,14 @@ impl Montage {
     }
 }
 
-/// Indices of the EEG channels: those of that type, or all where no channel has a type.
+/// Indices of the EEG channels: those of that type; where none has it, those that are not surely something else.
 fn eeg_channels(stream: &StreamDescription) -> Option<Vec<usize>> {
-    let typed = stream.channels.iter().any(|c| !c.kind.trim().is_empty());
-    let is_eeg = |c: &Channel| !typed || c.kind.trim().eq_ignore_ascii_case("EEG");
+    let typed = stream.channels.iter().any(|c| c.kind.trim().eq_ignore_ascii_case("EEG"));
+    let is_eeg = |c: &Channel| match guess(c) {
+        Guess::Eeg => !typed || !c.kind.trim().is_empty(),
+        Guess::Unknown => !typed,
+        Guess::Other => false,
+    };
     let found: Vec<usize> =
         stream.channels.iter().enumerate().filter(|(_, c)| is_eeg(c)).map(|(at, _)| at).collect();
     (!found.is_empty()).then_some(found)
@@ -139,16 +148,12 @@ fn find_all(
     let mut found = Vec::with_capacity(labels.len());
     for label in labels {
         let alike = |c: &Channel| c.label.trim().eq_ignore_ascii_case(label.trim());
-        let mut places = stream.channels.iter().enumerate().filter(|(_, c)| alike(c)).map(|(at, _)| at);
-        let Some(at) = places.next() else {
+        let Some(at) = stream.channels.iter().position(alike) else {
             let there: Vec<&str> = stream.channels.iter().map(|c| c.label.as_str()).collect();
             let what =
                 format!("stream \"{}\" has no channel \"{label}\"; it has {}", stream.name, there.join(", "));
             return Err(wrong(what));
         };
-        if places.next().is_some() {
-            return Err(wrong(format!("stream \"{}\" has more than one channel \"{label}\"", stream.name)));
-        }
         if found.contains(&at) {
             return Err(wrong(format!("channel \"{label}\" is listed twice")));
         }
@@ -181,6 +186,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_surely_no_eeg_is_not_taken_and_labels_are_distinct() {
+        let labels = |channels: &[(&str, &str, &str)]| {
+            let montage = Montage::new(&stream(channels), &AcquisitionSettings::default()).unwrap();
+            montage.chosen().iter().map(|c| c.label.clone()).collect::<Vec<String>>()
+        };
+        assert_eq!(
+            labels(&[("C3", "uV", ""), ("EMG chin", "uV", ""), ("SpO2", "%", ""), ("C4", "uV", "")]),
+            ["C3", "C4"]
+        );
+        assert_eq!(labels(&[("C3", "uV", "EEG"), ("X", "uV", ""), ("Y", "uV", "MISC")]), ["C3"]);
+        assert_eq!(labels(&[("C3", "uV", ""), ("X", "uV", ""), ("Y", "uV", "EMG")]), ["C3", "X"]);
+        assert_eq!(
+            labels(&[("T8-P8", "uV", ""), ("T8-P8", "uV", ""), ("", "uV", "")]),
+            ["T8-P8", "T8-P8-2", "3"]
+        );
+    }
+
+    #[test]
     fn what_cannot_be_taken_is_refused_by_name() {
         let good = stream(&[("Fz", "uV", ""), ("Cz", "uV", "")]);
         let err = |stream: &StreamDescription, settings: &AcquisitionSettings| {
@@ -198,7 +221,6 @@ mod tests {
         assert!(
             err(&stream(&[("a", "counts", "")]), &AcquisitionSettings::default()).contains("stream.unit")
         );
-        assert!(err(&stream(&[("a", "uV", ""), ("a", "uV", "")]), &pick(&["a"])).contains("more than one"));
         let one = AcquisitionSettings { reference: Reference::Average, ..pick(&["Fz"]) };
         assert!(err(&good, &one).contains("stream.reference"));
         let stated = AcquisitionSettings { unit: Some("mV".into()), ..AcquisitionSettings::default() };

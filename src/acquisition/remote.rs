@@ -66,7 +66,7 @@ struct Told {
 #[derive(Debug)]
 pub enum Opened {
     /// It is there. The child must be supervised from now on.
-    Stream(Box<RemoteSource>, Supervised),
+    Stream(Box<RemoteSource>, Box<Supervised>),
     /// Someone said stop.
     Interrupted,
 }
@@ -163,7 +163,7 @@ impl RemoteSource {
             told,
             description,
         };
-        Ok(Opened::Stream(Box::new(source), child))
+        Ok(Opened::Stream(Box::new(source), Box::new(child)))
     }
 
     /// Samples passed over since the start, because they had waited for longer than `max_age_s` when this process came

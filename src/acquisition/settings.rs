@@ -69,6 +69,9 @@ pub struct AcquisitionSettings {
     pub lost_after_s: f64,
     /// After a stall of the reader, older data than this are skipped and counted.
     pub max_age_s: f64,
+    /// Whether the stamps are true as they are (a file's, which have been looked at as a whole): nothing is smoothed,
+    /// nothing has to settle, and whatever lies between two of them is missing.
+    pub exact_stamps: bool,
     /// How much data the smoother of stamps needs before they count as settled.
     pub settle_s: f64,
     /// The amplifier's range is plus and minus this; without it saturation is not looked for.
@@ -87,6 +90,7 @@ impl Default for AcquisitionSettings {
             reference: Reference::None,
             lost_after_s: 0.4,
             max_age_s: 1.0,
+            exact_stamps: false,
             settle_s: 2.0,
             range_uv: None,
             chunk_samples: 1,

@@ -6,6 +6,7 @@
 
 use std::{
     fmt, io,
+    os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
     sync::{
@@ -236,6 +237,7 @@ impl Supervised {
             data.reset();
         }
         let mut process = Command::new(program())
+            .arg0("tras")
             .args([COMMAND, self.role.name()])
             .stdin(Stdio::from(self.link.fd().try_clone_to_owned()?))
             .stdout(Stdio::piped())

@@ -116,7 +116,7 @@ impl<R: BufRead, W: Write> Operator<R, W> {
 /// The output is not there, or the readings make no scale.
 pub fn run(args: &CalibrateArgs) -> Result<(), Failure> {
     let What::Audio(args) = &args.what;
-    let config = check::load(&args.config).map_err(|e| Failure::Usage(e.to_string()))?;
+    let config = check::load(&args.config)?;
     if config.stimulator.kind != StimulatorKind::Audio {
         let file = args.config.display();
         return Err(Failure::Usage(format!(

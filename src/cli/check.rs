@@ -2,12 +2,12 @@
 //! deliver. Opens no device and no stream.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::{Config, ConfigError, MAX_BYTES, Problem};
+use crate::config::{Config, MAX_BYTES};
+use crate::failure::Failure;
 
 /// Arguments of `tras check`.
 #[derive(Args, Debug)]
@@ -19,38 +19,36 @@ pub struct CheckArgs {
 /// Reads the configuration at `path`; at most [`MAX_BYTES`] of it.
 ///
 /// # Errors
-/// The file cannot be read, is no UTF-8, or its content has problems.
-pub fn load(path: &Path) -> Result<Config, ConfigError> {
+/// [`Failure::NotFound`] where there is no such file; [`Failure::Usage`] where it cannot be read, is no UTF-8, or its
+/// content has problems.
+pub fn load(path: &Path) -> Result<Config, Failure> {
     use std::io::Read as _;
     let file = path.display().to_string();
-    let unreadable = |what: String| ConfigError {
-        file: file.clone(),
-        problems: vec![Problem {
-            line: 1,
-            key: "file".to_owned(),
-            what,
-            todo: "check the path and that the file is a text you may read".to_owned(),
-        }],
-    };
+    if path.is_dir() {
+        return Err(Failure::Usage(format!("{file}:1: file: is a directory; name a file in it")));
+    }
     let mut text = String::new();
     std::fs::File::open(path)
         .and_then(|opened| opened.take(MAX_BYTES as u64 + 1).read_to_string(&mut text))
-        .map_err(|error| unreadable(format!("cannot be read ({error})")))?;
-    Config::from_str(&text, &file)
+        .map_err(|error| {
+            let todo = "check the path and that the file is a text you may read";
+            let what = format!("{file}:1: file: cannot be read ({error}); {todo}");
+            match error.kind() {
+                std::io::ErrorKind::NotFound => Failure::NotFound(what),
+                _ => Failure::Usage(what),
+            }
+        })?;
+    Config::from_str(&text, &file).map_err(|error| Failure::Usage(error.to_string()))
 }
 
-/// Runs the command. Gives back the exit code: 0 where the file is good, 2 where it is not.
+/// Runs the command. Gives back the exit code: 0 where the file is good, 2 where it is not, 3 where there is none.
 #[must_use]
 pub fn run(args: &CheckArgs) -> u8 {
-    match load(&args.config) {
-        Ok(config) => {
-            // A reader that has gone (`| head`) is no fault of the configuration.
-            let _ = std::io::stdout().lock().write_all(summary(&config).as_bytes());
-            0
-        }
+    match load(&args.config).and_then(|config| super::print(&summary(&config))) {
+        Ok(()) => 0,
         Err(error) => {
-            let _ = writeln!(std::io::stderr().lock(), "{error}");
-            2
+            super::tell(&error.to_string());
+            error.code()
         }
     }
 }

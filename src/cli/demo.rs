@@ -41,7 +41,7 @@ pub struct DemoArgs {
 /// See [`Failure`].
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let mut config = match &args.config {
-        Some(path) => check::load(path).map_err(|e| Failure::Usage(e.to_string()))?,
+        Some(path) => check::load(path)?,
         None => Config::from_str(include_str!("../../configs/demo.toml"), "configs/demo.toml")
             .map_err(|e| Failure::Usage(e.to_string()))?,
     };

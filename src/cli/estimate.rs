@@ -1,9 +1,11 @@
 //! `tras estimate FILE...`: recordings to a table of exponents.
 
+use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -13,6 +15,7 @@ use super::method::{MethodOptions, ModeArg};
 use super::options::positive;
 use crate::acquisition::recording::OpenOptions;
 use crate::acquisition::settings::{AcquisitionSettings, Reference};
+use crate::clean;
 use crate::config::Config;
 use crate::estimator::bands::Band;
 use crate::estimator::window::RegionMean;
@@ -39,9 +42,8 @@ Exit codes: 0 done; 2 bad arguments; 3 a file is missing (nothing is done); 4 a 
   settings: it is named on standard error and left out, the table holds the others; also 4 where the run was ended
   before its table was written.";
 
-/// All of a window's segments: what six of seven say differs from what seven would by more than 0.05, and a table
-/// can do without the window. A live loop, which cannot wait for a better one, makes do with half.
-const MIN_SEGMENTS_SHARE: f64 = 1.0;
+/// Where there is no terminal for a bar, a line comes so often.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// Estimate the aperiodic exponent over recordings: one row a window and channel.
 ///
@@ -80,7 +82,8 @@ pub struct EstimateArgs {
     /// Share of a segment that the next one repeats
     #[arg(long, value_name = "SHARE")]
     pub overlap: Option<f64>,
-    /// Share of a window's segments that must be clean, or it is invalid [default: 1]
+    /// Share of a window's segments that must be clean, or it is invalid; live runs and tables have one default
+    /// [default: 0.5]
     #[arg(long, value_name = "SHARE")]
     pub min_segments: Option<f64>,
     /// Mains frequency whose bins are left out: 50, 60, or 0 for none [default: 50]
@@ -162,7 +165,7 @@ impl EstimateArgs {
             open: OpenOptions {
                 rate_hz: self.rate,
                 stream: self.stream.clone(),
-                channels: None,
+                channels: self.used(),
                 unit: self.unit.clone(),
             },
             acquisition: AcquisitionSettings {
@@ -171,6 +174,7 @@ impl EstimateArgs {
                 reference: self.reference(),
                 // A file's stamps are what they are: there is nothing to wait for.
                 settle_s: 0.0,
+                exact_stamps: true,
                 ..AcquisitionSettings::default()
             },
             regions: self.region.clone(),
@@ -231,10 +235,23 @@ impl EstimateArgs {
         keys.set("memory_s", self.memory);
         keys.set("segment_s", self.segment);
         keys.set("overlap", self.overlap);
-        keys.set("min_segments_share", Some(self.min_segments.unwrap_or(MIN_SEGMENTS_SHARE)));
+        keys.set("min_segments_share", self.min_segments);
         keys.set("line_hz", self.line);
         keys.set("min_r_squared", self.min_r_squared);
         keys.resolve().map_err(|error| complaint(&error))
+    }
+
+    /// Labels of all channels that are used, where channels are named; the reader may leave out the others.
+    fn used(&self) -> Option<Vec<String>> {
+        let mut labels = self.channels.clone();
+        if labels.is_empty() && !self.no_channels {
+            return None;
+        }
+        labels.extend(self.region.iter().flat_map(|(_, channels)| channels.iter().cloned()));
+        if let Reference::Channels(more) = self.reference() {
+            labels.extend(more);
+        }
+        Some(labels).filter(|labels| !labels.is_empty())
     }
 
     fn reference(&self) -> Reference {
@@ -304,23 +321,47 @@ fn watch(batch: &Batch, stop: &Arc<AtomicBool>) -> Result<Outcome, String> {
     }
     bar.enable_steady_tick(Duration::from_millis(200));
     let finished = AtomicUsize::new(0);
-    let tell = |text: String| if bar.is_hidden() { eprintln!("{text}") } else { bar.println(text) };
+    let tell = |text: String| {
+        if bar.is_hidden() { super::tell(&text) } else { bar.println(clean::lines(&text)) }
+    };
+    // What holds for the settings is the same for every recording: it is said once.
+    let said = Mutex::new(HashSet::new());
+    let first_time = |text: &String| said.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone());
+    // Without a terminal there is no bar: a line now and then tells that there is life.
+    let last_sign = Mutex::new(Instant::now());
+    let sign = |text: &dyn Fn() -> String| {
+        let mut last = last_sign.lock().unwrap_or_else(PoisonError::into_inner);
+        if bar.is_hidden() && last.elapsed() >= SIGN_OF_LIFE {
+            *last = Instant::now();
+            super::tell(&text());
+        }
+    };
+    let count_one = || {
+        let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
+        bar.set_position(done as u64);
+        sign(&|| format!("{done} of {count} recordings"));
+    };
     let outcome = batch::run(batch, stop, &|event| match event {
         Event::Samples(done, Some(total)) if count == 1 => {
             bar.set_length(total);
             bar.set_position(done);
+            sign(&|| format!("{} % of {total} samples", 100 * done / total.max(1)));
         }
+        Event::Samples(done, None) if count == 1 => sign(&|| format!("{done} samples")),
         Event::Samples(..) => {}
         Event::Done(file, summary) => {
             for note in &summary.notes {
                 tell(format!("{}: {note}", file.display()));
             }
-            bar.set_position(finished.fetch_add(1, Ordering::Relaxed) as u64 + 1);
+            for note in summary.settings.iter().filter(|note| first_time(note)) {
+                tell(format!("settings: {note}"));
+            }
+            count_one();
         }
-        Event::Reused(_) => bar.set_position(finished.fetch_add(1, Ordering::Relaxed) as u64 + 1),
+        Event::Reused(_) => count_one(),
         Event::Broken(what) => {
             tell(format!("tras: {what} (left out)"));
-            bar.set_position(finished.fetch_add(1, Ordering::Relaxed) as u64 + 1);
+            count_one();
         }
     });
     bar.finish_and_clear();
@@ -340,9 +381,11 @@ fn close(batch: &Batch, outcome: &Outcome, seconds: f64) -> Result<(), Failure> 
     let place =
         batch.out.as_ref().map_or_else(|| "standard output".to_owned(), |out| out.display().to_string());
     let plural = if *done == 1 { "" } else { "s" };
-    eprintln!(
-        "{done} recording{plural}{earlier}: {rows} new rows, {valid} valid, to {place} in {seconds:.1} s"
-    );
+    let share = 100.0 * batch.job.config.estimator.min_segments_share;
+    super::tell(&format!(
+        "{done} recording{plural}{earlier}: {rows} new rows, {valid} valid (at least {share} % of their segments \
+         clean), to {place} in {seconds:.1} s"
+    ));
     if *broken > 0 {
         let none = if *done == 0 { "; there is no table" } else { "" };
         return Err(Failure::Fault(format!("left out: {broken} of {} recordings{none}", batch.files.len())));
@@ -351,11 +394,14 @@ fn close(batch: &Batch, outcome: &Outcome, seconds: f64) -> Result<(), Failure> 
 }
 
 fn list_presets() -> Result<(), Failure> {
+    let mut text = String::new();
     for preset in Preset::all().map_err(Failure::Fault)? {
         let e = preset.estimator.resolve().map_err(|e| Failure::Fault(complaint(&e)))?.estimator;
-        println!("{}", preset.name);
-        println!("  {}", preset.source);
-        println!(
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{}", preset.name);
+        let _ = writeln!(text, "  {}", preset.source);
+        let _ = writeln!(
+            text,
             "  {}, {} to {} Hz, windows of {} s every {} s, segments of {} s, overlap {}",
             e.method.name(),
             e.range_hz[0],
@@ -368,10 +414,11 @@ fn list_presets() -> Result<(), Failure> {
         let deletion = preset.delete_below_sd.map_or_else(String::new, |sds| {
             format!("; a fit is deleted where R2 < mean - {sds} sd of its channel's")
         });
-        println!(
+        let _ = writeln!(
+            text,
             "  at most {} peaks of {} to {} Hz, height {}, threshold {} sd{deletion}",
             e.max_peaks, e.peak_width_hz[0], e.peak_width_hz[1], e.min_peak_height, e.peak_threshold
         );
     }
-    Ok(())
+    super::print(&text)
 }

@@ -1,5 +1,6 @@
 //! `tras fit SPECTRA.csv`: fits spectra that were made elsewhere.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -7,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::method::{MethodArg, MethodOptions, ModeArg};
 use super::options::positive;
+use crate::clean;
 use crate::config::MethodName;
 use crate::estimator::assemble;
 use crate::estimator::specparam::{Mode, SpecparamSettings};
@@ -146,30 +148,51 @@ pub fn run(args: &FitArgs) -> Result<(), Failure> {
     let several = args.files.len() > 1;
     let mut broken = 0;
     let mut first = true;
+    // What holds for the settings is the same for every file of one frequency step: it is said once.
+    let mut said = HashSet::new();
     for file in &args.files {
         let spectra = match Spectra::read(file) {
             Ok(spectra) => spectra,
             Err(what) => {
-                eprintln!("tras: {what}");
+                super::tell(&format!("tras: {what}"));
                 broken += 1;
                 continue;
             }
         };
         let settings = args.settings(spectra.step_hz()).map_err(Failure::Usage)?;
         for warning in settings.specparam.warnings(spectra.step_hz()) {
-            eprintln!("{}: {warning}", file.display());
+            if said.insert(warning.clone()) {
+                super::tell(&format!("settings: {warning}"));
+            }
         }
-        fit_all(&spectra, &settings, |mut record| {
+        if let Some(note) = spectra.beyond(settings.specparam.range_hz) {
+            super::tell(&format!("{}: {note}", file.display()));
+        }
+        let mut failure = None;
+        let fitted = fit_all(&spectra, &settings, |mut record| {
             record.file = several.then(|| file.display().to_string());
             let written = match args.format {
                 Format::Jsonl => json_line(&mut out, &record),
                 Format::Csv => csv_line(&mut out, &record, std::mem::take(&mut first)),
             };
-            written.map_err(|e| format!("cannot write: {e}"))
-        })
-        .map_err(Failure::Fault)?;
+            written.map_err(|e| {
+                let what = format!("cannot write: {e}");
+                failure = Some(e);
+                what
+            })
+        });
+        if failure.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+            return Ok(());
+        }
+        fitted.map_err(Failure::Fault)?;
     }
-    out.flush().map_err(|e| Failure::Fault(format!("cannot write: {e}")))?;
+    match out.flush() {
+        // A reader that has gone (`| head`) has what it wanted.
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            return Err(Failure::Fault(format!("cannot write: {e}")));
+        }
+        _ => {}
+    }
     match broken {
         0 => Ok(()),
         count => Err(Failure::Fault(format!("{count} of {} files could not be read", args.files.len()))),
@@ -185,7 +208,7 @@ fn csv_line(out: &mut dyn Write, record: &FitRecord, with_header: bool) -> std::
     let number = |value: f64| if value.is_finite() { value.to_string() } else { String::new() };
     let peaks: Vec<String> = record.peaks.iter().map(|p| format!("{}:{}:{}", p.cf, p.pw, p.bw)).collect();
     let mut cells = vec![
-        ("name", record.name.clone()),
+        ("name", clean::cell(&record.name).into_owned()),
         ("exponent", number(record.exponent)),
         ("offset", number(record.offset)),
         ("exponent_se", number(record.exponent_se)),
@@ -200,7 +223,7 @@ fn csv_line(out: &mut dyn Write, record: &FitRecord, with_header: bool) -> std::
         cells.insert(3, ("knee", number(knee)));
     }
     if let Some(file) = &record.file {
-        cells.insert(0, ("file", file.clone()));
+        cells.insert(0, ("file", clean::cell(file).into_owned()));
     }
     let mut table = csv::Writer::from_writer(out);
     if with_header {

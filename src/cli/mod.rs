@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 pub mod devices;
 pub mod estimate;
+pub mod export_bids;
 pub mod fit;
 pub mod method;
 pub mod monitor;
@@ -20,15 +21,16 @@ pub mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::failure::Failure;
+use crate::{clean, config::synonyms, failure::Failure};
 
 const AFTER_HELP: &str = "\
 Exit codes:
   0  done, also after Ctrl-C or SIGTERM (stimulation is ramped down and files are closed first)
   2  bad arguments or configuration
-  3  stream, device or file not found
+  3  stream, device or file not found, a configuration among them
   4  fault during the run, or latched by the stimulator before it (run --clear-fault); estimate, fit: a file was broken and left out
   5  verify, unblind: a session's folder does not hold what was kept
 
@@ -75,6 +77,8 @@ enum Command {
     },
     /// Make a study's balanced, sealed allocation of conditions to blocks
     Allocate(allocate::AllocateArgs),
+    /// Sessions to a BIDS tree: EEG, events, questionnaires, stimulation
+    ExportBids(export_bids::ExportBidsArgs),
     /// Whether participants could tell their condition: Bang's and James' indices
     Blinding(blinding::BlindingArgs),
     /// Check that a session's folder holds what was kept
@@ -86,7 +90,11 @@ enum Command {
 /// Parses the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    let result: Result<(), Failure> = match Cli::parse().command {
+    let cli = match parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return complain(&error),
+    };
+    let result: Result<(), Failure> = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Monitor(args) => monitor::run(&args),
@@ -98,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Devices(args) => devices::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Allocate(args) => allocate::run(&args),
+        Command::ExportBids(args) => export_bids::run(&args),
         Command::Blinding(args) => blinding::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Unblind(args) => unblind::run(&args),
@@ -110,21 +119,109 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tras: {error}");
+            tell(&format!("tras: {error}"));
             ExitCode::from(error.code())
         }
+    }
+}
+
+/// The command line. A number below 0 is a bad number, not an unknown flag.
+fn parse<T: Into<std::ffi::OsString> + Clone>(
+    arguments: impl IntoIterator<Item = T>,
+) -> Result<Cli, clap::Error> {
+    fn numbers(command: clap::Command) -> clap::Command {
+        let takes = |arg: clap::Arg| {
+            let number = arg.get_action().takes_values() && !arg.is_positional();
+            if number { arg.allow_negative_numbers(true) } else { arg }
+        };
+        command.mut_args(takes).mut_subcommands(numbers)
+    }
+    let matches = numbers(Cli::command()).try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// Says what is wrong with the command line; names our option where another program's was given.
+fn complain(error: &clap::Error) -> ExitCode {
+    // A terminal that has gone hears nothing.
+    let _ = error.print();
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg)
+        && let Some(key) = synonyms::ours(given)
+    {
+        tell(&format!("\n  tip: here `{given}` is `{}`", synonyms::option(key)));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Prints a message of one or more lines to standard error, cleaned of whatever a terminal would obey.
+pub fn tell(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr().lock(), "{}", clean::lines(text));
+}
+
+/// Writes `text` to standard output. A reader that has gone (`| head`) has what it wanted.
+///
+/// # Errors
+/// [`Failure::Fault`] where it cannot be written for another reason.
+pub fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Fault(format!("standard output cannot be written: {e}")))
+        }
+        _ => Ok(()),
     }
 }
 
 /// Refuses a list that has a file which is not there, before anything is done.
 ///
 /// # Errors
-/// [`Failure::NotFound`] with every file that is missing.
+/// [`Failure::NotFound`] with every file that is missing; [`Failure::Usage`] where the others are folders.
 pub fn files_exist(files: &[std::path::PathBuf]) -> Result<(), Failure> {
-    let missing: Vec<String> = files
-        .iter()
-        .filter(|file| !file.is_file())
-        .map(|file| format!("{}: no such file", file.display()))
-        .collect();
-    if missing.is_empty() { Ok(()) } else { Err(Failure::NotFound(missing.join("\n"))) }
+    let (mut missing, mut folders) = (Vec::new(), Vec::new());
+    for file in files {
+        match file_exists(file) {
+            Err(Failure::NotFound(what)) => missing.push(what),
+            Err(error) => folders.push(error.to_string()),
+            Ok(()) => {}
+        }
+    }
+    if !missing.is_empty() {
+        missing.extend(folders);
+        return Err(Failure::NotFound(missing.join("\n")));
+    }
+    if folders.is_empty() { Ok(()) } else { Err(Failure::Usage(folders.join("\n"))) }
+}
+
+/// Refuses a file that is not there, or is none.
+///
+/// # Errors
+/// [`Failure::NotFound`] where there is nothing of that name; [`Failure::Usage`] where it is a directory.
+pub fn file_exists(file: &std::path::Path) -> Result<(), Failure> {
+    match std::fs::metadata(file) {
+        Ok(found) if found.is_dir() => {
+            Err(Failure::Usage(format!("{}: is a directory; name a file in it", file.display())))
+        }
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(Failure::NotFound(format!("{}: no such file", file.display())))
+        }
+        Err(e) => Err(Failure::NotFound(format!("{}: cannot be read: {e}", file.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_negative_numbers_are_bad_numbers() {
+        Cli::command().debug_assert();
+        for line in ["demo --seconds -1", "replay a.edf --seconds -1", "estimate a.edf --window -4"] {
+            let error = parse(std::iter::once("tras").chain(line.split(' '))).err();
+            let error = error.map(|e| e.to_string()).unwrap_or_default();
+            assert!(error.contains("positive number"), "{line}: {error}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ pub struct MonitorArgs {
 /// See [`Failure`].
 pub fn run(args: &MonitorArgs) -> Result<(), Failure> {
     let mut config = match &args.config {
-        Some(path) => check::load(path).map_err(|e| Failure::Usage(e.to_string()))?,
+        Some(path) => check::load(path)?,
         None => Config::from_str(include_str!("../../configs/monitor.toml"), "configs/monitor.toml")
             .map_err(|e| Failure::Usage(e.to_string()))?,
     };

@@ -87,8 +87,13 @@ pub fn run(args: &NoiseArgs) -> Result<(), NoiseCommandError> {
     } else {
         plan.table(args, clipped_share, &before, &after)
     };
-    writeln!(std::io::stdout().lock(), "{text}")
-        .map_err(|source| NoiseCommandError::Write { path: "standard output".into(), source })
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        // A reader that has gone (`| head`) has what it wanted.
+        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(NoiseCommandError::Write { path: "standard output".into(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The arguments, checked.

@@ -1,5 +1,6 @@
 //! `tras replay FILE`: plays a recording as an LSL stream, its annotations as markers.
 
+use super::options::positive;
 use crate::acquisition::recording::OpenOptions;
 use crate::failure::Failure;
 use crate::simulation::SimulationError;
@@ -29,25 +30,25 @@ pub struct ReplayArgs {
     #[arg(long = "loop")]
     pub looped: bool,
     /// Play faster (above 1) or slower
-    #[arg(long, default_value_t = 1.0, conflicts_with = "fast")]
+    #[arg(long, default_value_t = 1.0, conflicts_with = "fast", value_parser = positive)]
     pub speed: f64,
     /// As fast as possible, with the recording's own stamps; waits for a reader first
     #[arg(long, conflicts_with = "looped")]
     pub fast: bool,
     /// With --fast: how long to wait for a reader, seconds
-    #[arg(long, default_value_t = 30.0)]
+    #[arg(long, default_value_t = 30.0, value_parser = positive)]
     pub wait: f64,
     /// Channels to play, by label: Fz,Cz
     #[arg(long, value_delimiter = ',')]
     pub channels: Vec<String>,
     /// Sampling rate in Hz, for a CSV that has no time column
-    #[arg(long)]
+    #[arg(long, value_parser = positive)]
     pub rate: Option<f64>,
     /// Which stream of an XDF file, where it has several that could be meant
     #[arg(long)]
     pub stream: Option<String>,
     /// End after so many seconds of the recording
-    #[arg(long)]
+    #[arg(long, value_parser = positive)]
     pub seconds: Option<f64>,
 }
 
@@ -83,12 +84,13 @@ pub fn interrupted() -> Result<Arc<AtomicBool>, SimulationError> {
 /// Opens the file and plays it; see [`run_with`].
 ///
 /// # Errors
-/// [`Failure::Usage`] where the file cannot be read; see [`play`] for the rest.
+/// [`Failure::NotFound`] where there is no file, [`Failure::Usage`] where it cannot be read; see [`play`] for the rest.
 pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let options = OpenOptions { rate_hz: args.rate, stream: args.stream.clone(), ..OpenOptions::default() };
+    super::file_exists(&args.file)?;
     let mut recording = Recorded::open(&args.file, options).map_err(SimulationError::Arguments)?;
     for note in recording.notes() {
-        eprintln!("{}: {note}", args.file.display());
+        super::tell(&format!("{}: {note}", args.file.display()));
     }
     Ok(run_with(args, &mut recording).map(|_| ())?)
 }
@@ -101,30 +103,30 @@ pub fn run_with(args: &ReplayArgs, recording: &mut impl Playable) -> Result<Play
     let settings = args.settings();
     let stop = interrupted()?;
     let stream = recording.description();
-    eprintln!(
+    super::tell(&format!(
         "playing {} as `{}`: {} channels at {} Hz, {} annotations (Ctrl-C ends)",
         args.file.display(),
         settings.name,
         stream.channels.len(),
         stream.rate_hz,
         recording.marks().len()
-    );
+    ));
     let bar = progress(recording.samples().filter(|_| !args.looped));
     let played = play(recording, &settings, &stop, |so_far| bar.set_position(so_far.samples))?;
     bar.finish_and_clear();
-    eprintln!(
+    super::tell(&format!(
         "{} samples ({:.1} s) and {} markers sent; late by {:.0} us on average, {:.1} ms at worst",
         played.samples,
         played.seconds,
         played.marks,
         1e6 * played.lateness.mean_s(),
         1e3 * played.lateness.worst_s
-    );
+    ));
     if played.cut_pauses > 0 {
-        eprintln!(
+        super::tell(&format!(
             "{} pauses of the recording were longer than a minute and were left out",
             played.cut_pauses
-        );
+        ));
     }
     Ok(played)
 }

@@ -47,7 +47,7 @@ pub struct RunArgs {
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let mut config = check::load(&args.config).map_err(|e| Failure::Usage(e.to_string()))?;
+    let mut config = check::load(&args.config)?;
     if let Some(stream) = &args.stream {
         config.stream.choose(stream);
     }

@@ -1,6 +1,6 @@
 //! What an operator must know before current flows, as far as the configuration alone tells it.
 
-use super::{Config, StimulatorKind, plan::steepest};
+use super::{Config, plan::steepest};
 use crate::stimulator::audio::{drive, rolloff::Rolloff};
 
 /// One sentence each; none without stimulation.
@@ -8,23 +8,7 @@ pub(super) fn of(config: &Config) -> Vec<String> {
     if !config.stimulation.enabled {
         return Vec::new();
     }
-    [electrodes(config), clipping(config)].into_iter().flatten().collect()
-}
-
-fn electrodes(config: &Config) -> Option<String> {
-    let (s, l) = (&config.stimulation, &config.limits);
-    let real = config.stimulator.kind.is_real() && s.electrode_kohm.is_none();
-    let measured = match config.stimulator.kind {
-        StimulatorKind::Audio => "this output measures none",
-        _ => "the device measures both electrodes together, and only while current flows",
-    };
-    real.then(|| {
-        format!(
-            "stimulation.electrode_kohm: no impedance is on record; {measured}: measure each electrode beforehand \
-             (at most {} kOhm, {} kOhm apart) and write both down",
-            l.start_kohm, l.mismatch_kohm
-        )
-    })
+    clipping(config).into_iter().collect()
 }
 
 /// The share of the noise that compensating the roll-off drives beyond what may leave.

@@ -214,14 +214,17 @@ pub(super) fn against_rate(config: &Config, rate_hz: f64) -> Result<(), ConfigEr
             format!("set at least {:.3} s", MIN_SEGMENT_SAMPLES / rate_hz),
         ));
     }
-    let (hop, step) = ((e.hop_s * rate_hz).round(), (e.segment_step_s() * rate_hz).round());
-    let single = e.window_s - e.segment_s < e.segment_step_s() - TOLERANCE_S;
-    if hop < 1.0 || step < 1.0 || !(single || divide(hop, step, 0.0)) {
-        found.push((
-            "estimator.hop_s",
-            format!("at {rate_hz} Hz a hop of {hop} and a segment step of {step} samples do not divide one another"),
-            "choose hop_s, segment_s and overlap that give whole numbers of samples at this rate".to_owned(),
-        ));
+    // Which whole numbers of samples serve is the estimator's business; none at all serve no one.
+    for (key, what, seconds) in
+        [("estimator.hop_s", "a hop", e.hop_s), ("estimator.overlap", "a segment step", e.segment_step_s())]
+    {
+        if (seconds * rate_hz).round() < 1.0 {
+            found.push((
+                key,
+                format!("{what} of {seconds} s is less than a sample at {rate_hz} Hz"),
+                format!("make it at least {:.4} s", 1.0 / rate_hz),
+            ));
+        }
     }
     config.places.error(found)
 }

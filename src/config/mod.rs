@@ -21,6 +21,7 @@ pub mod simulation;
 pub mod stimulation;
 pub mod stimulator;
 pub mod stream;
+pub(crate) mod synonyms;
 
 use crate::estimator::settings::Settings;
 pub use crate::estimator::settings::{MethodName, Region};
@@ -97,8 +98,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks what depends on the stream's sampling rate: the fit range against Nyquist, and that hop and
-    /// segment step divide one another in samples.
+    /// Checks what depends on the stream's sampling rate: the fit range against Nyquist, and that hop,
+    /// segment and segment step are samples at all.
     ///
     /// # Errors
     /// Names each key that does not fit `rate_hz`.

@@ -118,7 +118,8 @@ impl<'a, 'i> Reader<'a, 'i> {
             }
             let line = line_at(&self.starts, key.span().start);
             let what = if prefix.is_empty() { "no such section" } else { "no such key" };
-            let todo = match nearest(name, known) {
+            let theirs = super::synonyms::ours(name).filter(|key| known.contains(key));
+            let todo = match theirs.or_else(|| nearest(name, known)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known here: {}", known.join(", ")),
             };

@@ -8,7 +8,7 @@ use super::specparam::{Specparam, SpecparamSettings};
 use super::spectrum::transform::Transform;
 use super::spectrum::{Kind, LineNoise, SpectrumSettings, Taper};
 use super::whittle::{self, Settings as WhittleSettings, Whittle, design::Design};
-use super::window::{EstimatorSettings, RegionMean, Target};
+use super::window::{EstimatorSettings, RegionMean, Steps, Target};
 
 /// Half the width, in Hz, over which `whittle`'s tapers smear: with 4 s windows 7 tapers, the facts' prototype.
 const WHITTLE_HALF_BANDWIDTH_HZ: f64 = 1.0;
@@ -94,23 +94,18 @@ pub fn specparam_settings(e: &Settings) -> SpecparamSettings {
 ///
 /// # Errors
 /// Names the setting that the method cannot work with.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "sample counts of windows of seconds"
-)]
+#[expect(clippy::cast_precision_loss, reason = "sample counts of windows of seconds")]
 pub fn method(e: &Settings, settings: &EstimatorSettings, rate_hz: f64) -> Result<Box<dyn Method>, String> {
     match e.method {
         MethodName::Specparam => Ok(Box::new(Specparam::new(specparam_settings(e))?)),
         MethodName::Whittle => {
-            let samples = |seconds: f64| (seconds * rate_hz).round().max(1.0) as usize;
-            let (segment, step) = (samples(e.segment_s), samples(e.segment_step_s()));
+            let Steps { segment, step, depth, .. } =
+                Steps::new(e.window_s, e.hop_s, e.segment_s, e.segment_step_s(), rate_hz)?;
             let design = Design {
                 sample_rate_hz: rate_hz,
                 tapers: Transform::new(&settings.spectrum, segment, rate_hz).tapers().to_vec(),
                 step_samples: step,
-                segments: samples(e.window_s).saturating_sub(segment) / step + 1,
+                segments: depth,
             };
             let freqs_hz: Vec<f64> = (0..=segment / 2)
                 .map(|k| k as f64 * rate_hz / segment as f64)

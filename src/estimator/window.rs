@@ -9,9 +9,11 @@
 //! [`Estimator::estimates`] is one fit for each target. Neither depends on the length of the window.
 
 mod settings;
+mod steps;
 mod target;
 
 pub use settings::{EstimatorSettings, RegionMean, Target};
+pub use steps::Steps;
 
 use super::artefact::Detector;
 use super::spectrum::pool::{Place, Pool};
@@ -131,6 +133,12 @@ impl Estimator {
     #[must_use]
     pub fn settings(&self) -> &EstimatorSettings {
         &self.settings
+    }
+
+    /// Samples in a window.
+    #[must_use]
+    pub fn window_samples(&self) -> usize {
+        self.timing.window
     }
 
     /// Samples from one estimate to the next.

@@ -68,7 +68,7 @@ fn look(order: &MarkersOrder, inlets: &mut HashMap<String, StreamInlet>) {
     for info in found {
         let uid = info.uid();
         let named = order.streams.contains(&info.stream_name());
-        let fits = (1..=MOST_CHANNELS).contains(&i32::try_from(info.channel_count()).unwrap_or(0));
+        let fits = (1..=MOST_CHANNELS).contains(&info.channel_count());
         if !named || !fits || inlets.contains_key(&uid) {
             continue;
         }

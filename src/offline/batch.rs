@@ -136,7 +136,13 @@ pub fn run(batch: &Batch, stop: &AtomicBool, on: &(dyn Fn(Event<'_>) + Sync)) ->
         .filter(|nth| done.contains(nth))
         .filter_map(|nth| Some((keys.get(nth)?.clone()?, files.get(nth)?.display().to_string())))
         .collect();
-    ledger.assemble(&table).map_err(told)?;
+    match ledger.assemble(&table) {
+        // A reader that has gone (`| head`) has what it wanted; the parts are of no more use.
+        Err(e) if batch.out.is_none() && e.kind() == std::io::ErrorKind::BrokenPipe => {
+            ledger.discard().map_err(told)?;
+        }
+        assembled => assembled.map_err(told)?,
+    }
     Ok(outcome)
 }
 

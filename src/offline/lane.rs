@@ -65,7 +65,6 @@ impl Lane {
     ///
     /// # Errors
     /// Names the setting that does not fit the recording.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "windows are of seconds")]
     pub fn new(
         e: &Settings,
         readouts: &Readouts,
@@ -86,7 +85,7 @@ impl Lane {
         let settings = assemble::estimator_settings(e, targets);
         let method = assemble::method(e, &settings, rate_hz)?;
         let estimator = Estimator::new(settings, rate_hz, take.len(), method)?;
-        let window = (e.window_s * rate_hz).round().max(1.0) as usize;
+        let window = estimator.window_samples();
         let fit_range_hz = (e.range_hz[0], e.range_hz[1]);
         let track = readouts.track_drift.map(|drift_per_sqrt_s| TrackSettings {
             drift_per_sqrt_s,

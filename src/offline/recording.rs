@@ -21,6 +21,7 @@ use crate::acquisition::recording::{OpenOptions, Recording};
 use crate::acquisition::settings::AcquisitionSettings;
 use crate::config::Config;
 use crate::estimator::window::{EstimatorSettings, RegionMean, Target};
+use crate::units::hz;
 
 /// Samples that are handed on together: 4 s at 250 Hz.
 const BLOCK: usize = 1024;
@@ -66,8 +67,10 @@ pub struct Summary {
     pub rows: u64,
     /// Rows that are valid.
     pub valid: u64,
-    /// What a user should know, each once.
+    /// What a user should know of this recording, each once.
     pub notes: Vec<String>,
+    /// What a user should know of the settings: the same for every recording of the same rate.
+    pub settings: Vec<String>,
 }
 
 /// Frames on their way to the lanes.
@@ -92,15 +95,16 @@ pub fn estimate(
 ) -> Result<Summary, Unfinished> {
     let broken = |what: String| Unfinished::Broken(format!("{}: {what}", path.display()));
     let mut recording = Recording::open(path, &job.open).map_err(|e| Unfinished::Broken(e.to_string()))?;
-    let mut conditioner =
-        Conditioner::new(recording.description(), &job.acquisition).map_err(|e| broken(e.to_string()))?;
+    let mut conditioner = Conditioner::new(recording.description(), &job.acquisition)
+        .map_err(|e| broken(as_options(&e.to_string())))?;
     let rate_hz = recording.description().rate_hz;
     job.config.check_against_rate(rate_hz).map_err(|e| broken(super::settings::complaint(&e)))?;
     let labels: Vec<String> = conditioner.channels().iter().map(|channel| channel.label.clone()).collect();
     let targets = targets(job, &labels).map_err(broken)?;
+    let left_out = not_eeg(&recording, job, &labels);
     let mut summary = Summary {
         targets: targets.iter().map(|target| target.name.clone()).collect(),
-        notes: recording.notes().to_vec(),
+        notes: recording.notes().iter().cloned().chain(left_out).collect(),
         ..Summary::default()
     };
     let share = targets.len().div_ceil(lanes.clamp(1, targets.len().max(1)));
@@ -109,7 +113,7 @@ pub fn estimate(
         let lane =
             Lane::new(&job.config.estimator, &job.readouts, part, nth * share, rate_hz).map_err(broken)?;
         if nth == 0 {
-            summary.notes.extend(lane.warnings().iter().cloned());
+            summary.settings.extend(lane.warnings().iter().cloned());
         }
         workers.push(lane);
     }
@@ -145,9 +149,34 @@ pub fn estimate(
     }
     if rows == 0 {
         let (samples, window_s) = (counts.received, job.config.estimator.window_s);
-        summary.notes.push(format!("no window of {window_s} s fits its {samples} samples at {rate_hz} Hz"));
+        summary
+            .notes
+            .push(format!("no window of {window_s} s fits its {samples} samples at {}", hz(rate_hz)));
     }
     Ok(summary)
+}
+
+/// The channels that are no EEG, in a sentence, where nobody said which to take.
+fn not_eeg(recording: &Recording, job: &Job, taken: &[String]) -> Option<String> {
+    let channels = recording.description().channels.iter();
+    let left_out: Vec<&str> = channels
+        .map(|channel| channel.label.as_str())
+        .filter(|label| !taken.iter().any(|t| t == label))
+        .collect();
+    (job.acquisition.channels.is_empty() && !left_out.is_empty())
+        .then(|| format!("left out as no EEG: {} (--channels takes them all the same)", left_out.join(", ")))
+}
+
+/// A message about a stream, for a user who has no configuration but the options of the command line.
+fn as_options(what: &str) -> String {
+    what.replace(
+        "state it in the configuration, for instance stream.unit = \"uV\" (or \"mV\", \"V\")",
+        "state it: --unit uV (or mV, V)",
+    )
+    .replace("state it in the configuration, for instance stream.unit = \"uV\"", "state it: --unit uV")
+    .replace("stream.channels", "--channels")
+    .replace("stream.reference", "--reference")
+    .replace("stream.unit", "--unit")
 }
 
 /// Channels first, then regions.

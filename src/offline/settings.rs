@@ -47,8 +47,7 @@ impl Overrides {
 /// The problems of `error` for a command line, where lines of a file mean nothing: an option is named as its key.
 #[must_use]
 pub fn complaint(error: &ConfigError) -> String {
-    let option =
-        |key: &str| key.replace("estimator.", "--").replace("_hz", "").replace("_s", "").replace('_', "-");
+    let option = |key: &str| crate::config::synonyms::option(key);
     let problems: Vec<String> =
         error.problems.iter().map(|p| format!("{}: {}; {}", option(&p.key), p.what, p.todo)).collect();
     problems.join("\n")

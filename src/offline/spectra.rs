@@ -63,6 +63,20 @@ impl Spectra {
         Ok(Self { freqs_hz, columns })
     }
 
+    /// What to tell where a fit range asks for frequencies that are not there.
+    #[must_use]
+    pub fn beyond(&self, (low_hz, high_hz): (f64, f64)) -> Option<String> {
+        let (first_hz, last_hz) = (*self.freqs_hz.first()?, *self.freqs_hz.last()?);
+        let within = self.freqs_hz.iter().filter(|f| **f >= low_hz && **f <= high_hz).count();
+        let missing = low_hz < first_hz - self.step_hz() || high_hz > last_hz + self.step_hz();
+        missing.then(|| {
+            format!(
+                "the fit range is {low_hz} to {high_hz} Hz, the spectra hold {first_hz} to {last_hz} Hz: fitted on the \
+                 {within} bins that are in both"
+            )
+        })
+    }
+
     /// From one frequency to the next, in Hz.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "bins are few")]

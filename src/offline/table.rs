@@ -2,23 +2,35 @@
 
 use std::io::Write;
 
+use crate::clean;
 use crate::estimator::Reason;
 
-/// The columns that every table has; `file` stands before them where there are several, what else was asked for
-/// after them.
-pub const COLUMNS: [&str; 12] = [
-    "time",
-    "channel",
-    "exponent",
-    "exponent_se",
-    "ci_low",
-    "ci_high",
-    "offset",
-    "r_squared",
-    "mae",
-    "n_peaks",
-    "valid",
-    "reason",
+/// A column: its name, and its cell for a row of the channel or region that is named.
+pub struct Column {
+    /// As the header has it.
+    pub name: &'static str,
+    cell: fn(&Row, &str) -> String,
+}
+
+const fn column(name: &'static str, cell: fn(&Row, &str) -> String) -> Column {
+    Column { name, cell }
+}
+
+/// The columns that every table has, in order, each named and written here and nowhere else; `file` stands before them
+/// where there are several, what else was asked for after them. Tables are read by place too: a new one goes behind.
+pub const COLUMNS: [Column; 12] = [
+    column("time", |row, _| cell(row.time_s)),
+    column("channel", |_, name| clean::cell(name).into_owned()),
+    column("exponent", |row, _| cell(row.exponent)),
+    column("exponent_se", |row, _| cell(row.exponent_se)),
+    column("ci_low", |row, _| cell(row.exponent - Z_95 * row.exponent_se)),
+    column("ci_high", |row, _| cell(row.exponent + Z_95 * row.exponent_se)),
+    column("offset", |row, _| cell(row.offset)),
+    column("r_squared", |row, _| cell(row.r_squared)),
+    column("mae", |row, _| cell(row.mae)),
+    column("n_peaks", |row, _| row.n_peaks.to_string()),
+    column("valid", |row, _| row.invalid.is_none().to_string()),
+    column("reason", |row, _| row.invalid.map_or_else(String::new, |reason| reason.as_str().to_owned())),
 ];
 
 /// Half the width of a 95 % interval of a normal variable, in standard deviations.
@@ -54,7 +66,7 @@ pub struct Row {
 pub fn header(with_file: bool, extras: &[String]) -> Vec<String> {
     let file = with_file.then(|| "file".to_owned());
     file.into_iter()
-        .chain(COLUMNS.iter().map(|&name| name.to_owned()))
+        .chain(COLUMNS.iter().map(|column| column.name.to_owned()))
         .chain(extras.iter().cloned())
         .collect()
 }
@@ -70,25 +82,11 @@ pub fn write_row<W: Write>(
     row: &Row,
 ) -> Result<(), csv::Error> {
     if let Some(file) = file {
-        out.write_field(file)?;
+        out.write_field(clean::cell(file).as_ref())?;
     }
-    out.write_field(cell(row.time_s))?;
-    out.write_field(name)?;
-    let half = Z_95 * row.exponent_se;
-    for value in [
-        row.exponent,
-        row.exponent_se,
-        row.exponent - half,
-        row.exponent + half,
-        row.offset,
-        row.r_squared,
-        row.mae,
-    ] {
-        out.write_field(cell(value))?;
+    for column in &COLUMNS {
+        out.write_field((column.cell)(row, name))?;
     }
-    out.write_field(row.n_peaks.to_string())?;
-    out.write_field(if row.invalid.is_none() { "true" } else { "false" })?;
-    out.write_field(row.invalid.map_or("", Reason::as_str))?;
     for &value in &row.extras {
         out.write_field(cell(value))?;
     }
@@ -133,5 +131,9 @@ mod tests {
         assert_eq!(text, expected);
         assert_eq!(header(true, &["x".into()]).len(), text.split(',').count() - 1);
         assert_eq!(cell(1000.0), "1000");
+        let mut out = csv::Writer::from_writer(Vec::new());
+        write_row(&mut out, Some("=cmd.edf"), "@a\u{1b}[2J", &row).unwrap();
+        let text = String::from_utf8(out.into_inner().unwrap()).unwrap();
+        assert!(text.starts_with("'=cmd.edf,3.996,'@a\u{fffd}[2J,"), "{text}");
     }
 }

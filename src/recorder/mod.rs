@@ -6,6 +6,7 @@
 //! Nothing here reads a clock; the same calls give the same bytes. What would tell a condition goes into a
 //! [`SealedRecording`] instead, which is the same recorder on a sealed stream.
 
+pub mod bids;
 mod check;
 mod committed;
 pub mod health;

@@ -38,6 +38,12 @@ pub enum Halt {
     Fault,
     /// The loop thread has stopped going round.
     Frozen,
+    /// `limits.daily_min` is reached, after so many seconds of this run.
+    DailyLimit(f64),
+    /// The ledger of the day's dose does not confirm what was given.
+    Ledger,
+    /// A thread that the protocol needs has stalled or died.
+    Stalled(&'static str),
 }
 
 /// The most bins of a spectrum that the screen gets.
@@ -135,6 +141,8 @@ pub enum Note {
     DeviceFault(DeviceFault),
     /// The link to the device failed.
     LinkFault(&'static str),
+    /// Stamps lie ahead of their arrival by so many seconds, and are not believed.
+    Ahead(f64),
     /// What has become of a child process.
     Child(Role, News),
 }

@@ -158,6 +158,10 @@ impl std::fmt::Display for Summary {
             "latency     p50 {:.0} us, p99 {:.0} us, p99.9 {:.0} us, max {:.0} us",
             l.p50, l.p99, l.p999, l.max
         )?;
+        let s = &self.stamp_latency_us;
+        if s.max > 0.0 {
+            writeln!(f, "from stamp  p50 {:.0} us, p99 {:.0} us (sender to decision)", s.p50, s.p99)?;
+        }
         if self.observations_dropped > 0 {
             writeln!(f, "dropped     {} observations (screen, disk or outlets too slow)", {
                 self.observations_dropped

@@ -6,6 +6,7 @@
 //! * [`audit`]: the chained, signed log, with [`keys`] and [`hash`];
 //! * [`questionnaires`], [`blinding`]: what participants felt, and whether they could tell their condition;
 //! * [`unblinding`], [`verify`]: opening one block; checking everything;
+//! * [`recorded`]: a folder read back: events and frames of all its parts;
 //! * [`folder`], [`private`], [`moment`]: where things stand, for whose eyes, and when.
 
 pub mod allocation;
@@ -19,6 +20,7 @@ pub mod moment;
 pub mod orders;
 pub mod private;
 pub mod questionnaires;
+pub mod recorded;
 pub mod sealed;
 pub mod unblinding;
 pub mod verify;

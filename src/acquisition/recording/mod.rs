@@ -43,7 +43,7 @@ pub struct OpenOptions {
     pub rate_hz: Option<f64>,
     /// Name of the XDF stream to read, where there are several that could be meant.
     pub stream: Option<String>,
-    /// CSV columns that are channels; without it, see [`Recording::open`].
+    /// Labels of the channels that will be used, upper or lower case; without it, see [`Recording::open`].
     pub channels: Option<Vec<String>>,
     /// Unit of CSV columns; microvolts without it.
     pub unit: Option<String>,
@@ -61,6 +61,8 @@ struct Opened {
     annotations: Vec<Annotation>,
     notes: Vec<String>,
     samples: Option<u64>,
+    /// The rate that the stamps show, where they were looked at.
+    measured_hz: Option<f64>,
     blocks: Box<dyn Blocks>,
 }
 
@@ -100,7 +102,7 @@ impl Recording {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
         let opened = match extension.as_str() {
             "xdf" => xdf::open(path, options)?,
-            "edf" | "bdf" => edf::open(path)?,
+            "edf" | "bdf" => edf::open(path, options)?,
             "csv" | "tsv" => csv::open(path, options)?,
             "xdfz" | "gz" => {
                 let what = "is compressed; unpack it with gunzip first";
@@ -136,6 +138,13 @@ impl Recording {
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.opened.notes
+    }
+
+    /// The rate that the stamps show, beside the nominal one of [`Self::description`]; `None` where the file has no
+    /// stamps of its own.
+    #[must_use]
+    pub fn measured_rate_hz(&self) -> Option<f64> {
+        self.opened.measured_hz
     }
 
     /// How many samples the recording has, where that is known before reading it.

@@ -1,5 +1,6 @@
 //! What an estimator is made from, and the sample counts that follow.
 
+use super::steps::Steps;
 use crate::artefact::ArtefactSettings;
 use crate::spectrum::SpectrumSettings;
 use crate::{Fit, Reason};
@@ -116,7 +117,7 @@ impl EstimatorSettings {
     }
 
     pub(super) fn warnings(&self, timing: &Timing, rate_hz: f64) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = timing.told.iter().cloned().collect();
         #[expect(clippy::cast_precision_loss, reason = "sample counts are small")]
         let unused_s = (timing.window - timing.segment - (timing.depth - 1) * timing.step) as f64 / rate_hz;
         if unused_s > 0.0 {
@@ -151,7 +152,7 @@ impl EstimatorSettings {
 }
 
 /// Everything in samples.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Timing {
     pub(super) window: usize,
     pub(super) hop: usize,
@@ -164,6 +165,8 @@ pub(super) struct Timing {
     pub(super) phases: usize,
     /// Segments in a window.
     pub(super) depth: usize,
+    /// What was taken, where it is not what was asked for.
+    told: Option<String>,
 }
 
 impl Timing {
@@ -175,42 +178,15 @@ impl Timing {
         if !(0.0..1.0).contains(&spectrum.overlap) {
             return Err(format!("overlap {}: must be at least 0 and below 1", spectrum.overlap));
         }
-        let samples = |name: &str, seconds: f64| {
-            let count = (seconds * rate_hz).round();
-            if !(1.0..1e8).contains(&count) {
-                return Err(format!("{name} of {seconds} s is {count} samples at {rate_hz} Hz"));
-            }
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-            let count = count as usize;
-            Ok(count)
-        };
-        let window = samples("window", settings.window_s)?;
-        let hop = samples("hop", settings.hop_s)?;
-        let segment = samples("segment", spectrum.segment_s)?;
-        let asked = samples("segment step", spectrum.segment_s * (1.0 - spectrum.overlap))?;
-        if segment > window {
-            return Err(format!(
-                "segment of {} s is longer than the window of {} s",
-                spectrum.segment_s, settings.window_s
-            ));
-        }
+        let step_s = spectrum.segment_s * (1.0 - spectrum.overlap);
+        let steps = Steps::new(settings.window_s, settings.hop_s, spectrum.segment_s, step_s, rate_hz)?;
+        let Steps { window, hop, segment, step, depth, .. } = steps;
         if segment < 8 {
             return Err(format!(
                 "segment of {} s is only {segment} samples at {rate_hz} Hz",
                 spectrum.segment_s
             ));
         }
-        // With one segment in a window there is no step to keep.
-        let single = window - segment < asked;
-        let step = if single { asked } else { fitting_step(asked, hop) };
-        if !single && !divides(step, hop) {
-            return Err(format!(
-                "hop of {hop} samples and segment step of {step}: one must be a multiple of the other (at {rate_hz} Hz, \
-                 for example, a hop of {} s)",
-                nearest_hop_s(hop, step, rate_hz)
-            ));
-        }
-        let depth = if single { 1 } else { (window - segment) / step + 1 };
         let small = hop.min(step);
         let grid = if depth > 1 { small } else { hop };
         let phases = if depth > 1 && hop < step { step / hop } else { 1 };
@@ -219,7 +195,7 @@ impl Timing {
             let given = settings.min_good_fraction;
             return Err(format!("least share of good segments {given}: must be above 0 and at most 1"));
         }
-        Ok(Self { window, hop, segment, step, grid, phases, depth })
+        Ok(Self { window, hop, segment, step, grid, phases, depth, told: steps.told(rate_hz) })
     }
 
     /// Bin centres from 0 to `max_hz` or the Nyquist frequency.
@@ -243,25 +219,4 @@ fn check_targets(settings: &EstimatorSettings, channels: usize) -> Result<(), St
         }
     }
     Ok(())
-}
-
-/// Whether one is a multiple of the other.
-fn divides(step: usize, hop: usize) -> bool {
-    step.is_multiple_of(hop) || hop.is_multiple_of(step)
-}
-
-/// The step nearest to `asked` that goes with `hop`, if there is one within a twentieth: at 512 Hz, where half a
-/// second is 256 samples and a hop of 0.1 s is 51, a step of 255 serves as well.
-fn fitting_step(asked: usize, hop: usize) -> usize {
-    let reach = asked / 20;
-    let near = asked - reach..=asked + reach;
-    near.filter(|step| divides(*step, hop)).min_by_key(|step| step.abs_diff(asked)).unwrap_or(asked)
-}
-
-/// The hop nearest to the one asked for that divides the step, or is a multiple of it.
-#[expect(clippy::cast_precision_loss, reason = "sample counts are small")]
-fn nearest_hop_s(hop: usize, step: usize, rate_hz: f64) -> f64 {
-    let fits = |candidate: &usize| divides(step, *candidate);
-    let nearest = (1..=2 * hop.max(step)).filter(fits).min_by_key(|candidate| candidate.abs_diff(hop));
-    nearest.unwrap_or(step) as f64 / rate_hz
 }

@@ -117,7 +117,7 @@ pub fn live(order: &Order, signals: &Signals) -> Result<Option<Parts<AnySource>>
     let Opened::Stream(source, child) = opened.map_err(not_found)? else { return Ok(None) };
     let now_s = clock::now_s();
     let mut parts = order.assemble(&settings, source as AnySource, || order.device(now_s), now_s)?;
-    parts.children.push(child);
+    parts.children.push(*child);
     Ok(Some(parts))
 }
 

@@ -1,5 +1,7 @@
 //! `[record]` and `[outlets]`: what a run leaves behind, and what the screen shows before anything has happened.
 
+use std::path::PathBuf;
+
 use super::Order;
 use crate::{
     acquisition::{Channel, StreamDescription},
@@ -9,7 +11,11 @@ use crate::{
     outlets::{OutletSettings, remote::RemoteOrder},
     recorder::{Recorder, SessionStreams},
     runtime::keep::Keeper,
-    session::{dose::DoseLedger, hash::build, moment::Moment},
+    session::{
+        dose::{self, DoseLedger},
+        hash::build,
+        moment::Moment,
+    },
     stimulator::Stimulator,
 };
 
@@ -24,7 +30,13 @@ impl Order {
             return Ok(None);
         }
         let (record, limits) = (&self.config.record, &self.config.limits);
-        DoseLedger::open(record.dir.as_ref(), &record.participant, limits.daily_min, clock::unix_s())
+        let folder =
+            record.ledger.clone().map(PathBuf::from).or_else(dose::state_folder).ok_or_else(|| {
+                Failure::usage(
+                    "record.ledger: no home folder to keep the day's dose in; name a folder that stays",
+                )
+            })?;
+        DoseLedger::open(&folder, &record.participant, limits.daily_min, clock::unix_s())
             .map(Some)
             .map_err(Failure::usage)
     }

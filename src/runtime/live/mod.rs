@@ -12,14 +12,18 @@
 //! tras-serial (78)    a ring of bytes               the serial port, and back (only with that adapter)
 //! audio     (79)      rings of bytes and samples    the output's buffers (only with that adapter)
 //! record    (none)    entries                       XDF file
+//! ledger    (none)    seconds of current            the day's dose on disk, and how much is left (control words)
+//! stops     (none)    keys                          control words
 //! dashboard (none)    view                          keys
-//! main      (none)    signals, keys                 control words
+//! main      (none)    time, signs of life           control words
 //! ```
 //! What an observer is too slow for is dropped and counted. Nothing in the first three threads allocates,
 //! locks, logs or blocks once they run; `tests/no_allocation.rs` proves the first.
 
 mod acquire;
 pub mod control;
+mod keys;
+mod ledger;
 mod loop_thread;
 mod markers;
 mod observe;
@@ -36,6 +40,7 @@ use ringbuf::{HeapRb, traits::Split};
 use self::{
     acquire::AcquireThread,
     control::Control,
+    ledger::Ledger,
     loop_thread::LoopThread,
     observe::Observer,
     stimulate::StimulateThread,
@@ -108,6 +113,15 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     });
     let control = Arc::new(Control::default());
     let view = Arc::new(Mutex::new(view));
+    if let Some(ledger) = &ledger {
+        let (given_min, left_min) = (ledger.given_s() / 60.0, ledger.left_s() / 60.0);
+        eprintln!(
+            "tras: this participant has had {given_min:.1} min of stimulation in the last 24 h, {left_min:.1} min are left \
+             (ledger {})",
+            ledger.path().display()
+        );
+    }
+    let ledger = ledger.map(|ledger| Ledger::start(ledger, Arc::clone(&control))).transpose()?;
 
     // Rings and channels.
     let ring_frames = (shape.eeg_rate_hz * RING_S).ceil() as usize;
@@ -128,7 +142,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     let deciding = spawn_real_time("loop", 75, &granted_in, move || thread.run())?;
     let mut stimulating = None;
     if let Some(stage) = stimulate {
-        let mut thread = StimulateThread::new(stage, commands_out, delivered_in, Arc::clone(&control));
+        let mut thread =
+            StimulateThread::new(stage, commands_out, delivered_in, Arc::clone(&control), signals.word());
         stimulating = Some(spawn_real_time("stimulate", 80, &granted_in, move || thread.run())?);
     } else {
         control.report_safe();
@@ -143,8 +158,12 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     // Threads that nothing waits for.
     let records = keeper.is_some();
     let pulse = keeper.as_ref().map(Keeper::pulse);
-    let recording =
-        keeper.map(|keeper| spawn("tras-record", move || record::run(keeper, &entries_out))).transpose()?;
+    let recording = keeper
+        .map(|keeper| {
+            let control = Arc::clone(&control);
+            spawn("tras-record", move || record::run(keeper, &entries_out, &control))
+        })
+        .transpose()?;
     let mut marking = None;
     if records && !marker_order.streams.is_empty() {
         let (mut source, child) = Markers::start(&marker_order).map_err(Failure::fault)?;
@@ -173,7 +192,10 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
 
     // This thread: signals, keys, time; it comes back when the current has ended.
     let mut faults =
-        WatchOver { control: &control, signals, view: &view, ledger, shape: &shape, pulse }.run(watching);
+        WatchOver { control: &control, signals, view: &view, shape: &shape, pulse }.run(watching);
+    if let Some(ledger) = ledger {
+        faults.extend(ledger.finish());
+    }
 
     control.quit();
     let acquired = join(acquiring)?;

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use ringbuf::{HeapCons, traits::Consumer};
 
-use super::control::Control;
+use super::control::{Control, Watched};
 use crate::{
     acquisition::frame::FrameHeader,
     clock,
@@ -57,6 +57,7 @@ impl Observer {
         let mut runs = CurrentRuns::new();
         let mut values = vec![0.0; self.frames.width()];
         loop {
+            self.control.beat_of(Watched::Observer, clock::now_s());
             let last = self.control.quits();
             let rung = self.control.observe_bell.seen();
             // Estimates first: others wait for them.

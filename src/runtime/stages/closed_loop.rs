@@ -124,7 +124,7 @@ impl LoopStage {
             self.notes.tell(now_s, Note::Phase(phase, left_s));
         }
         self.newest = *header;
-        let contamination = self.watch.contamination(header.stamp_s, self.settings.blind_gap_s);
+        let contamination = self.watch.contamination_of(header, self.settings.blind_gap_s);
         if contamination != self.contamination {
             self.contamination = contamination;
             let flowing = contamination == Contamination::Stimulating;
@@ -161,7 +161,7 @@ impl LoopStage {
 
     /// Follows the course. Gives the command that this moment asks for.
     pub fn plan(&mut self, stream: StreamState, now_s: f64) -> Option<Command> {
-        let age_s = now_s - self.newest.stamp_s;
+        let age_s = self.newest.age_s(now_s);
         let data = match stream {
             StreamState::Live if age_s > self.settings.max_age_s => Data::Stale(age_s),
             StreamState::Live => Data::Fresh,

@@ -52,6 +52,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, Recordi
         annotations,
         notes,
         samples,
+        measured_hz: None,
         blocks: Box::new(CsvBlocks {
             reader: reader(path, columns.delimiter)?,
             path: path.to_owned(),

@@ -13,6 +13,10 @@ pub(super) struct Found {
     pub left_out: u64,
     /// Lists that could not be read, and the byte of the first.
     pub broken: Option<(u64, u64)>,
+    /// The finest step in which the data records' onsets are written, in seconds.
+    pub step_s: f64,
+    /// Data records that do not begin where the one before ended, by half a record and more.
+    pub jumps: u64,
 }
 
 impl Found {
@@ -26,16 +30,12 @@ impl Found {
 }
 
 /// Reads all annotations, one data record at a time, and nothing else of the records.
-pub(super) fn scan(
-    file: &mut File,
-    path: &Path,
-    header: &Header,
-    rate_hz: f64,
-) -> Result<Found, RecordingError> {
-    let mut found = Found::default();
+pub(super) fn scan(file: &mut File, path: &Path, header: &Header) -> Result<Found, RecordingError> {
+    let mut found = Found { step_s: 1.0, ..Found::default() };
     let mut bytes = Vec::new();
     let mut status = 0;
-    let lists: Vec<&Signal> = header.signals.iter().filter(|s| header.plus && s.is_annotations()).collect();
+    let mut last_s = None;
+    let lists: Vec<&Signal> = header.signals.iter().filter(|s| s.is_annotations()).collect();
     let trigger = header.signals.iter().find(|signal| header.is_status(signal));
     if lists.is_empty() && trigger.is_none() {
         return Ok(found);
@@ -48,8 +48,14 @@ pub(super) fn scan(
                 let (count, first) = found.broken.unwrap_or((0, at));
                 found.broken = Some((count + 1, first));
             }
-            if index == 0 {
-                start_s = record_onset(&bytes).unwrap_or(start_s);
+            if index == 0
+                && let Some((onset_s, step_s)) = record_onset(&bytes)
+            {
+                start_s = onset_s;
+                found.step_s = found.step_s.min(step_s);
+                let expected_s = last_s.map_or(onset_s, |last_s: f64| last_s + header.record_s);
+                found.jumps += u64::from((onset_s - expected_s).abs() > 0.5 * header.record_s);
+                last_s = Some(onset_s);
             }
         }
         if let Some(signal) = trigger {
@@ -58,7 +64,7 @@ pub(super) fn scan(
                 // The upper 8 of the 24 bits are the amplifier's own state.
                 let code = u16::from_le_bytes([raw[0], raw[1]]);
                 if code != status && code != 0 {
-                    let onset_s = start_s + sample as f64 / rate_hz;
+                    let onset_s = start_s + sample as f64 * header.record_s / signal.samples.max(1) as f64;
                     found.push(Annotation { onset_s, duration_s: 0.0, text: format!("Status={code}") });
                 }
                 status = code;
@@ -85,11 +91,13 @@ fn read_signal(
     Ok(at)
 }
 
-/// When a data record begins, by the list that opens its first annotation signal.
-pub(super) fn record_onset(bytes: &[u8]) -> Option<f64> {
+/// When a data record begins, by the list that opens its first annotation signal, and the step of its last decimal.
+pub(super) fn record_onset(bytes: &[u8]) -> Option<(f64, f64)> {
     let list = bytes.split(|byte| *byte == 0).next()?;
     let (onset, _) = split_at(list, 0x14)?;
-    seconds(onset.split(|byte| *byte == 0x15).next()?)
+    let onset = onset.split(|byte| *byte == 0x15).next()?;
+    let decimals = onset.iter().rposition(|byte| *byte == b'.').map_or(0, |point| onset.len() - point - 1);
+    Some((seconds(onset)?, 0.1_f64.powi(i32::try_from(decimals).unwrap_or(9))))
 }
 
 /// Calls `each` for every annotation; `false` where a list is malformed (the rest is read all the same).
@@ -143,7 +151,8 @@ mod tests {
         let bytes = b"+180\x14\x14\0+180.5\x150.25\x14lights off\x14eyes closed\x14\0\0\0";
         let (found, whole) = all(bytes);
         assert!(whole);
-        assert_eq!(record_onset(bytes), Some(180.0));
+        assert_eq!(record_onset(bytes), Some((180.0, 1.0)));
+        assert!(record_onset(b"+2.25\x14\x14\0").is_some_and(|(_, step_s)| (step_s - 0.01).abs() < 1e-12));
         let wanted = |text: &str| Annotation { onset_s: 180.5, duration_s: 0.25, text: text.to_owned() };
         assert_eq!(found, [wanted("lights off"), wanted("eyes closed")]);
     }

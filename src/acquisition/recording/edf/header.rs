@@ -21,6 +21,8 @@ pub(super) struct Signal {
     /// Physical = digital x `gain` + `zero`.
     pub gain: f64,
     pub zero: f64,
+    /// Why there is no scale: nothing can be made of its numbers.
+    pub broken: Option<String>,
 }
 
 /// The header, checked.
@@ -28,7 +30,7 @@ pub(super) struct Signal {
 pub(super) struct Header {
     /// Bytes of a sample: 2 (EDF) or 3 (BDF).
     pub width: usize,
-    /// Whether annotations may be there (EDF+, BDF+).
+    /// Whether it says that it is EDF+ or BDF+.
     pub plus: bool,
     /// Whether data records may lie apart in time (EDF+D).
     pub discontinuous: bool,
@@ -79,8 +81,12 @@ impl Fields<'_> {
     fn number<const N: usize>(&mut self, name: &str) -> Result<f64, RecordingError> {
         let at = self.at;
         let text = self.text::<N>()?;
-        let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-        number.ok_or_else(|| self.error(at, format!("the {name} {text:?} is not a number")))
+        number(&text).ok_or_else(|| self.error(at, format!("the {name} {text:?} is not a number")))
+    }
+
+    /// A bound of a signal's scale; NaN where it is none: that costs the signal, not the file.
+    fn bound(&mut self) -> Result<f64, RecordingError> {
+        Ok(number(&self.text::<8>()?).unwrap_or(f64::NAN))
     }
 
     fn integer<const N: usize>(&mut self, name: &str) -> Result<i64, RecordingError> {
@@ -96,6 +102,11 @@ impl Fields<'_> {
     ) -> Result<Vec<T>, RecordingError> {
         (0..count).map(|index| read(self, index)).collect()
     }
+}
+
+/// Some programs write the decimal comma of their country.
+fn number(text: &str) -> Option<f64> {
+    text.replace(',', ".").parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
 impl Header {
@@ -197,20 +208,15 @@ fn read_signals(fields: &mut Fields<'_>, count: usize, width: usize) -> Result<V
     let labels = fields.each(count, |f, _| f.text::<16>())?;
     fields.each(count, |f, _| f.raw::<80>())?;
     let units = fields.each(count, |f, _| f.text::<8>())?;
-    let name = |index: usize| labels.get(index).map_or("", String::as_str).to_owned();
-    let scale = fields.at;
-    let physical_low =
-        fields.each(count, |f, i| f.number::<8>(&format!("physical minimum of {:?}", name(i))))?;
-    let physical_high =
-        fields.each(count, |f, i| f.number::<8>(&format!("physical maximum of {:?}", name(i))))?;
-    let digital_low =
-        fields.each(count, |f, i| f.number::<8>(&format!("digital minimum of {:?}", name(i))))?;
-    let digital_high =
-        fields.each(count, |f, i| f.number::<8>(&format!("digital maximum of {:?}", name(i))))?;
+    let physical_low = fields.each(count, |f, _| f.bound())?;
+    let physical_high = fields.each(count, |f, _| f.bound())?;
+    let digital_low = fields.each(count, |f, _| f.bound())?;
+    let digital_high = fields.each(count, |f, _| f.bound())?;
     fields.each(count, |f, _| f.raw::<80>())?;
     let samples_at = fields.at;
-    let samples =
-        fields.each(count, |f, i| f.integer::<8>(&format!("number of samples of {:?}", name(i))))?;
+    let samples = fields.each(count, |f, i| {
+        f.integer::<8>(&format!("number of samples of {:?}", labels.get(i).map_or("", String::as_str)))
+    })?;
     fields.each(count, |f, _| f.raw::<32>())?;
     let mut offset = 0;
     let mut signals = Vec::with_capacity(count);
@@ -225,19 +231,19 @@ fn read_signals(fields: &mut Fields<'_>, count: usize, width: usize) -> Result<V
                 let at = samples_at + 8 * index as u64;
                 fields.error(at, format!("signal {label:?} has {samples} samples in a data record; 0 to {MAX_RECORD} can be read"))
             })?;
-        let mut signal =
-            Signal { label: label.clone(), unit: unit.clone(), samples, offset, gain: 0.0, zero: 0.0 };
-        if !signal.is_annotations() {
-            if d_high <= d_low || p_high == p_low {
-                let at = scale + 8 * index as u64;
-                let what = format!(
-                    "signal {label:?} has no scale: digital {d_low} to {d_high} is physical {p_low} to {p_high}"
-                );
-                return Err(fields.error(at, what));
-            }
-            signal.gain = (p_high - p_low) / (d_high - d_low);
-            signal.zero = p_low - d_low * signal.gain;
-        }
+        let scaled = d_high > d_low && p_high != p_low && p_high.is_finite() && p_low.is_finite();
+        let gain = if scaled { (p_high - p_low) / (d_high - d_low) } else { 0.0 };
+        let signal = Signal {
+            label: label.clone(),
+            unit: unit.clone(),
+            samples,
+            offset,
+            gain,
+            zero: if scaled { p_low - d_low * gain } else { 0.0 },
+            broken: (!scaled).then(|| {
+                format!("it has no scale: digital {d_low} to {d_high} is physical {p_low} to {p_high}")
+            }),
+        };
         offset += samples * width;
         signals.push(signal);
     }

@@ -35,7 +35,25 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, Recordi
     let mut annotations: Vec<_> = survey.annotations.into_iter().map(|(_, annotation)| annotation).collect();
     settle(&mut annotations, survey.left_out, &mut notes);
     let blocks = Box::new(Samples::open(path, &stream)?);
-    Ok(Opened { description: stream.description, annotations, notes, samples, blocks })
+    Ok(Opened { description: stream.description, annotations, notes, samples, measured_hz: None, blocks })
+}
+
+/// The file's own header, before any stream's; `None` where it has none that can be read.
+///
+/// # Errors
+/// Where the file cannot be read, or is not XDF.
+pub fn file_header(path: &Path) -> Result<Option<xml::Node>, RecordingError> {
+    let mut chunks = Chunks::open(path)?;
+    while let Some(chunk) = chunks.next()? {
+        match chunk.tag {
+            tag::FILE_HEADER => {
+                return Ok(chunks.text(&chunk)?.and_then(|text| xml::Node::parse(&text).ok()));
+            }
+            tag::STREAM_HEADER | tag::SAMPLES => break,
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 /// The index of the stream that is meant.
