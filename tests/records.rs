@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod common_session;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -359,4 +361,38 @@ fn a_sealed_block_is_a_gap_until_it_is_unblinded_and_then_none() {
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["measured"], "2026-11-25 15:57:01.250000+00:00", "{told}");
     assert!(told["markers"].to_string().contains("block/1/start"), "{told}");
+}
+
+/// Begins and closes the audit log of a folder that was recorded without one.
+fn log_it(lab: &Lab, folder: &Path) {
+    let at = Moment { unix_s: 1.7e9, run_s: 0.0 };
+    let log = AuditLog::create(folder, &new_session(), json!({}), at).unwrap();
+    log.close(&Keys::within(lab.path("keys")), json!({}), at).unwrap();
+}
+
+#[test]
+fn every_estimate_and_decision_is_recomputed_from_the_samples() {
+    let lab = Lab::new();
+    let folder = virtual_session(&lab, "90");
+    log_it(&lab, &folder);
+    let told = lab.says(0, &["verify", folder.to_str().unwrap(), "--recompute"]);
+    println!("{told}");
+    let line = told.lines().find(|line| line.starts_with("recomputed")).unwrap();
+    let count = |word: usize| line.split_whitespace().nth(word).unwrap().parse::<u32>().unwrap();
+    assert!(line.contains("bit for bit") && count(1) > 100 && count(4) > 50, "{line}");
+
+    // One sample by its last bit: found, with the estimate that it changes.
+    let path = folder.join("session.xdf");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let found = tras::acquisition::recording::xdf::survey(&path).unwrap();
+    let (values, _) = common_session::numbers(&path, &found, &found.streams[0].description.name);
+    let sample = (values[8 * 2_000] as f32).to_le_bytes();
+    let places: Vec<usize> = (0..bytes.len() - 4).filter(|&at| bytes[at..at + 4] == sample).collect();
+    assert_eq!(places.len(), 1, "the sample stands there once");
+    bytes[places[0] + 1] ^= 0x40;
+    std::fs::write(&path, bytes).unwrap();
+    std::fs::remove_file(folder.join("audit.jsonl")).unwrap();
+    log_it(&lab, &folder);
+    let told = lab.says(5, &["verify", folder.to_str().unwrap(), "--recompute"]);
+    assert!(told.contains("estimate") && told.contains("from the samples it is"), "{told}");
 }

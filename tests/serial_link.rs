@@ -251,7 +251,7 @@ fn a_frozen_host_does_not_keep_the_device_alive() {
     // A person says that it may be cleared, and connects anew.
     let refusal = host.s.connect(&LIMITS, Latched::Refuse, host.now_s()).unwrap_err();
     assert!(matches!(refusal, StimulatorError::Faulted { code, .. } if code == fault.code), "{refusal}");
-    host.s.connect(&LIMITS, Latched::Clear, host.now_s()).unwrap();
+    host.s.connect(&LIMITS, Latched::Clear(fault.code), host.now_s()).unwrap();
     host.s.arm(host.now_s()).unwrap();
     assert_eq!(host.watch(0.1).state, State::Armed);
 }
@@ -265,7 +265,13 @@ fn a_device_that_is_reset_mid_burst_is_lost_and_stays_at_rest() {
     let status = host.run(0.5);
     assert_eq!(status.lost, Some("it does not know this session any more: it was reset"));
     assert!(matches!(host.error, Some(StimulatorError::Lost { .. })), "{:?}", host.error);
-    assert_eq!((bench.newest().state, bench.newest().current_ma), (State::Disarmed, 0.0));
+    assert_eq!((bench.newest().state, bench.newest().current_ma), (State::Fault, 0.0));
+    // What it has kept through the reset says that it was in mid-burst: the next run is refused until that is cleared.
+    let refusal = host.s.connect(&LIMITS, Latched::Refuse, host.now_s()).unwrap_err();
+    assert!(matches!(refusal, StimulatorError::Faulted { code: FaultCode::Reset, .. }), "{refusal}");
+    assert!(refusal.to_string().ends_with("--clear-fault E20"), "{refusal}");
+    host.s.connect(&LIMITS, Latched::Clear(FaultCode::Reset), host.now_s()).unwrap();
+    assert!(host.s.telemetry().total_charge_mc > 0.0, "its dose is kept as well");
 }
 
 #[test]

@@ -155,9 +155,17 @@ fn a_session_a_ctrl_c_and_a_frozen_process() {
     let output = run(folder.path(), "serial-run", &bench.path, &[]).wait_with_output().unwrap();
     let words = told(&output);
     assert_eq!(output.status.code(), Some(4), "{words}");
-    assert!(words.contains("is latched from before") && words.contains("--clear-fault"), "{words}");
+    assert!(words.contains("is latched from before") && words.contains("--clear-fault E"), "{words}");
     assert_eq!(bench.newest().state, State::Fault);
-    let clear = ["--clear-fault", "--seconds", "1"];
+    // Another code than the one that is latched clears nothing, and one that is none is told so.
+    let named = words.split("--clear-fault ").nth(1).unwrap().get(..3).unwrap().to_owned();
+    let other = run(folder.path(), "serial-run", &bench.path, &["--clear-fault", "E17"]);
+    let output = other.wait_with_output().unwrap();
+    assert!(output.status.code() == Some(4) && told(&output).contains(&named), "{}", told(&output));
+    let output =
+        run(folder.path(), "serial-run", &bench.path, &["--clear-fault", "E99"]).wait_with_output().unwrap();
+    assert!(output.status.code() == Some(2) && told(&output).contains("no such fault"), "{}", told(&output));
+    let clear = ["--clear-fault", &named, "--seconds", "1"];
     let output = run(folder.path(), "serial-run", &bench.path, &clear).wait_with_output().unwrap();
     assert!(output.status.success() && told(&output).contains("was cleared"), "{}", told(&output));
     assert_eq!(bench.newest().state, State::Disarmed);

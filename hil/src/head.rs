@@ -23,6 +23,18 @@ const FULL_V: f64 = 30.0;
 const COMPLIANCE_V: f64 = 28.0;
 /// The clamp behind the DAC, in mA.
 const CLAMP_MA: f64 = 2.2;
+/// Steps of DAC and ADC.
+const STEPS: f64 = 4_096.0;
+/// The supply at which [`VREFINT`] was measured, in V.
+const CALIBRATED_V: f64 = 3.3;
+/// The reference of mid-scale, in V: 0 mA, and 0 V across the electrodes.
+const MIDDLE_V: f64 = 1.65;
+/// The shunt across the output, in kOhm.
+const SHUNT_KOHM: f64 = 0.025;
+/// What VREFINT reads at 3.3 V.
+const VREFINT: f64 = 1_504.0;
+/// Ticks between two of its readings: 100 ms.
+const VREFINT_EVERY: u32 = 200;
 
 /// What is wrong with the output or the head, as long as it is set.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,17 +45,35 @@ pub struct Head {
     pub gain: f64,
     /// The DAC stands at this code whatever is written.
     pub stuck_code: Option<u16>,
-    /// The button.
+    /// A button, whoever presses it: the operator's and the participant's are in series.
     pub e_stop: bool,
+    /// The relay does not open.
+    pub welded: bool,
+    /// The supply that DAC and ADC measure by, in V.
+    pub vdda_v: f64,
     /// Nothing is measured.
     pub blind: bool,
     /// Every how many ticks a reading is sent, of 128.
     pub every: u32,
 }
 
+impl Head {
+    /// Nothing wrong.
+    pub const SOUND: Self = Self {
+        kohm: 5.0,
+        gain: 1.0,
+        stuck_code: None,
+        e_stop: false,
+        welded: false,
+        vdda_v: 3.3,
+        blind: false,
+        every: 16,
+    };
+}
+
 impl Default for Head {
     fn default() -> Self {
-        Self { kohm: 5.0, gain: 1.0, stuck_code: None, e_stop: false, blind: false, every: 16 }
+        Self::SOUND
     }
 }
 
@@ -52,7 +82,7 @@ impl Default for Head {
 pub struct Tick {
     /// When it came, on this machine's clock.
     pub at: Instant,
-    /// Through the head, in mA: zero with the relay open.
+    /// Through the head, in mA: zero with the relay open, next to zero with the shunt closed.
     pub current_ma: f32,
     /// Whether the relay is closed.
     pub relay_closed: bool,
@@ -131,6 +161,7 @@ fn serve(mut line: UnixStream, head: &Mutex<Head>, seen: &Mutex<Seen>) -> Result
     std::thread::spawn(move || to_send.iter().try_for_each(|bytes| back.write_all(&bytes)));
     let (mut chunk, mut frame) = ([0; 4_096], Vec::with_capacity(8));
     let (mut number, mut answers) = (0_u8, Vec::new());
+    let (mut shunt_open, mut ticks) = (false, 0_u32);
     loop {
         let n = line.read(&mut chunk)?;
         if n == 0 {
@@ -149,16 +180,25 @@ fn serve(mut line: UnixStream, head: &Mutex<Head>, seen: &Mutex<Seen>) -> Result
                 [first, low] if first & 0x40 == 0 => {
                     let head = *lock(head);
                     let (code, closed) = (u16::from(first & 0x1F) << 7 | u16::from(low), first & 0x20 != 0);
-                    let (current_ma, voltage_v) = flow(&head, head.stuck_code.unwrap_or(code), closed);
-                    let tick = Tick { at, current_ma: current_ma as f32, relay_closed: closed };
+                    let flows =
+                        flow(&head, head.stuck_code.unwrap_or(code), closed || head.welded, shunt_open);
+                    let tick = Tick { at, current_ma: flows.head_ma as f32, relay_closed: closed };
                     lock(seen).ticks.push(tick);
+                    ticks = ticks.wrapping_add(1);
+                    if ticks.is_multiple_of(VREFINT_EVERY) {
+                        let [high, low] = septets(VREFINT * CALIBRATED_V / head.vdda_v);
+                        answers.extend([0xC0, high, low]);
+                    }
                     if !head.blind && u32::from(number).is_multiple_of(head.every.max(1)) {
-                        let [ih, il] = septets(current_ma * head.gain / FULL_MA);
-                        let [vh, vl] = septets(voltage_v / FULL_V);
+                        let code = |share: f64| STEPS * MIDDLE_V * (1.0 + share) / head.vdda_v;
+                        let [ih, il] = septets(code(flows.stage_ma * head.gain / FULL_MA));
+                        let [vh, vl] = septets(code(flows.voltage_v / FULL_V));
                         answers.extend([0x80 | u8::from(head.e_stop), number, ih, il, vh, vl]);
                     }
                     number = (number + 1) % 128;
                 }
+                // The shunt has moved.
+                [first, _] if first & 0xE0 == 0xE0 => shunt_open = first & 1 != 0,
                 [_, tick, high, middle, low] => {
                     number = (tick + 1) % 128;
                     lock(seen).stack_bytes = u32::from(high) << 14 | u32::from(middle) << 7 | u32::from(low);
@@ -173,17 +213,31 @@ fn serve(mut line: UnixStream, head: &Mutex<Head>, seen: &Mutex<Seen>) -> Result
     }
 }
 
-/// What a current source with a limited voltage drives through the head.
-fn flow(head: &Head, code: u16, relay_closed: bool) -> (f64, f64) {
-    if !relay_closed {
-        return (0.0, 0.0);
-    }
-    let wanted_ma = ((f64::from(code) - 2_048.0) / 2_048.0 * FULL_MA).clamp(-CLAMP_MA, CLAMP_MA);
-    let voltage_v = (wanted_ma * head.kohm).clamp(-COMPLIANCE_V, COMPLIANCE_V);
-    (voltage_v / head.kohm.max(1e-3), voltage_v)
+/// What flows.
+struct Flows {
+    /// Through the stage and its readback, in mA.
+    stage_ma: f64,
+    /// Through the head, in mA.
+    head_ma: f64,
+    /// Across the electrodes.
+    voltage_v: f64,
 }
 
-fn septets(share: f64) -> [u8; 2] {
-    let code = (2_048.0 + share * 2_048.0).round().clamp(0.0, 4_095.0) as u16;
+/// What a current source with a limited voltage drives through head and shunt. The DAC is taken for the one inside,
+/// which makes its volts from VDDA: whatever is wrong with that is wrong with the current.
+fn flow(head: &Head, code: u16, relay_closed: bool, shunt_open: bool) -> Flows {
+    if !relay_closed {
+        return Flows { stage_ma: 0.0, head_ma: 0.0, voltage_v: 0.0 };
+    }
+    let share = f64::from(code) / STEPS * head.vdda_v / MIDDLE_V - 1.0;
+    let wanted_ma = (share * FULL_MA).clamp(-CLAMP_MA, CLAMP_MA);
+    let head_kohm = head.kohm.max(1e-3);
+    let kohm = if shunt_open { head_kohm } else { head_kohm * SHUNT_KOHM / (head_kohm + SHUNT_KOHM) };
+    let voltage_v = (wanted_ma * kohm).clamp(-COMPLIANCE_V, COMPLIANCE_V);
+    Flows { stage_ma: voltage_v / kohm, head_ma: voltage_v / head_kohm, voltage_v }
+}
+
+fn septets(code: f64) -> [u8; 2] {
+    let code = code.round().clamp(0.0, STEPS - 1.0) as u16;
     [(code >> 7) as u8, (code & 0x7F) as u8]
 }

@@ -31,7 +31,7 @@ Exit codes:
   0  done, also after Ctrl-C or SIGTERM (stimulation is ramped down and files are closed first)
   2  bad arguments or configuration
   3  stream, device or file not found, a configuration among them
-  4  fault during the run, or latched by the stimulator before it (run --clear-fault); estimate, fit: a file was broken and left out
+  4  fault during the run, or latched by the stimulator before it (run --clear-fault CODE); estimate, fit: a file was broken and left out
   5  verify, unblind: a session's folder does not hold what was kept
 
 For ethics-approved research only, with a certified, isolated current source. Not a medical device.";

@@ -20,6 +20,7 @@ use crate::{
         summary::Summary,
     },
     session::{folder, private},
+    stimulator::FaultCode,
 };
 
 /// How long the stream is looked for, in s, without `--wait`.
@@ -34,12 +35,21 @@ pub struct RunArgs {
     /// LSL stream, over the configuration: a name, or a predicate if it holds a `=`
     #[arg(long, value_name = "NAME|PREDICATE")]
     pub stream: Option<String>,
-    /// Clear a fault that the stimulator has latched in an earlier run; without it such a run is refused
-    #[arg(long)]
-    pub clear_fault: bool,
+    /// Clear this fault, which the stimulator has latched in an earlier run; without it such a run is refused with
+    /// its code. Three clears of one code within an hour, and the device has to be switched off
+    #[arg(long, value_name = "CODE", value_parser = fault_code)]
+    pub clear_fault: Option<FaultCode>,
     /// How it is shown, bounded and recorded
     #[command(flatten)]
     pub options: RunOptions,
+}
+
+/// `E17`, as the refusal of a run has named it.
+fn fault_code(text: &str) -> Result<FaultCode, String> {
+    FaultCode::from_label(text).ok_or_else(|| {
+        let last = FaultCode::ALL.len();
+        format!("there is no such fault: E01 to E{last:02}, as the run that was refused has named it")
+    })
 }
 
 /// Runs the command.

@@ -20,6 +20,7 @@ pub use check::{CheckError, StreamSummary, check};
 pub use committed::CommittedFile;
 pub use sealed::SealedRecording;
 pub use session::{RecorderError, SessionStreams};
+pub use streams::{estimate_columns, estimate_row};
 
 use crate::acquisition::frame::{Facts, FrameHeader};
 use crate::acquisition::recording::xdf::xml::Node;

@@ -44,8 +44,14 @@ fn reason_code(reason: Option<Reason>) -> f64 {
     place.map_or(0.0, |place| place as f64 + 1.0)
 }
 
+/// Labels of the columns of [`estimate_row`].
+pub fn estimate_columns() -> impl Iterator<Item = &'static str> {
+    ESTIMATE.iter().map(|(label, _, _)| *label)
+}
+
 /// A row of the estimates' stream.
-pub(super) fn estimate_row(estimate: &Estimate) -> [f64; ESTIMATE.len()] {
+#[must_use]
+pub fn estimate_row(estimate: &Estimate) -> [f64; ESTIMATE.len()] {
     let fit = &estimate.fit;
     let contamination = match estimate.contamination {
         Contamination::Clean => 0.0,

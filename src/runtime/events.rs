@@ -58,7 +58,7 @@ pub fn fault_words(stamped: &Stamped) -> Option<String> {
             Some(format!("host limit {limit} reached with {value:.4} at {at_s:.3} s: ramped down"))
         }
         Note::DeviceFault(f) => {
-            Some(format!("device fault {:?} with {:.4} at {:.3} s: latched", f.code, f.value, f.at_s))
+            Some(format!("device fault {} with {:.4} at {:.3} s: latched", f.code, f.value, f.at_s))
         }
         Note::LinkFault(what) => Some(format!("stimulator: {what} at {at_s:.3} s")),
         // Of all halts the one that nothing outside the program explains.

@@ -9,6 +9,7 @@ pub mod keep;
 pub mod latency;
 pub mod live;
 pub mod observation;
+pub mod recompute;
 pub mod signals;
 pub mod stages;
 pub mod summary;

@@ -53,8 +53,8 @@ pub struct DeviceFault {
 pub enum Latched {
     /// Nobody has said that its cause is gone: [`StimulatorError::Faulted`].
     Refuse,
-    /// A person has, and wants it cleared.
-    Clear,
+    /// A person has, of this very one, and wants it cleared. Another is refused as above.
+    Clear(FaultCode),
 }
 
 /// A current sample that left the device.
@@ -83,10 +83,13 @@ pub enum StimulatorError {
     Refused { device: Arc<str>, what: &'static str, state: State },
     /// It has latched a fault before this run.
     #[error(
-        "stimulator {device}: its fault {code:?} ({value}) is latched from before; find and mend its cause, then \
-         run once more with --clear-fault"
+        "stimulator {device}: its fault {code} ({value}) is latched from before; find and mend its cause, then \
+         run once more with --clear-fault {}", code.label()
     )]
     Faulted { device: Arc<str>, code: FaultCode, value: f32 },
+    /// Its fault is not cleared, and why.
+    #[error("stimulator {device}: its fault {code} ({value}) cannot be cleared: {why}")]
+    NotCleared { device: Arc<str>, code: FaultCode, value: f32, why: &'static str },
     /// The link is gone.
     #[error("stimulator {device}: link lost: {detail}")]
     Lost { device: Arc<str>, detail: Cow<'static, str> },
@@ -100,7 +103,7 @@ impl StimulatorError {
             Self::NotFound { .. } => "not found",
             Self::LimitsDiffer { .. } => "echoes other limits",
             Self::Refused { what, .. } => what,
-            Self::Faulted { .. } => "its fault is latched from before",
+            Self::Faulted { .. } | Self::NotCleared { .. } => "its fault is latched from before",
             Self::Lost { .. } => "link lost",
         }
     }

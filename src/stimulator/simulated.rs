@@ -19,6 +19,8 @@ use super::{
 const RATE_HZ: u32 = 1_000_000 / tras_device::hard::SAMPLE_US;
 /// Deliveries kept between two polls: the device stops by itself 350 ms after the last, which is 700.
 const PENDING: usize = 4_096;
+/// Of the shunt, in kOhm.
+const SHUNT_KOHM: f32 = 0.025;
 /// Bytes of answers kept between two reads: more than a full queue's frames are answered with.
 const ANSWERS: usize = 64 * MAX_FRAME;
 
@@ -55,6 +57,10 @@ pub struct Injected {
     pub dac_failed: bool,
     /// The DAC puts out this current whatever is commanded, in mA.
     pub dac_stuck_ma: Option<f32>,
+    /// The stage adds so much while the relay is closed, in mA.
+    pub offset_ma: f32,
+    /// The relay does not open.
+    pub relay_welded: bool,
     /// The measured current over the real one.
     pub readback_gain: f32,
     /// Of the electrodes, in kOhm.
@@ -70,6 +76,8 @@ impl Default for Injected {
             e_stop: false,
             dac_failed: false,
             dac_stuck_ma: None,
+            offset_ma: 0.0,
+            relay_welded: false,
             readback_gain: 1.0,
             impedance_kohm: 5.0,
         }
@@ -122,10 +130,12 @@ impl DirectLine {
             emulated: true,
             crystal_failed: false,
             watchdog_reset: false,
+            build: tras_device::BUILD,
+            hard: tras_device::hard::LIMITS,
         };
         Self {
             name: "simulated".into(),
-            device: Device::new(Config { identity, entropy: settings.entropy }),
+            device: Device::new(Config { identity, entropy: settings.entropy }).with_shunt(),
             device_link: Link::default(),
             injected: Injected::default(),
             tick_us,
@@ -147,8 +157,15 @@ impl DirectLine {
     fn tick(&mut self) {
         let at_us = self.ticks * self.tick_us;
         let before = self.device.delivered();
-        let commanded_ma = self.device.output().current_ma;
-        let flows_ma = self.injected.dac_stuck_ma.unwrap_or(commanded_ma);
+        let before_tick = self.device.output();
+        let commanded_ma = before_tick.current_ma + before_tick.probe_ma;
+        let closed = before_tick.relay_closed || self.injected.relay_welded;
+        let flows_ma = if closed {
+            self.injected.dac_stuck_ma.unwrap_or(commanded_ma) + self.injected.offset_ma
+        } else {
+            0.0
+        };
+        let kohm = if before_tick.shunt_open { self.injected.impedance_kohm } else { SHUNT_KOHM };
         let output = self.device.tick(
             at_us,
             &Sense {
@@ -157,7 +174,7 @@ impl DirectLine {
                 reading: Some(Reading {
                     commanded_ma,
                     current_ma: flows_ma * self.injected.readback_gain,
-                    voltage_v: flows_ma * self.injected.impedance_kohm,
+                    voltage_v: flows_ma * kohm,
                 }),
             },
         );

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tras_device::{Config, Device, Link, Reading, Sense, State};
+use tras_device::{Config, Device, Found, Link, Reading, Sense, State};
 use tras_wire::{Decoder, DeviceMessage, Header, HostMessage, Identity, Limits, MAX_FRAME, encode};
 
 /// Between two updates of the DAC, in us.
@@ -86,7 +86,7 @@ pub fn terminal() -> (File, String) {
     }
 }
 
-fn new_device(entropy: u32) -> Device {
+fn new_device(entropy: u32, found: &Found) -> Device {
     let identity = Identity {
         serial: 0x00C0_FFEE,
         rate_hz: 2_000,
@@ -95,8 +95,10 @@ fn new_device(entropy: u32) -> Device {
         emulated: true,
         crystal_failed: false,
         watchdog_reset: false,
+        build: tras_device::BUILD,
+        hard: tras_device::hard::LIMITS,
     };
-    Device::new(Config { identity, entropy })
+    Device::resumed(Config { identity, entropy }, found)
 }
 
 impl Bench {
@@ -116,7 +118,7 @@ impl Bench {
             wrong: wrong.clone(),
             flow: flow.clone(),
             bad_frames: bad_frames.clone(),
-            device: new_device(1),
+            device: new_device(1, &Found::Blank),
             link: Link::default(),
             middle: Decoder::default(),
             began,
@@ -234,7 +236,8 @@ impl Board {
         if wrong.reset {
             self.wrong.lock().unwrap().reset = false;
             self.resets += 1;
-            self.device = new_device(self.resets);
+            let kept = Found::Kept(self.device.kept());
+            self.device = new_device(self.resets, &kept);
             self.link = Link::default();
         }
         self.live();

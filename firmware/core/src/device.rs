@@ -6,10 +6,14 @@
 
 use tras_wire::{Fault, FaultCode, Identity, Limits, State, Telemetry};
 
+use crate::at_rest::{DrySpells, OpenRelay, Supply};
+use crate::clears::Clears;
 use crate::dose::Dose;
 use crate::hard::{FAST_STOP_US, RAMP_UP_US, SOFT_STOP_US, STALL_US};
 use crate::impedance::Impedance;
+use crate::kept::{Found, Kept};
 use crate::player::{Flow, Player};
+use crate::proof::Proof;
 use crate::ramp::Ramp;
 use crate::readback::Readback;
 use crate::session::Session;
@@ -53,6 +57,10 @@ pub struct Output {
     pub current_ma: f32,
     /// Whether the relay is to be closed: the board pulses its monostable if so.
     pub relay_closed: bool,
+    /// Whether the shunt across the output is to be open. Closed, it keeps what flows from the electrodes.
+    pub shunt_open: bool,
+    /// Current into the closed shunt, on top of the other, in mA: the test before arming.
+    pub probe_ma: f32,
 }
 
 /// One stimulator.
@@ -70,22 +78,30 @@ pub struct Device {
     /// Where a ramp down leads.
     pub(crate) after: State,
     pub(crate) fault: Option<Fault>,
-    pub(crate) fault_told: bool,
+    /// A second one, graver than the first, to be cleared after it.
+    pub(crate) graver: Option<Fault>,
+    pub(crate) untold: [Option<Fault>; 2],
+    pub(crate) clears: Clears,
     pub(crate) e_stop: bool,
     pub(crate) limits: Option<Limits>,
     pub(crate) dose: Dose,
     pub(crate) player: Player,
     pub(crate) readback: Readback,
     pub(crate) impedance: Impedance,
+    has_shunt: bool,
+    pub(crate) proof: Proof,
+    pub(crate) open_relay: OpenRelay,
+    pub(crate) supply: Supply,
+    dry_spells: DrySpells,
     pub(crate) session: Session,
 }
 
 impl Device {
-    /// Disarmed, with nothing flowing.
+    /// Disarmed, with nothing flowing; where its watchdog has reset it, in `Fault`.
     pub fn new(config: Config) -> Self {
         let player = Player::new(usize::from(config.identity.queue_capacity));
         let identity = Identity { queue_capacity: player.queue.capacity() as u16, ..config.identity };
-        Self {
+        let mut device = Self {
             config: Config { identity, ..config },
             state: State::Disarmed,
             output: Output::default(),
@@ -95,15 +111,89 @@ impl Device {
             held_ma: None,
             after: State::Disarmed,
             fault: None,
-            fault_told: true,
+            graver: None,
+            untold: [None; 2],
+            clears: Clears::new(),
             e_stop: false,
             limits: None,
             dose: Dose::new(),
             player,
             readback: Readback::default(),
             impedance: Impedance::default(),
+            has_shunt: false,
+            proof: Proof::default(),
+            open_relay: OpenRelay::default(),
+            supply: Supply::default(),
+            dry_spells: DrySpells::default(),
             session: Session::new(config.entropy),
+        };
+        if config.identity.watchdog_reset {
+            device.latch(FaultCode::Reset, 1.0);
         }
+        device
+    }
+
+    /// The same after a reset, with what an earlier run has left: a reset gives back no dose and clears no fault.
+    pub fn resumed(config: Config, found: &Found) -> Self {
+        let mut device = Self::new(config);
+        let reset = device.fault.take();
+        device.untold = [None; 2];
+        if let Found::Kept(kept) = found {
+            device.dose.resume(kept.total_fc, kept.active_us, kept.commanded_fc, kept.error_fc);
+            device.clears = Clears::resumed(kept.clears);
+            for fault in
+                kept.fault.into_iter().chain(kept.graver.map(|code| Fault { code, value: 0.0, at_us: 0 }))
+            {
+                device.latch(fault.code, fault.value);
+            }
+        }
+        match (reset, found) {
+            (Some(fault), _) => device.latch(fault.code, fault.value),
+            (None, Found::Kept(kept)) if kept.closed => device.latch(FaultCode::Reset, 2.0),
+            (None, Found::Spoilt) => device.latch(FaultCode::Reset, 3.0),
+            _ => {}
+        }
+        device
+    }
+
+    /// The stage has a relay that a shunt follows, both of which it can move alone: they are tested before each
+    /// arming.
+    #[must_use]
+    pub fn with_shunt(self) -> Self {
+        Self { has_shunt: true, ..self }
+    }
+
+    /// To be kept through a reset, as of the last tick.
+    pub fn kept(&self) -> Kept {
+        let (total_fc, active_us, commanded_fc, error_fc) = self.dose.counts();
+        Kept {
+            total_fc,
+            active_us,
+            commanded_fc,
+            error_fc,
+            fault: self.fault.map(|fault| Fault { at_us: 0, ..fault }),
+            graver: self.graver.map(|fault| fault.code),
+            closed: self.output.relay_closed,
+            clears: self.clears.counts(self.now_us),
+        }
+    }
+
+    /// The supply that DAC and ADC measure by, in V, as the board has measured it against a reference of its own.
+    /// Once told, it is expected every second.
+    pub fn supply(&mut self, volts: f32) {
+        self.supply.heard(volts, self.now_us);
+    }
+
+    /// The way out has broken off by itself, under current, and comes back: counts as a dry spell.
+    pub fn stumbled(&mut self) {
+        let flows = matches!(self.state, State::RampUp | State::Stimulating | State::RampDown);
+        if flows && self.dry_spells.note(self.now_us) {
+            self.latch(FaultCode::DrySpells, crate::hard::DRY_SPELLS as f32);
+        }
+    }
+
+    pub(crate) fn begin_proof(&mut self) {
+        self.proof = Proof::begin(self.has_shunt);
     }
 
     /// One update of the DAC. To be called at its rate; with the relay closed, a pause longer than the
@@ -112,11 +202,14 @@ impl Device {
         let dt_us = now_us.saturating_sub(self.ticked_us);
         self.ticked_us = self.ticked_us.max(now_us);
         self.now_us = self.now_us.max(now_us);
-        let active = !matches!(self.state, State::Disarmed | State::Armed);
+        let active = self.output.relay_closed && !matches!(self.state, State::Disarmed | State::Armed);
         self.dose.account(self.output.current_ma, dt_us, active);
         self.e_stop = sense.e_stop;
         // No step is ever longer than what a stall allows: what follows counts in u32.
         let step_us = dt_us.min(u64::from(STALL_US)) as u32;
+        if let Some((code, value)) = self.broken_at_rest(step_us, sense) {
+            self.latch(code, value);
+        }
         if let Some((code, value)) = self.broken(dt_us, step_us, sense) {
             self.latch(code, value);
         }
@@ -132,7 +225,10 @@ impl Device {
             State::Armed => {
                 if self.now_us >= self.session.armed_until_us {
                     self.finish(State::Disarmed);
-                } else if !self.session.burst_over && self.player.queue.len() >= self.player.prefill() {
+                } else if self.proof.is_done()
+                    && !self.session.burst_over
+                    && self.player.queue.len() >= self.player.prefill()
+                {
                     (self.state, self.ramp) = (State::RampUp, Ramp::ZERO);
                     self.dose.begin_burst();
                 }
@@ -165,7 +261,14 @@ impl Device {
     }
 
     fn play(&mut self, dt_us: u32) -> f32 {
+        let underruns = self.player.underruns();
         let (sample_ma, flow) = self.player.advance(dt_us);
+        if self.player.underruns() != underruns {
+            self.stumbled();
+            if self.state == State::Fault {
+                return self.output.current_ma; // From here by the fault's own ramp.
+            }
+        }
         match flow {
             Flow::Playing => return sample_ma * self.ramp.gain(),
             // A burst that rests at zero, or that was on its way down anyhow, is over.
@@ -220,9 +323,8 @@ impl Device {
 
     /// A fault that has not been told yet: to be sent at once.
     pub fn take_new_fault(&mut self) -> Option<Fault> {
-        let news = if self.fault_told { None } else { self.fault };
-        self.fault_told = true;
-        news
+        let [first, second] = &mut self.untold;
+        first.take().or_else(|| second.take())
     }
 
     /// Everything about it, now.

@@ -1,107 +1,133 @@
 //! What has flowed: charge both ways, time, and the mean over 10 s, in whole numbers so that an hour of small
 //! steps adds up exactly.
 //!
+//! Nothing here starts at zero because a host says hello or arms: the limits of charge and time are for what this
+//! device has done since it was switched on, through resets too ([`crate::Kept`]). What one way is too much is
+//! reckoned from the readback as well as from the command: an offset of the stage is in no command.
+//!
 //! Charge is counted in nA us = fC: 4.8 C are 4.8e15 of them, and an i64 holds 9.2e18.
 
 use tras_wire::{FaultCode, Limits};
 
-use crate::hard::{self, FAST_STOP_US};
+use crate::hard::{self, FAST_STOP_US, STALL_US};
+use crate::mean::SlowMean;
+use crate::one_sided::OneSided;
 
 /// fC in a mC.
 const FC_PER_MC: f64 = 1e12;
-/// The mean over 10 s is three boxes of 3.35 s, one after the other. One box of 10 s lets so much of steep
-/// noise above 0.5 Hz pass its side lobes (-13 dB) that it would trip without any DC; two of 5 s (-26 dB) were
-/// measured to reach 3.5 uA in 10 min of noise of exponent 2 and 0.5 mA peak, against a limit of 5 uA.
-const BOXES: usize = 3;
-/// 67 bins of 50 ms are 3.35 s in 268 bytes.
-const BOX_BINS: usize = 67;
-const BIN_US: u64 = 50_000;
 
 /// Charge, time and mean of one device, against the limits of one arming.
 #[derive(Clone, Debug)]
 pub(crate) struct Dose {
     limits: Limits,
-    net_fc: i64,
+    one_sided: OneSided,
     total_fc: i64,
     active_us: u64,
-    total_ever_fc: i64,
-    active_ever_us: u64,
-    mean: SlowMean,
+    /// Measured less commanded, as last read with the relay closed.
+    error_na: i64,
+    commanded: SlowMean,
+    measured: SlowMean,
 }
 
 impl Dose {
     pub fn new() -> Self {
         Self {
             limits: hard::bounded(&hard::LIMITS),
-            net_fc: 0,
+            one_sided: OneSided::default(),
             total_fc: 0,
             active_us: 0,
-            total_ever_fc: 0,
-            active_ever_us: 0,
-            mean: SlowMean::new(),
+            error_na: 0,
+            commanded: SlowMean::new(),
+            measured: SlowMean::new(),
         }
     }
 
-    /// Counts from zero against these limits; what power-up has seen stays, and so does the mean.
-    pub fn arm(&mut self, limits: &Limits) {
+    /// Goes on from what was kept: total and one-sided charge in fC, time in us.
+    pub fn resume(&mut self, total_fc: i64, active_us: u64, commanded_fc: i64, error_fc: i64) {
+        (self.total_fc, self.active_us) = (total_fc, active_us);
+        self.one_sided = OneSided::resumed(commanded_fc, error_fc);
+    }
+
+    /// From here on these limits hold.
+    pub fn limit(&mut self, limits: &Limits) {
         self.limits = *limits;
-        (self.net_fc, self.total_fc, self.active_us) = (0, 0, 0);
     }
 
     pub fn begin_burst(&mut self) {
-        self.net_fc = 0;
+        self.one_sided.begin_burst();
     }
 
-    /// `current_ma` has flowed for `dt_us`.
+    /// The newest reading differs from the command by so much; with the relay open nothing differs.
+    pub fn differs(&mut self, error_ma: f32) {
+        self.error_na = if error_ma.is_finite() { nanoamps(error_ma) } else { 0 };
+    }
+
+    /// `current_ma` has flowed for `dt_us`, of which no more than the monostable holds the relay for.
     pub fn account(&mut self, current_ma: f32, dt_us: u64, active: bool) {
+        let held_us = dt_us.min(u64::from(STALL_US));
         let na = nanoamps(current_ma);
-        let charge = na.saturating_mul(i64::try_from(dt_us).unwrap_or(i64::MAX));
-        self.net_fc = self.net_fc.saturating_add(charge);
-        self.total_fc = self.total_fc.saturating_add(charge.saturating_abs());
-        self.total_ever_fc = self.total_ever_fc.saturating_add(charge.saturating_abs());
+        let charge = |na: i64| na.saturating_mul(held_us as i64);
+        self.one_sided.account(charge(na), charge(self.error_na), dt_us);
+        self.total_fc = self.total_fc.saturating_add(charge(na).saturating_abs());
         if active {
-            self.active_us = self.active_us.saturating_add(dt_us);
-            self.active_ever_us = self.active_ever_us.saturating_add(dt_us);
+            self.active_us = self.active_us.saturating_add(held_us);
         }
-        self.mean.push(na, dt_us);
+        for (mean, na) in [(&mut self.commanded, na), (&mut self.measured, na + self.error_na)] {
+            mean.push(na, held_us);
+            mean.push(0, dt_us - held_us);
+        }
     }
 
     /// The limit that is broken, or would be if `current_ma` flowed for `dt_us` more and then came to zero by
-    /// a fast ramp, which carries half of it times its length.
+    /// a fast ramp, which carries half of it times its length. What the stage adds stays to the end of the ramp.
     pub fn broken(&self, current_ma: f32, dt_us: u32) -> Option<(FaultCode, f32)> {
-        let coming = nanoamps(current_ma) * i64::from(dt_us + FAST_STOP_US / 2);
-        let net = self.net_fc.saturating_add(coming);
-        let total = self.total_fc.saturating_add(coming.abs());
-        let ever = self.total_ever_fc.saturating_add(coming.abs());
-        let with_ramp = |us: u64| us.saturating_add(u64::from(dt_us + FAST_STOP_US)) as f64 * 1e-6;
         let dc_ma = self.dc_ma();
-        if net.saturating_abs() > femtocoulombs(self.limits.net_charge_mc) {
+        let dc = (dc_ma.abs() > self.limits.dc_ma).then_some((FaultCode::Dc, dc_ma));
+        self.spent(&self.limits, current_ma, dt_us).or(dc)
+    }
+
+    /// Whether `limits` leave nothing, so that no burst could begin. The mean is not asked: it is over in 10 s.
+    pub fn is_spent(&self, limits: &Limits) -> bool {
+        self.spent(limits, 0.0, 0).is_some()
+    }
+
+    fn spent(&self, limits: &Limits, current_ma: f32, dt_us: u32) -> Option<(FaultCode, f32)> {
+        let coming = nanoamps(current_ma) * i64::from(dt_us + FAST_STOP_US / 2);
+        let stage_na = i64::from(self.measured.nanoamps()) - i64::from(self.commanded.nanoamps());
+        let net = self.one_sided.worst(coming, stage_na * i64::from(dt_us + FAST_STOP_US));
+        let total = self.total_fc.saturating_add(coming.abs());
+        let active_us = self.active_us.saturating_add(u64::from(dt_us + FAST_STOP_US));
+        if net.saturating_abs() > femtocoulombs(limits.net_charge_mc) {
             Some((FaultCode::NetCharge, millicoulombs(net)))
-        } else if total > femtocoulombs(self.limits.total_charge_mc) {
+        } else if total > femtocoulombs(limits.total_charge_mc) {
             Some((FaultCode::TotalCharge, millicoulombs(total)))
-        } else if ever > femtocoulombs(hard::LIMITS.total_charge_mc) {
-            Some((FaultCode::TotalCharge, millicoulombs(ever)))
-        } else if with_ramp(self.active_us) > f64::from(self.limits.active_s) {
+        } else if active_us as f64 * 1e-6 > f64::from(limits.active_s) {
             Some((FaultCode::ActiveTime, self.active_us as f32 * 1e-6))
-        } else if with_ramp(self.active_ever_us) > f64::from(hard::LIMITS.active_s) {
-            Some((FaultCode::ActiveTime, self.active_ever_us as f32 * 1e-6))
-        } else if dc_ma.abs() > self.limits.dc_ma {
-            Some((FaultCode::Dc, dc_ma))
         } else {
             None
         }
     }
 
     pub fn net_mc(&self) -> f32 {
-        millicoulombs(self.net_fc)
+        millicoulombs(self.one_sided.worst(0, 0))
     }
 
     pub fn total_mc(&self) -> f32 {
         millicoulombs(self.total_fc)
     }
 
+    /// Commanded or measured, whichever is larger.
     pub fn dc_ma(&self) -> f32 {
-        self.mean.nanoamps() as f32 * 1e-6
+        let (commanded, measured) = (self.commanded.nanoamps(), self.measured.nanoamps());
+        let larger =
+            if measured.saturating_abs() > commanded.saturating_abs() { measured } else { commanded };
+        larger as f32 * 1e-6
+    }
+
+    /// For [`crate::Kept`]: total in fC, time in us, one-sided charge as commanded, and measured less commanded, in fC.
+    pub fn counts(&self) -> (i64, u64, i64, i64) {
+        let (commanded_fc, error_fc) = self.one_sided.left();
+        (self.total_fc, self.active_us, commanded_fc, error_fc)
     }
 }
 
@@ -113,68 +139,8 @@ fn millicoulombs(fc: i64) -> f32 {
     (fc as f64 / FC_PER_MC) as f32
 }
 
-fn femtocoulombs(mc: f32) -> i64 {
+pub(crate) fn femtocoulombs(mc: f32) -> i64 {
     (f64::from(mc) * FC_PER_MC) as i64
-}
-
-/// Running means in series, fed with bins of 50 ms.
-#[derive(Clone, Debug)]
-struct SlowMean {
-    bin_fc: i64,
-    bin_us: u64,
-    boxes: [RunningSum; BOXES],
-}
-
-impl SlowMean {
-    fn new() -> Self {
-        Self { bin_fc: 0, bin_us: 0, boxes: [RunningSum::NEW; BOXES] }
-    }
-
-    fn push(&mut self, na: i64, dt_us: u64) {
-        // Longer than all boxes together, the past is forgotten whole.
-        let mut left_us = dt_us.min(BIN_US * (BOXES * BOX_BINS + 1) as u64);
-        while left_us > 0 {
-            let step_us = left_us.min(BIN_US - self.bin_us);
-            self.bin_fc += na * step_us as i64;
-            self.bin_us += step_us;
-            left_us -= step_us;
-            if self.bin_us == BIN_US {
-                let mut mean = (self.bin_fc / BIN_US as i64) as i32;
-                for b in &mut self.boxes {
-                    mean = b.push(mean);
-                }
-                (self.bin_fc, self.bin_us) = (0, 0);
-            }
-        }
-    }
-
-    fn nanoamps(&self) -> i32 {
-        self.boxes.last().map_or(0, RunningSum::mean)
-    }
-}
-
-#[derive(Clone, Debug)]
-struct RunningSum {
-    bins: [i32; BOX_BINS],
-    next: usize,
-    sum: i64,
-}
-
-impl RunningSum {
-    const NEW: Self = Self { bins: [0; BOX_BINS], next: 0, sum: 0 };
-
-    fn push(&mut self, value: i32) -> i32 {
-        if let Some(oldest) = self.bins.get_mut(self.next) {
-            self.sum += i64::from(value) - i64::from(*oldest);
-            *oldest = value;
-        }
-        self.next = (self.next + 1) % BOX_BINS;
-        self.mean()
-    }
-
-    fn mean(&self) -> i32 {
-        (self.sum / BOX_BINS as i64) as i32
-    }
 }
 
 #[cfg(test)]
@@ -230,7 +196,7 @@ mod tests {
             Limits { dc_ma: 0.02, net_charge_mc: 0.1, total_charge_mc: 0.3, active_s: 2.0, ..hard::LIMITS };
         let run = |ma: f32, flip: bool| {
             let mut d = Dose::new();
-            d.arm(&limits);
+            d.limit(&limits);
             for k in 0..10_000_u32 {
                 let ma = if flip && k % 2 == 1 { -ma } else { ma };
                 d.account(ma, 1_000, true);

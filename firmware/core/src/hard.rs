@@ -25,6 +25,43 @@ pub const SOFT_STOP_US: u32 = 1_000_000;
 /// To zero after a fault, and when the queue runs dry, in us.
 pub const FAST_STOP_US: u32 = 100_000;
 
+/// Time in us for which a change between two ticks is allowed by the slew limit, at most: a late tick plays slower,
+/// so it moves no further than one that is on time.
+pub const SLEW_STEP_US: u32 = SAMPLE_US;
+/// One-sided charge of past bursts falls to 1/e in so many s.
+pub const LEAK_S: u64 = 3_600;
+/// A difference between measured and commanded current below 1 uA, over 10 s, is what 12 bits cannot tell; above it
+/// all of it counts as charge. In mC, over [`UNTOLD_US`].
+pub const UNTOLD_MC: f32 = 0.010;
+/// See [`UNTOLD_MC`].
+pub const UNTOLD_US: u64 = 10_000_000;
+/// Dry spells, or gaps of an output, within [`DRY_WITHIN_US`] that are a fault: three gaps in a minute are no accident.
+pub const DRY_SPELLS: usize = 3;
+/// See [`DRY_SPELLS`].
+pub const DRY_WITHIN_US: u64 = 60_000_000;
+/// Clears of one fault within [`CLEARS_WITHIN_US`], after which the device has to be switched off.
+pub const CLEARS: usize = 3;
+/// See [`CLEARS`].
+pub const CLEARS_WITHIN_US: u64 = 3_600_000_000;
+
+/// After the relay is told to open, in us until no current may be measured: 20 ms of the monostable, 3 ms of the
+/// relay, and some.
+pub const OPEN_SETTLE_US: u32 = 30_000;
+/// The mean of the current measured with the relay open is taken over so long, in us.
+pub const OPEN_PART_US: u32 = 50_000;
+/// The test before arming: current into the closed shunt, in mA. Were the shunt missing, it would be felt by nobody.
+pub const PROBE_MA: f32 = 0.1;
+/// Longest step of that test, in us, until it counts as not measured.
+pub const PROOF_WITHIN_US: u32 = 500_000;
+/// Shortest, in us: relay and filter have settled.
+pub const PROOF_STEP_US: u32 = 10_000;
+/// More than this across the outputs is no shunt, in kOhm: half of what an electrode that holds can have.
+pub const SHUNT_KOHM: f32 = 0.25;
+/// The supply by which DAC and ADC measure, in V: 1 % is 25 uA at mid-scale, against a reference of its own.
+pub const VDDA_V: core::ops::RangeInclusive<f32> = 3.267..=3.333;
+/// Longest time between two measurements of it, in us, once there has been one.
+pub const VDDA_SILENCE_US: u64 = 1_000_000;
+
 /// Longest time between two ticks with the relay closed, in us: as long as the monostable holds the relay.
 pub const STALL_US: u32 = 20_000;
 /// Longest that an arming can last without a burst, in ms.

@@ -146,7 +146,11 @@ impl Device {
         }
         let echoed = self.limits.filter(|_| self.session.limits_echoed);
         let mine = echoed.filter(|mine| mine == limits).ok_or(Refusal::Limits)?;
-        self.dose.arm(&mine);
+        if self.dose.is_spent(&mine) {
+            return Err(Refusal::Dose);
+        }
+        self.dose.limit(&mine);
+        self.begin_proof();
         (self.readback, self.impedance) = Default::default();
         self.player.rewind(0);
         let s = &mut self.session;
@@ -236,9 +240,11 @@ impl Device {
             None => Err(Refusal::State),
             Some(_) if self.output.relay_closed => Err(Refusal::State),
             Some(fault) if fault.code != code => Err(Refusal::WrongFault),
+            Some(_) if !self.clears.are_left(code) => Err(Refusal::PowerCycle),
             Some(_) => {
-                self.fault = None;
-                self.finish(State::Disarmed);
+                self.clears.note(code, self.now_us);
+                self.fault = self.graver.take();
+                self.finish(if self.fault.is_some() { State::Fault } else { State::Disarmed });
                 Ok(())
             }
         }

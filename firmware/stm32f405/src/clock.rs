@@ -8,8 +8,6 @@ const PATIENCE: u32 = 40_000;
 
 /// How the board has started.
 pub struct Started {
-    /// No clock controller answers: this is an emulator, and no current leaves it.
-    pub emulated: bool,
     /// The crystal did not start: the clock is the internal oscillator's, within 1 %.
     pub crystal_failed: bool,
     /// The independent watchdog ended the last run.
@@ -21,18 +19,16 @@ pub struct Started {
 }
 
 /// Starts the clock. Where not even the PLL locks the controller is broken, and this does not return: the
-/// relay stays open.
+/// relay stays open. Nor does it where this image was built for the other of board and emulator: which it is, is
+/// never found out by trying.
 pub fn start(p: &Peripherals) -> Started {
-    // The internal oscillator runs this very code, so on a board its ready flag is always set.
-    let emulated = !wait(|| p.RCC.cr().read().hsirdy().bit());
-    if emulated {
-        return Started {
-            emulated,
-            crystal_failed: false,
-            watchdog_reset: false,
-            serial: 0xE405,
-            entropy: 1,
-        };
+    // The internal oscillator runs this very code, so on a board its ready flag is always set; QEMU has no such flag.
+    let is_board = wait(|| p.RCC.cr().read().hsirdy().bit());
+    if is_board == cfg!(feature = "emulator") {
+        crate::halt();
+    }
+    if cfg!(feature = "emulator") {
+        return Started { crystal_failed: false, watchdog_reset: false, serial: 0xE405, entropy: 1 };
     }
     let watchdog_reset = p.RCC.csr().read().wdgrstf().bit();
     p.RCC.csr().modify(|_, w| w.rmvf().set_bit());
@@ -64,13 +60,7 @@ pub fn start(p: &Peripherals) -> Started {
     if !wait(|| p.RCC.cfgr().read().sws().is_pll()) {
         crate::halt();
     }
-    Started {
-        emulated,
-        crystal_failed: has_crystal && !crystal,
-        watchdog_reset,
-        serial: serial(),
-        entropy: entropy(p),
-    }
+    Started { crystal_failed: has_crystal && !crystal, watchdog_reset, serial: serial(), entropy: entropy(p) }
 }
 
 fn wait(ready: impl Fn() -> bool) -> bool {

@@ -2,13 +2,14 @@
 //! [`tras_device::Device`], which decides everything, to pins, timers, DAC, ADC, relay and line, which decide
 //! nothing.
 //!
-//! | | on the board | in the emulator |
+//! | | on the board | in the emulator (feature `emulator`) |
 //! |---|---|---|
 //! | link | USART1, PB6/PB7, 921,600 baud, 8N1 | the first serial port |
 //! | ticks | TIM2, 10,000/s, which also loads the DAC and starts the ADC | TIM2, 2,000/s |
-//! | current out | DAC1 on PA4, or a DAC8563 on SPI2 (feature `spi-dac`) | codes on the second serial port |
-//! | current, voltage in | ADC1 on PA6, PA7 | readings on the second serial port |
-//! | relay | PC6 pulses a monostable, PC7 opens the shunt | a bit beside the code |
+//! | current out | a DAC8563 on SPI2, or without `spi-dac` DAC1 on PA4 | codes on the second serial port |
+//! | current, voltage, supply in | ADC1 on PA6, PA7, VREFINT | readings on the second serial port |
+//! | relay, shunt | PC6 pulses a monostable, PC7 opens the shunt | bits beside the code |
+//! | what a reset leaves | backup registers | the last 256 bytes of RAM |
 //! | emergency stop | PC3, normally closed to ground | a bit beside the reading |
 //! | status light | PC1 | - |
 //!
@@ -20,25 +21,30 @@
 #![no_main]
 
 mod analogue;
+mod backup;
 mod bytes;
 mod clock;
+#[cfg(feature = "emulator")]
 mod emulated;
 mod pins;
 mod scale;
 mod serial;
-#[cfg(feature = "spi-dac")]
+#[cfg(all(feature = "spi-dac", not(feature = "emulator")))]
 mod spi_dac;
+#[cfg(feature = "emulator")]
 mod stack;
+#[cfg(not(feature = "emulator"))]
+mod supply;
 mod ticks;
 mod watchdog;
 
 use cortex_m_rt::entry;
 use stm32f4::stm32f405::Peripherals;
-use tras_device::{Config, Device, Link, State};
+use tras_device::{Config, Device, Keeper, Link, State};
 use tras_wire::{DeviceMessage, Identity, MAX_FRAME};
 
-use analogue::{Analogue, Converters};
-use emulated::AnalogueLine;
+use analogue::Analogue;
+use backup::Backup;
 
 /// Samples that the queue holds: 100 ms.
 const QUEUE: u16 = 200;
@@ -47,20 +53,20 @@ const TELEMETRY_US: u64 = 20_000;
 
 #[entry]
 fn main() -> ! {
+    #[cfg(feature = "emulator")]
     stack::paint();
     // Taken once, at the start: there is always a first time.
     let Some(p) = Peripherals::take() else { halt() };
     let started = clock::start(&p);
     pins::start(&p);
-    let mut ticks = ticks::Ticks::start(&p, started.emulated);
-    serial::start(&p, started.emulated);
-    if started.emulated {
-        run(&p, &started, &mut ticks, AnalogueLine::default())
-    } else {
-        let converters = Converters::start(&p);
-        watchdog::start(&p);
-        run(&p, &started, &mut ticks, converters)
-    }
+    let mut ticks = ticks::Ticks::start(&p);
+    serial::start(&p);
+    #[cfg(feature = "emulator")]
+    let analogue = emulated::AnalogueLine::default();
+    #[cfg(not(feature = "emulator"))]
+    let analogue = analogue::Converters::start(&p);
+    watchdog::start(&p);
+    run(&p, &started, &mut ticks, analogue)
 }
 
 fn run(
@@ -74,11 +80,14 @@ fn run(
         rate_hz: 1_000_000 / tras_device::hard::SAMPLE_US,
         dac_rate_hz: ticks.rate_hz(),
         queue_capacity: QUEUE,
-        emulated: started.emulated,
+        emulated: cfg!(feature = "emulator"),
         crystal_failed: started.crystal_failed,
         watchdog_reset: started.watchdog_reset,
+        build: tras_device::BUILD,
+        hard: tras_device::hard::LIMITS,
     };
-    let mut device = Device::new(Config { identity, entropy: started.entropy });
+    let (mut keeper, found) = Keeper::open(Backup::open(p));
+    let mut device = Device::resumed(Config { identity, entropy: started.entropy }, &found).with_shunt();
     let mut link = Link::default();
     let mut line = serial::Line::default();
     let mut out = [0_u8; MAX_FRAME];
@@ -86,9 +95,13 @@ fn run(
     loop {
         if let Some(now_us) = ticks.due(p) {
             let sense = analogue.sense(p);
+            if let Some(volts) = analogue.supply(p) {
+                device.supply(volts);
+            }
             let output = device.tick(now_us, &sense);
-            analogue.set(p, output.current_ma, output.relay_closed);
-            pins::relay(p, output.relay_closed);
+            analogue.set(p, &output);
+            pins::relay(p, output.relay_closed, output.shunt_open);
+            keeper.keep(&device.kept());
             pins::light(p, blink(device.state(), now_us));
             watchdog::feed(p);
             if let Some(fault) = device.take_new_fault() {

@@ -20,19 +20,19 @@ pub fn start(p: &Peripherals) {
 }
 
 /// Whether the emergency stop is pressed or its wire is broken.
+#[cfg(not(feature = "emulator"))]
 pub fn e_stop(p: &Peripherals) -> bool {
     p.GPIOC.idr().read().idr3().bit()
 }
 
 /// Once a tick: one more edge for the monostable while the relay is to be closed. A pin that is stuck at
 /// either level makes no edges.
-pub fn relay(p: &Peripherals, closed: bool) {
+pub fn relay(p: &Peripherals, closed: bool, shunt_open: bool) {
     let high = p.GPIOC.odr().read().odr6().bit();
     // Opening, the shunt shorts the output at once; the relay follows when the monostable runs out.
-    p.GPIOC.bsrr().write(|w| match (closed, high) {
-        (false, _) => w.br6().set_bit().br7().set_bit(),
-        (true, false) => w.bs6().set_bit().bs7().set_bit(),
-        (true, true) => w.br6().set_bit().bs7().set_bit(),
+    p.GPIOC.bsrr().write(|w| {
+        let w = if closed && shunt_open { w.bs7().set_bit() } else { w.br7().set_bit() };
+        if closed && !high { w.bs6().set_bit() } else { w.br6().set_bit() }
     });
 }
 

@@ -2,7 +2,9 @@
 
 use cortex_m::peripheral::NVIC;
 use heapless::Deque;
-use stm32f4::stm32f405::{Interrupt, Peripherals, USART1, USART2, interrupt, usart1};
+#[cfg(feature = "emulator")]
+use stm32f4::stm32f405::USART2;
+use stm32f4::stm32f405::{Interrupt, Peripherals, USART1, interrupt, usart1};
 use tras_wire::MAX_FRAME;
 
 use crate::bytes::Bytes;
@@ -10,18 +12,20 @@ use crate::bytes::Bytes;
 /// From the host.
 pub static LINK: Bytes = Bytes::new();
 /// From the analogue stand-in.
+#[cfg(feature = "emulator")]
 pub static ANALOGUE: Bytes = Bytes::new();
 
 /// 84 MHz / 91 = 923,077 baud, 0.16 % above 921,600.
 const DIVISOR: u16 = 91;
 
 /// Starts USART1, and USART2 in the emulator.
-pub fn start(p: &Peripherals, emulated: bool) {
+pub fn start(p: &Peripherals) {
     p.RCC.apb2enr().modify(|_, w| w.usart1en().set_bit());
     start_one(&p.USART1);
     // SAFETY: the handlers below share nothing but their rings, which are made for it.
     unsafe { NVIC::unmask(Interrupt::USART1) };
-    if emulated {
+    #[cfg(feature = "emulator")]
+    {
         start_one(&p.USART2);
         // SAFETY: as above.
         unsafe { NVIC::unmask(Interrupt::USART2) };
@@ -44,6 +48,7 @@ fn try_write(usart: &usart1::RegisterBlock, byte: u8) -> bool {
 }
 
 /// To the analogue stand-in. The emulator's transmitter is always empty.
+#[cfg(feature = "emulator")]
 pub fn write_analogue(p: &Peripherals, bytes: &[u8]) {
     for &byte in bytes {
         let _ = (0..1_000).any(|_| try_write(&p.USART2, byte));
@@ -86,6 +91,7 @@ fn USART1() {
     receive(unsafe { &*USART1::ptr() }, &LINK);
 }
 
+#[cfg(feature = "emulator")]
 #[interrupt]
 fn USART2() {
     // SAFETY: as above.

@@ -33,7 +33,8 @@ pub struct Ticks {
 
 impl Ticks {
     /// Starts both.
-    pub fn start(p: &Peripherals, emulated: bool) -> Self {
+    pub fn start(p: &Peripherals) -> Self {
+        let emulated = cfg!(feature = "emulator");
         let (mhz, period_us) = if emulated { (EMULATED_MHZ, 500) } else { (TIMER_MHZ, 100) };
         p.RCC.apb1enr().modify(|_, w| w.tim2en().set_bit().tim5en().set_bit());
         // SAFETY: any value is a prescaler; the counters count to their whole width, or to one period.

@@ -21,7 +21,7 @@ pub use steps::carried_ma;
 pub use words::*;
 
 /// The protocol's version: another one is answered with [`Refusal::Version`] and nothing else.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Bytes of the longest frame, its closing zero included: a full [`HostMessage::Samples`] takes 224.
 pub const MAX_FRAME: usize = 256;
@@ -33,6 +33,11 @@ const TRAILER: usize = 4;
 
 /// CRC-32 as in Ethernet and zip (reflected 0x04C11DB7): all burst errors up to 32 bits are found.
 const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+
+/// The checksum of a frame, for whoever else keeps bytes that may change.
+pub fn crc32(bytes: &[u8]) -> u32 {
+    CRC.checksum(bytes)
+}
 
 /// What stands before each message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

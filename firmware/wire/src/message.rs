@@ -71,6 +71,11 @@ pub enum Refusal {
     EStop,
     /// It is not the fault that is latched.
     WrongFault,
+    /// This fault has been cleared three times within an hour: its cause has to be mended and the device switched
+    /// off before it is cleared again.
+    PowerCycle,
+    /// What has flowed since power-up leaves nothing within these limits.
+    Dose,
 }
 
 /// What a device says of itself.
@@ -100,18 +105,18 @@ pub struct Telemetry {
     pub measured_ma: Option<f32>,
     /// Impedance in kOhm, once enough current has flowed.
     pub impedance_kohm: Option<f32>,
-    /// Integral of |current| since arming, in mC.
+    /// Integral of |current| since power-up, in mC.
     pub total_charge_mc: f32,
-    /// Integral of the current since the burst began, in mC.
+    /// One-sided charge, commanded or measured, of this burst or of all with their leak: whichever is largest, in mC.
     pub net_charge_mc: f32,
-    /// Mean current over 10 s, in mA.
+    /// Mean current over 10 s, commanded or measured: whichever is larger, in mA.
     pub dc_ma: f32,
     /// Frames with a wrong CRC or without sense, since power-up.
     pub bad_frames: u32,
 }
 
 /// Which device this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// Unique to the piece of hardware.
     pub serial: u32,
@@ -121,12 +126,16 @@ pub struct Identity {
     pub dac_rate_hz: u32,
     /// Samples that its queue holds.
     pub queue_capacity: u16,
-    /// Runs in an emulator or a simulation: no current leaves.
+    /// Built for an emulator, or a simulation: no current leaves.
     pub emulated: bool,
     /// The crystal did not start and the device runs on its internal oscillator (1 % instead of 50 ppm).
     pub crystal_failed: bool,
     /// The independent watchdog reset it last time.
     pub watchdog_reset: bool,
+    /// A hash of the rules that it was built from, `tras_device::BUILD`: a host of other rules does not arm it.
+    pub build: u32,
+    /// The limits that stand above anything a host sends, as its memory holds them now.
+    pub hard: Limits,
 }
 
 /// From the device.

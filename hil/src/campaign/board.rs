@@ -16,7 +16,7 @@ const STRETCH: usize = 1_000;
 /// A real board's word, held from one to the next.
 const TOLD_HZ: f64 = 1_000.0;
 /// Readings every 2 ms: the emulated line bears no more, a board has one each tick.
-const SOUND: Head = Head { kohm: 5.0, gain: 1.0, stuck_code: None, e_stop: false, blind: false, every: 4 };
+const SOUND: Head = Head { every: 4, ..Head::SOUND };
 
 /// Whatever is at the end of the line.
 pub struct Board {
@@ -72,9 +72,14 @@ impl Instrument for Board {
         format!("kind = \"serial\"\nport = \"{}\"", self.port.display())
     }
 
-    fn arguments(&self) -> &'static [&'static str] {
-        // A real board holds the fault of the scene before; the emulated one is new in each.
-        if self.emulated.is_some() { &[] } else { &["--clear-fault"] }
+    fn arguments(&self) -> Vec<String> {
+        // A real board holds the fault of the scene before, and says so unasked; the emulated one is new in each.
+        if self.emulated.is_some() {
+            return Vec::new();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let fault = self.line.heard(|tap| tap.telemetry.last().and_then(|(_, told)| told.fault));
+        fault.map_or_else(Vec::new, |fault| vec!["--clear-fault".to_owned(), fault.code.label().to_string()])
     }
 
     fn environment(&self) -> Vec<(String, String)> {

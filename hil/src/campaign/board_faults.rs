@@ -4,11 +4,11 @@
 //! or the heartbeat (250 ms) and its ramp (100 ms), whichever ends later; a measured fault within its time of
 //! measurement and 100 ms of ramp; a cut below 5 ms after the readings that show it.
 
-use std::io::Result;
+use std::io::{Error, Result};
 use std::thread::sleep;
 use std::time::Duration;
 
-use tras_wire::{Decoder, HostMessage, MAX_FRAME, Samples, encode};
+use tras_wire::{Decoder, FaultCode, HostMessage, MAX_FRAME, Samples, encode};
 
 use super::{
     board::Board,
@@ -52,6 +52,11 @@ fn fault(
 fn cut(scene: &mut Scene<Board>) -> Result<()> {
     scene.instrument.line.set(|spoil| spoil.cut = true);
     Ok(())
+}
+
+/// What is broken before the session, so that no current ever flows.
+fn never(name: &'static str) -> Scenario<Board> {
+    Scenario { during: During::Start, emulator: true, ..fault(name, Outcome::Never, |_| Ok(())) }
 }
 
 /// All scenes on a board, in the order of the table.
@@ -118,6 +123,37 @@ pub fn all() -> Vec<Scenario<Board>> {
         patient(on_head("board-reset", 15.0, |scene| {
             scene.instrument.emulated.as_ref().map_or(Ok(()), |e| e.emulator.reset())
         })),
+        on_head("board-reset-keeps-its-counters", 15.0, reset_and_count),
+        // Before each arming the stage drives the closed shunt: with the relay welded nobody is armed.
+        Scenario {
+            before: |board, _| {
+                board.head()?.set(|head| head.welded = true);
+                Ok(())
+            },
+            ..never("relay-welded")
+        },
+        // DAC and ADC by the same wrong supply see each other right; VREFINT tells within 100 ms, readback 50 later.
+        Scenario {
+            largest_ma: 1.02 * LARGEST_MA + 0.052,
+            ..on_head("vdda-2-percent-low", 500.0, |scene| {
+                scene.instrument.head()?.set(|head| head.vdda_v = 0.98 * 3.3);
+                Ok(())
+            })
+        },
+        Scenario {
+            largest_ma: 1.02 * LARGEST_MA + 0.052,
+            ..on_head("vdda-2-percent-high", 500.0, |scene| {
+                scene.instrument.head()?.set(|head| head.vdda_v = 1.02 * 3.3);
+                Ok(())
+            })
+        },
+        Scenario {
+            before: |board, _| {
+                board.head()?.set(|head| head.vdda_v = 0.98 * 3.3);
+                Ok(())
+            },
+            ..never("vdda-2-percent-low-before")
+        },
         Scenario {
             largest_ma: CLAMP_MA,
             ..on_head("dac-stuck-high", 15.0, |scene| {
@@ -179,6 +215,28 @@ pub fn speed(name: &str) -> f64 {
         "clock-1-percent-slow" => 0.99,
         _ => 1.0,
     }
+}
+
+/// The reset button in mid-burst: what has flowed is told afterwards as well, and that there was a reset.
+fn reset_and_count(scene: &mut Scene<Board>) -> Result<()> {
+    let newest =
+        |scene: &Scene<Board>| scene.instrument.line.heard(|tap| tap.telemetry.last().map(|(_, t)| *t));
+    let before = newest(scene);
+    if let Some(e) = &scene.instrument.emulated {
+        e.emulator.reset()?;
+    }
+    sleep(Duration::from_secs(1));
+    let after = newest(scene);
+    let (Some(before), Some(after)) = (before, after) else { return Err(Error::other("no telemetry")) };
+    let reset = after.fault.is_some_and(|fault| fault.code == FaultCode::Reset);
+    if reset && before.total_charge_mc > 0.0 && after.total_charge_mc >= before.total_charge_mc {
+        println!(
+            "board-reset-keeps-its-counters: {:.4} mC before the reset, {:.4} mC after it, E20 latched",
+            before.total_charge_mc, after.total_charge_mc
+        );
+        return Ok(());
+    }
+    Err(Error::other(format!("before the reset {before:?}, after it {after:?}")))
 }
 
 /// The first frames that were ever heard on this line come again, with their hello or without: they are of a session

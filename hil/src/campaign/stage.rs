@@ -32,8 +32,8 @@ pub trait Instrument {
     /// The `[stimulator]` section of the session.
     fn section(&self) -> String;
     /// What `tras run` is told beside its configuration.
-    fn arguments(&self) -> &'static [&'static str] {
-        &[]
+    fn arguments(&self) -> Vec<String> {
+        Vec::new()
     }
     /// What the session needs in its environment.
     fn environment(&self) -> Vec<(String, String)>;
@@ -175,7 +175,9 @@ fn begin<I: Instrument>(instrument: &I, tras: &Path, folder: &Path, patient: boo
     let environment = instrument.environment();
     let environment: Vec<(&str, &str)> =
         environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    Session::start(tras, folder, &text, instrument.arguments(), &environment)
+    let arguments = instrument.arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    Session::start(tras, folder, &text, &arguments, &environment)
 }
 
 impl<I: Instrument> Scenario<I> {

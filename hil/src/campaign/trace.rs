@@ -1,7 +1,8 @@
 //! A current over time, as it left the instrument, and what a fault made of it.
 
-/// Below this a current counts as none, in mA: a tenth of the smallest step that the wire carries.
-const NOTHING_MA: f32 = 1e-5;
+/// Below this a current counts as none, in mA: less than the smallest step of a DAC of 12 bits, and more than what a
+/// closed shunt leaves for the head while the relay is tested (0.1 mA x 25 Ohm / 5 kOhm).
+const NOTHING_MA: f32 = 1e-3;
 /// Zero for so long is zero for good, in s: a noise passes through zero within a sample or two, and fades and
 /// gaps of a server that recovers are shorter.
 const FOR_GOOD_S: f64 = 0.3;

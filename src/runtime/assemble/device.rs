@@ -49,9 +49,11 @@ impl Order {
         };
         let mut wanted = self.limits().to_device();
         wanted.heartbeat_ms = self.config.limits.heartbeat_ms as u32;
-        let latched = if self.clear_fault { Latched::Clear } else { Latched::Refuse };
+        let latched = self.clear_fault.map_or(Latched::Refuse, Latched::Clear);
         device.connect(&wanted, latched, now_s).map_err(|e| match e {
-            StimulatorError::Faulted { .. } => Failure::Fault(e.to_string()),
+            StimulatorError::Faulted { .. } | StimulatorError::NotCleared { .. } => {
+                Failure::Fault(e.to_string())
+            }
             other => Failure::NotFound(other.to_string()),
         })?;
         Ok(device)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::Config;
+use crate::{config::Config, stimulator::FaultCode};
 
 /// What a run is assembled from.
 #[derive(Clone, Debug)]
@@ -21,8 +21,8 @@ pub struct Order {
     pub wall_clock: Option<u64>,
     /// Seconds to wait for the stream at the start.
     pub patience_s: f64,
-    /// The operator wants a fault cleared that the device has latched in an earlier run.
-    pub clear_fault: bool,
+    /// The fault that the operator wants cleared, which the device has latched in an earlier run.
+    pub clear_fault: Option<FaultCode>,
 }
 
 impl Order {
@@ -37,7 +37,7 @@ impl Order {
             record: None,
             wall_clock: None,
             patience_s: 10.0,
-            clear_fault: false,
+            clear_fault: None,
         }
     }
 

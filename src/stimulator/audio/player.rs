@@ -5,7 +5,8 @@
 //! output's rate, as the firmware does: 0.07 dB too little at 100 Hz, 1.5 dB at 450 Hz (sinc^2 of 2 kHz).
 //!
 //! **Deadline**: one buffer of the output. When it is missed the output itself falls to zero; that is an
-//! underrun: it is counted, and the current comes back by a ramp of [`RETURN_S`] from zero. Where no buffer is asked
+//! underrun: it is counted, and the current comes back by a ramp of [`RETURN_S`] from zero; the third within a minute is a latched fault
+//! of the device's, and nothing comes back. Where no buffer is asked
 //! for during longer than the heartbeat limit, the device gives the host up instead, and nothing comes back. Neither
 //! allocates nor locks.
 
@@ -135,6 +136,8 @@ impl Player {
             emulated: false,
             crystal_failed: false,
             watchdog_reset: false,
+            build: tras_device::BUILD,
+            hard: tras_device::hard::LIMITS,
         };
         Self {
             device: Device::new(Config { identity, entropy }),
@@ -228,6 +231,8 @@ impl Values for Player {
             // The output has fallen to zero by itself; from there the current comes back without a step.
             self.back = -WAIT_S / RETURN_S;
             self.shared.underruns.fetch_add(1, Ordering::Relaxed);
+            // Three in a minute are a fault: an output that stumbles so often does not get better by itself.
+            self.device.stumbled();
         }
         if closed && gap_us > u64::from(self.device.limits().heartbeat_ms) * 1_000 {
             // Before anything is heard: what the host said in the meantime does not make up for it.

@@ -14,12 +14,16 @@ impl<L: Line> Stimulator for Linked<L> {
         let mut cautions = self.line.cautions();
         if let Some(fault) = &self.cleared {
             let (name, code, value) = (self.name(), fault.code, fault.value);
-            cautions.push(format!("{name}: its fault {code:?} ({value}) of an earlier run was cleared"));
+            cautions.push(format!("{name}: its fault {code} ({value}) of an earlier run was cleared"));
         }
         if let Some(identity) = &self.identity {
             if identity.crystal_failed {
                 let what =
                     "its crystal did not start: its clock is off by up to 1 %, and so are rate and durations";
+                cautions.push(format!("{}: {what}", self.name()));
+            }
+            if identity.emulated && self.line.is_wire() {
+                let what = "its firmware was built for an emulator: no current leaves it";
                 cautions.push(format!("{}: {what}", self.name()));
             }
             if identity.watchdog_reset {

@@ -4,7 +4,7 @@
 //! third or tenth hello, a USB bridge that collects bytes for 16 ms answers late, and some other device never
 //! says anything that bears a right CRC.
 
-use tras_wire::{DeviceMessage, FrameError, Header, HostMessage, Limits, State, VERSION};
+use tras_wire::{DeviceMessage, Fault, FrameError, Header, HostMessage, Limits, Refusal, State, VERSION};
 
 use super::{Arming, Line, Linked, unknown};
 use crate::stimulator::{Latched, StimulatorError, difference};
@@ -88,6 +88,7 @@ impl<L: Line> Linked<L> {
         if let Some(identity) = self.identity.filter(|identity| identity.rate_hz == 0) {
             return Err(self.not_found(format!("it says that it takes {} samples/s", identity.rate_hz)));
         }
+        self.check_rules()?;
         self.await_state(latched, &mut now_s, until_s)?;
         let echo = |m: &DeviceMessage| if let DeviceMessage::Limits(l) = m { Some(*l) } else { None };
         let Some(echo) = self.ask(&HostMessage::Limits(*wanted), &mut now_s, until_s, echo)? else {
@@ -130,18 +131,15 @@ impl<L: Line> Linked<L> {
     ) -> Result<(), StimulatorError> {
         loop {
             self.ping(now_s, until_s)?;
-            if let Some(fault) = self.telemetry.fault.filter(|_| latched == Latched::Refuse) {
-                let (code, value) = (fault.code, fault.value);
+            if let Some(Fault { code, value, .. }) = self.telemetry.fault
+                && latched != Latched::Clear(code)
+            {
                 return Err(StimulatorError::Faulted { device: self.device(), code, value });
             }
             if let Some(fault) = self.telemetry.fault.filter(|_| !self.telemetry.relay_closed) {
-                self.say(&HostMessage::ClearFault(fault.code));
-                self.ping(now_s, until_s)?;
-                if let Some(fault) = self.telemetry.fault {
-                    let detail = format!("its fault {:?} ({}) cannot be cleared", fault.code, fault.value);
-                    return Err(self.not_found(detail));
-                }
-                self.cleared = Some(fault);
+                self.clear(fault, now_s, until_s)?;
+                // There may be a second, graver one behind it, which needs a word of its own.
+                continue;
             }
             // A session that was running is ended by hello, within 100 ms.
             if self.telemetry.state == State::Disarmed {
@@ -152,6 +150,48 @@ impl<L: Line> Linked<L> {
                 return Err(self.refused("limits", self.telemetry.state));
             }
         }
+    }
+
+    /// Clears the one fault that a person has named.
+    fn clear(&mut self, fault: Fault, now_s: &mut f64, until_s: f64) -> Result<(), StimulatorError> {
+        let answer = |m: &DeviceMessage| match m {
+            DeviceMessage::Acknowledge { .. } => Some(None),
+            DeviceMessage::Refused { why, .. } if *why != Refusal::Session => Some(Some(*why)),
+            _ => None,
+        };
+        let answer = self.ask(&HostMessage::ClearFault(fault.code), now_s, until_s, answer)?;
+        self.ping(now_s, until_s)?;
+        if self.telemetry.fault.is_none_or(|now| now.code != fault.code) {
+            self.cleared = Some(fault);
+            return Ok(());
+        }
+        let why = match answer.flatten() {
+            Some(Refusal::PowerCycle) => {
+                "it has been cleared three times within an hour; mend its cause, then switch the device off for ten seconds"
+            }
+            Some(Refusal::EStop) => "the emergency stop is pressed",
+            Some(_) => "it refuses",
+            None => "it comes again at once, or nothing answers; its cause is still there",
+        };
+        Err(StimulatorError::NotCleared { device: self.device(), code: fault.code, value: fault.value, why })
+    }
+
+    /// The device was built from the rules that this program knows, and its memory still holds the limits that stand
+    /// above everything.
+    fn check_rules(&self) -> Result<(), StimulatorError> {
+        let Some(identity) = &self.identity else { return Ok(()) };
+        if let Some((key, wanted, got)) = difference(&tras_device::hard::LIMITS, &identity.hard) {
+            return Err(self.not_found(format!(
+                "its own hard limit {key} is {got} where this program knows {wanted}: its memory is corrupt, or its firmware another; do not use it before it is flashed anew"
+            )));
+        }
+        if identity.build != tras_device::BUILD {
+            return Err(self.not_found(format!(
+                "its firmware was built from other rules ({:08x}, this program from {:08x}): flash the firmware that belongs to this release",
+                identity.build, tras_device::BUILD
+            )));
+        }
+        Ok(())
     }
 
     fn ping(&mut self, now_s: &mut f64, until_s: f64) -> Result<(), StimulatorError> {

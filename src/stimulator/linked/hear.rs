@@ -129,7 +129,14 @@ impl<L: Line> Linked<L> {
             }
             self.arming = None;
             self.outbox.drop_all();
-            self.refusal = Some(("arm", state));
+            let what = match why {
+                Refusal::Dose => {
+                    "arm: what has flowed since it was switched on leaves nothing within these limits; for another participant switch it off for ten seconds, else wait for tomorrow"
+                }
+                Refusal::EStop => "arm: its emergency stop is pressed",
+                _ => "arm",
+            };
+            self.refusal = Some((what, state));
             return;
         }
         let Some(start) = self.outbox.start_of(sequence) else { return };

@@ -45,6 +45,11 @@ pub trait Line: Send {
         true
     }
 
+    /// Whether a board is at its other end.
+    fn is_wire(&self) -> bool {
+        false
+    }
+
     /// The link is given up: nothing that still comes this way may flow.
     fn give_up(&mut self) {}
 

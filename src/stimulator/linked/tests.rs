@@ -177,8 +177,8 @@ proptest! {
             });
             prop_assert!(wrong.is_none(), "played {wrong:?}");
             if let Some(fault) = status.fault {
-                use crate::stimulator::FaultCode::{Heartbeat, SequenceGap, Underrun};
-                prop_assert!(matches!(fault.code, Underrun | SequenceGap | Heartbeat), "{fault:?}");
+                use crate::stimulator::FaultCode::{DrySpells, Heartbeat, SequenceGap, Underrun};
+                prop_assert!(matches!(fault.code, Underrun | SequenceGap | Heartbeat | DrySpells), "{fault:?}");
                 // 100 ms for the ramp, and nothing after.
                 prop_assert!(now_s - fault.at_s < 0.12 || status.lost.is_some() || status.current_ma == 0.0);
             }

@@ -82,6 +82,10 @@ impl Line for SerialLine {
         self.port.as_mut().map_or(0, |port| port.receive(into))
     }
 
+    fn is_wire(&self) -> bool {
+        true
+    }
+
     fn cautions(&self) -> Vec<String> {
         let granted = self.port.as_ref().and_then(PortThread::priority);
         let refused = matches!(granted, Some(Granted::Ordinary(_)));

@@ -145,7 +145,7 @@ fn each_injected_fault_is_latched_and_ends_at_zero() {
         assert!(h.s.arm(h.now_s).is_err());
         assert!(h.s.connect(&LIMITS, Latched::Refuse, h.now_s).is_err(), "refused twice as well");
         // A person says that it may be cleared.
-        h.s.connect(&LIMITS, Latched::Clear, h.now_s).unwrap();
+        h.s.connect(&LIMITS, Latched::Clear(code), h.now_s).unwrap();
         let cautions = h.s.cautions().join("\n");
         assert!(cautions.contains(&format!("{code:?}")) && cautions.contains("was cleared"), "{cautions}");
         h.s.arm(h.now_s).unwrap();

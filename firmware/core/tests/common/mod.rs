@@ -30,12 +30,24 @@ pub struct Bench {
     pub gain: f32,
     pub stuck_ma: Option<f32>,
     pub blind: bool,
+    /// Flows with the relay open.
+    pub leak_ma: f32,
+    /// What the stage adds with the relay closed.
+    pub offset_ma: f32,
+    /// What the measurement adds.
+    pub zero_ma: f32,
+    pub welded: bool,
+    pub shunt_missing: bool,
     pub e_stop: bool,
     pub dac_ok: bool,
     pub heartbeats: bool,
 }
 
 pub fn device(capacity: u16) -> Device {
+    Device::new(config(capacity))
+}
+
+pub fn config(capacity: u16) -> Config {
     let identity = Identity {
         serial: 1,
         rate_hz: 2_000,
@@ -44,8 +56,10 @@ pub fn device(capacity: u16) -> Device {
         emulated: true,
         crystal_failed: false,
         watchdog_reset: false,
+        build: BUILD,
+        hard: hard::LIMITS,
     };
-    Device::new(Config { identity, entropy: 42 })
+    Config { identity, entropy: 42 }
 }
 
 pub fn sine(f_hz: f64, peak_ma: f64) -> impl Fn(u64) -> f32 {
@@ -66,6 +80,11 @@ impl Bench {
             gain: 1.0,
             stuck_ma: None,
             blind: false,
+            leak_ma: 0.0,
+            offset_ma: 0.0,
+            zero_ma: 0.0,
+            welded: false,
+            shunt_missing: false,
             e_stop: false,
             dac_ok: true,
             heartbeats: true,
@@ -117,18 +136,35 @@ impl Bench {
         HostMessage::Samples(Samples { burst: self.burst, index, current_ma })
     }
 
+    /// What flows through the stage, in mA.
+    pub fn flows_ma(&self) -> f32 {
+        let output = self.device.output();
+        if output.relay_closed || self.welded {
+            self.stuck_ma.unwrap_or(output.current_ma + output.probe_ma) + self.offset_ma
+        } else {
+            self.leak_ma
+        }
+    }
+
     pub fn sense(&self) -> Sense {
-        let commanded_ma = self.device.output().current_ma;
-        let flows_ma = self.stuck_ma.unwrap_or(commanded_ma);
+        let (output, flows_ma) = (self.device.output(), self.flows_ma());
+        // A PhotoMOS of 25 Ohm, and what it leaves for the head.
+        let kohm = if output.shunt_open || self.shunt_missing { self.kohm } else { 0.025 };
         Sense {
             e_stop: self.e_stop,
             dac_ok: self.dac_ok,
             reading: (!self.blind).then_some(Reading {
-                commanded_ma,
-                current_ma: flows_ma * self.gain,
-                voltage_v: flows_ma * self.kohm,
+                commanded_ma: output.current_ma + output.probe_ma,
+                current_ma: flows_ma * self.gain + self.zero_ma,
+                voltage_v: flows_ma * kohm,
             }),
         }
+    }
+
+    /// The device is reset: it starts anew, with what it has kept.
+    pub fn reset(&mut self) {
+        let kept = Found::Kept(self.device.kept());
+        self.device = Device::resumed(config(200), &kept);
     }
 
     pub fn tick(&mut self, dt_us: u64) -> Output {

@@ -1,0 +1,197 @@
+//! Every estimate and decision of a recording once more, from its samples: the same windows as were cut live, the same
+//! estimator, the same law. On the build that made them they must be equal bit for bit.
+//!
+//! What that takes is in the recording: the samples with their index and what was wrong with them, what each saw of the
+//! current, when each estimate was made, the configuration. Frames are pushed in order; behind the last sample of each
+//! recorded estimate its target is fitted, so that windows which the loop passed over are passed over here too.
+//!
+//! Where samples are missing (a block that is still sealed) what the estimator remembers is missing as well: what comes
+//! later is left out, and counted.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::assemble::Order;
+use crate::acquisition::frame::FrameHeader;
+use crate::controller::Decision;
+use crate::estimator::Contamination;
+use crate::recorder::{estimate_columns, estimate_row};
+use crate::session::hash::build;
+use crate::session::recorded::{Recorded, RecordedError, What};
+
+/// On another build or machine figures may differ by this much, relative to 1 or to themselves: mathematical functions of
+/// other libraries round otherwise, and a fit carries that on.
+pub const TOLERANCE: f64 = 1e-6;
+
+/// What was recomputed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recomputed {
+    /// Estimates that are equal.
+    pub estimates: u64,
+    /// Decisions that are equal.
+    pub decisions: u64,
+    /// Estimates behind the first missing sample.
+    pub left_out: u64,
+    /// The first missing sample, by its index.
+    pub missing_from: Option<u64>,
+    /// Whether they are equal bit for bit, or within [`TOLERANCE`] because another build made them.
+    pub exact: bool,
+}
+
+/// Why a recording could not be recomputed, or what differs.
+#[derive(Debug, thiserror::Error)]
+pub enum RecomputeError {
+    /// The recording cannot be read, or lacks what is needed.
+    #[error(transparent)]
+    Recorded(#[from] RecordedError),
+    /// Its configuration does not fit its stream.
+    #[error("the recording's own settings cannot be built: {0}")]
+    Settings(String),
+    /// Something differs.
+    #[error("{0}")]
+    Differs(String),
+}
+
+/// An estimate as it was recorded.
+struct Row {
+    at_s: f64,
+    values: Vec<f64>,
+}
+
+impl Row {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, written as numbers")]
+    fn count(&self, place: usize) -> u64 {
+        self.values.get(place).map_or(0, |x| *x as u64)
+    }
+
+    fn id(&self) -> u64 {
+        self.count(0)
+    }
+
+    fn target(&self) -> usize {
+        usize::try_from(self.count(1)).unwrap_or(usize::MAX)
+    }
+
+    fn last_sample(&self) -> u64 {
+        self.count(3)
+    }
+}
+
+/// Recomputes a recording.
+///
+/// # Errors
+/// The first estimate or decision that differs, or why nothing can be recomputed.
+pub fn recompute(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
+    let config = recorded.config()?;
+    let seed = recorded.about("seed").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let order = Order::new("verify", config, seed);
+    let eeg = recorded.eeg()?;
+    let labels: Vec<String> = eeg.channels.iter().map(|channel| channel.label.clone()).collect();
+    let settings = |error: crate::failure::Failure| RecomputeError::Settings(error.to_string());
+    let mut estimator = order.estimator(eeg.rate_hz, &labels).map_err(settings)?;
+    let mut controller = order.controller().map_err(settings)?;
+    let steer = order.loop_settings().steer;
+    let exact = recorded.about("build").is_some_and(|id| !id.is_empty() && id == build::id());
+    let mut rows: Vec<Row> =
+        recorded.rows("estimates")?.into_iter().map(|(at_s, values)| Row { at_s, values }).collect();
+    rows.sort_by_key(Row::id);
+    let decisions = decisions(recorded);
+    let changes = recorded.contamination();
+    let mut done = Recomputed { exact, ..Recomputed::default() };
+
+    let mut frames = recorded.frames()?;
+    let (mut header, mut values) = (FrameHeader::default(), vec![0.0_f32; frames.width()]);
+    let mut rows = rows.iter().peekable();
+    let mut changes = changes.iter().peekable();
+    let mut contamination = Contamination::Clean;
+    let mut next = 0;
+    while frames.next(&mut header, &mut values)? {
+        if header.index != next {
+            done.missing_from = Some(next);
+            break;
+        }
+        next += 1;
+        while let Some((_, now)) = changes.next_if(|(frame, _)| *frame <= header.index) {
+            contamination = *now;
+        }
+        estimator.push(&header, &values, contamination);
+        while let Some(row) = rows.next_if(|row| row.last_sample() == header.index) {
+            let estimate = estimator.estimate(row.target(), row.at_s);
+            compare_rows(row, &estimate_row(&estimate), exact)?;
+            done.estimates += 1;
+            if estimate.target == steer
+                && let Some(decision) = controller.observe(&estimate, row.at_s)
+                && let Some(recorded) = decisions.get(&decision.id)
+            {
+                compare_decisions(recorded, &decision, exact)?;
+                done.decisions += 1;
+            }
+        }
+        // Its window ends before the samples begin, or between two of them.
+        if let Some(row) = rows.next_if(|row| row.last_sample() < header.index) {
+            let (id, last) = (row.id(), row.last_sample());
+            return Err(RecomputeError::Differs(format!(
+                "estimate {id} is of a window that ends at sample {last}, but an earlier estimate ends behind it"
+            )));
+        }
+    }
+    done.left_out = rows.count() as u64;
+    if done.left_out > 0 && done.missing_from.is_none() {
+        done.missing_from = Some(next);
+    }
+    Ok(done)
+}
+
+/// Recorded decisions by their number.
+fn decisions(recorded: &Recorded) -> BTreeMap<u64, (f64, Value)> {
+    let mut all = BTreeMap::new();
+    for happened in recorded.happened() {
+        let What::Event(event) = happened.what else { continue };
+        if event.get("event").and_then(Value::as_str) == Some("decision")
+            && let Some(id) = event.get("id").and_then(Value::as_u64)
+        {
+            all.insert(id, (happened.at_s, event));
+        }
+    }
+    all
+}
+
+fn equal(a: f64, b: f64, exact: bool) -> bool {
+    if a.is_nan() || b.is_nan() {
+        return a.is_nan() && b.is_nan();
+    }
+    let close = || (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()).max(1.0);
+    a.to_bits() == b.to_bits() || (!exact && close())
+}
+
+fn compare_rows(recorded: &Row, again: &[f64], exact: bool) -> Result<(), RecomputeError> {
+    for ((name, was), is) in estimate_columns().zip(&recorded.values).zip(again) {
+        if !equal(*was, *is, exact) {
+            let (id, at_s) = (recorded.id(), recorded.at_s);
+            return Err(RecomputeError::Differs(format!(
+                "estimate {id} at {at_s:.3} s: {name} was recorded as {was}, from the samples it is {is}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn compare_decisions((at_s, was): &(f64, Value), is: &Decision, exact: bool) -> Result<(), RecomputeError> {
+    let number = |key: &str| was.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
+    let bounded = was.get("bounded").and_then(Value::as_bool);
+    let holds = was.get("estimate").and_then(Value::as_u64) == Some(is.estimate_id)
+        && equal(number("exponent"), is.exponent, exact)
+        && bounded == Some(is.bounded);
+    if holds {
+        return Ok(());
+    }
+    Err(RecomputeError::Differs(format!(
+        "decision {} at {at_s:.3} s was recorded as exponent {} from estimate {}, from the samples it is {} from estimate {}",
+        is.id,
+        was.get("exponent").unwrap_or(&Value::Null),
+        was.get("estimate").unwrap_or(&Value::Null),
+        is.exponent,
+        is.estimate_id
+    )))
+}
