@@ -68,6 +68,11 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 
 /// A run from a configuration and the command line over it.
 pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Order, Failure> {
+    if let Some(what) = config.stream.predicate.as_deref().and_then(crate::config::predicate::problem) {
+        return Err(Failure::Usage(format!(
+            "--stream: {what}; write it as in type='EEG' and starts-with(name,'Bio')"
+        )));
+    }
     let mut config = config;
     config.markers.streams.extend(options.markers.iter().cloned());
     let seed = options.seed.or(config.stimulation.seed).unwrap_or_else(rand::random);

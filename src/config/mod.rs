@@ -14,6 +14,7 @@ pub mod limits;
 pub mod markers;
 pub mod outlets;
 pub mod plan;
+pub mod predicate;
 mod reader;
 pub mod record;
 mod section;

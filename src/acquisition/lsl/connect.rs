@@ -17,8 +17,8 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// In words what differs in `again`; empty for nothing. The host may differ where a source id tells
-    /// the device.
+    /// In words what differs in `again`; empty for nothing. The host must be the same too: anyone may claim a source
+    /// id, and a device that has really moved is taken up by starting the run again, a person's decision.
     pub fn changes(&self, again: &Self) -> String {
         let (was, is) = (&self.description, &again.description);
         let mut changes = Vec::new();
@@ -31,9 +31,7 @@ impl Identity {
         differ("name", &was.name, &is.name);
         differ("type", &was.kind, &is.kind);
         differ("source id", &was.source_id, &is.source_id);
-        if was.source_id.is_empty() {
-            differ("host", &was.hostname, &is.hostname);
-        }
+        differ("host", &was.hostname, &is.hostname);
         differ("rate", &was.rate_hz, &is.rate_hz);
         differ("format", &self.format, &again.format);
         differ("number of channels", &was.channels.len(), &is.channels.len());
@@ -144,10 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn a_device_may_move_to_another_host_if_it_has_an_identity() {
+    fn a_stream_of_another_host_is_told_with_both() {
         let (mut was, mut is) = (identity(), identity());
         is.description.hostname = "there".into();
-        assert_eq!(was.changes(&is), "");
+        assert!(was.changes(&is).contains("host was here, is there"));
         was.description.source_id.clear();
         is.description.source_id.clear();
         assert!(was.changes(&is).contains("host was here, is there"));

@@ -111,8 +111,10 @@ impl LslSource {
         uid: String,
         connection: Option<(Inlet, f64)>,
     ) -> Result<Self, AcquisitionError> {
+        // Without a connection the outlet that was read before is the very one to look for.
+        let connected_to = if connection.is_some() { uid.clone() } else { String::new() };
         let recovery =
-            Recovery::start(identity.clone(), uid.clone(), settings.chunk_samples).map_err(|error| {
+            Recovery::start(identity.clone(), connected_to, settings.chunk_samples).map_err(|error| {
                 let what = format!("no thread for its recovery can be started: {error}");
                 AcquisitionError::Unusable { stream: identity.description.name.clone(), what }
             })?;
