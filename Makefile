@@ -17,7 +17,7 @@ DRAWS ?= 25
 SPECTRA ?= 100
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test setup peers records-peers lint bench bench-noise bench-estimator bench-accuracy parity clean
+.PHONY: help demo test setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy parity clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
@@ -38,7 +38,11 @@ demo: setup
 	$(CARGO) build --release --locked --bin tras
 	target/release/tras demo $(ARGS)
 
-test: setup peers
+# A browser for the tests of the task's page.
+browser:
+	@scripts/browser.sh
+
+test: setup peers browser
 	TRAS_PYTHON="$(or $(TRAS_PYTHON),$(wildcard $(CURDIR)/$(VENV)/bin/python))" \
 		$(CARGO) test --workspace --locked
 

@@ -168,13 +168,13 @@ fn what_check_prints_can_be_read_back_and_tells_the_dose() {
     let config = tras::cli::check::load(&run).unwrap();
     let printed = tras::cli::check::summary(&config);
     Config::from_str(&printed, "printed").unwrap();
-    // 7 blocks of 300 s less half of 20 s of ramps, 0.5 mA x 0.266: 0.270 C.
+    // 7 blocks of 300 s less half of 20 s of ramps, 0.5 mA x 0.2657: 0.270 C.
     for needle in
-        ["7 blocks of 300 s", "35.0 min with current (limit 40 min)", "charge about 0.270 C", "0.1667 mA RMS"]
+        ["7 blocks of 300 s", "35.0 min with current (limit 40 min)", "charge about 0.270 C", "0.1662 mA RMS"]
     {
         assert!(printed.contains(needle), "{needle} is missing:\n{printed}");
     }
-    assert!((config.plan().charge_c - 7.0 * 290.0 * 0.5e-3 * 0.266).abs() < 1e-4);
+    assert!((config.outlook().delivers.charge_mc * 1e-3 - 7.0 * 290.0 * 0.5e-3 * 0.2657).abs() < 1e-4);
 }
 
 #[test]
@@ -244,12 +244,12 @@ proptest! {
         prop_assert!((0.0..=3.0).contains(&s.exponent) && s.ramp_up_s >= 5.0 && s.ramp_down_s >= 5.0);
         prop_assert!(s.gap_s >= 30.0 && s.blind_gap_s >= 1.0 && s.band_hz[0] >= 0.1 && s.band_hz[1] <= 640.0);
         if s.enabled {
-            let plan = config.plan();
+            let plan = config.outlook().delivers;
             prop_assert!(s.peak_ma <= l.peak_ma && plan.active_s <= 60.0 * l.active_min + 1e-6);
             if let Some([one, other]) = s.electrode_kohm {
                 prop_assert!(one.max(other) <= l.start_kohm && (one - other).abs() <= l.mismatch_kohm + 1e-6);
             }
-            prop_assert!(plan.charge_c <= l.total_charge_c && plan.density_ma_cm2 <= 0.03);
+            prop_assert!(plan.charge_mc * 1e-3 <= l.total_charge_c && plan.density_ma_cm2 <= 0.03);
         }
     }
 

@@ -9,10 +9,14 @@ use std::cell::Cell;
 use tras::acquisition::state::StreamState;
 use tras::acquisition::{Poll, Source, StreamDescription};
 use tras::config::Config;
+use tras::current::Current;
+use tras::limits::HostLimits;
+use tras::plan::Plan;
 use tras::ring::frame_ring;
 use tras::runtime::assemble::{Order, Parts};
 use tras::runtime::observation::{Halt, Note};
 use tras::runtime::stages::closed_loop::Command;
+use tras::runtime::stages::stimulate::StimulateStage;
 use tras::simulation::source::SimulatedSource;
 use tras::stimulator::simulated::{Settings, SimulatedStimulator};
 use tras::stimulator::{Delivered, Latched, Limits, State, Status, Stimulator, StimulatorError, Stop};
@@ -213,19 +217,26 @@ fn order(method: &str) -> Order {
 }
 
 /// Runs the bad day under a virtual clock. Gives what was told, and how often a stage allocated.
-fn run(mut order: Order, broken: Broken) -> (Vec<Note>, u64) {
+fn run(order: Order, broken: Broken) -> (Vec<Note>, u64) {
     let inner = SimulatedSource::new(&order.participant(), order.seed, START_S, None).unwrap();
     let source = BadDay { inner, now_s: 0.0, lost: false };
     let mut inner = SimulatedStimulator::simulated(Settings::default());
-    inner.connect(&order.limits().to_device(), Latched::Refuse, START_S).unwrap();
+    inner.connect(&order.config.host_limits().to_device(), Latched::Refuse, START_S).unwrap();
+    let mut device: Option<Box<dyn Stimulator>> = Some(Box::new(Breaking { inner, broken }));
+    let parts = order.assemble(&order.acquisition(), source, || Ok(device.take()), START_S).unwrap();
+    let Parts { mut acquire, mut looping, stimulate, watch, notes, notes_out, shape, .. } = parts;
+    let (mut stimulate, rate_hz) = (stimulate.unwrap(), shape.current_rate_hz);
     if broken == Broken::Time {
         // No checked configuration gets there, so the host's limits are tightened behind its back.
-        order.config.limits.active_min = 34.0 / 60.0;
+        let limits = HostLimits { active_s: 34.0, ..order.config.host_limits() };
+        let current = Current::new(&Plan { limits, rate_hz, ..order.config.plan() }.setup(11)).unwrap();
+        let mut inner = SimulatedStimulator::simulated(Settings::default());
+        inner.connect(&order.config.host_limits().to_device(), Latched::Refuse, START_S).unwrap();
+        let device = Box::new(Breaking { inner, broken });
+        let decision = looping.decision();
+        stimulate =
+            StimulateStage::new(order.burst(), current, device, decision, watch, notes.clone(), START_S);
     }
-    let device = Box::new(Breaking { inner, broken });
-    let parts = order.assemble(&order.acquisition(), source, || Ok(Some(device)), START_S).unwrap();
-    let Parts { mut acquire, mut looping, stimulate, notes, notes_out, shape, .. } = parts;
-    let (mut stimulate, rate_hz) = (stimulate.unwrap(), shape.current_rate_hz);
     let (mut to_loop, mut ring) = frame_ring(shape.channels, 1_000);
     let (commands_in, commands_out) = crossbeam_channel::bounded::<Command>(64);
     let mut values = vec![0.0; shape.channels];

@@ -5,7 +5,7 @@
 
 use tras::noise::measure::Measure;
 use tras::noise::profile::clipped_samples;
-use tras::noise::{Colour, Noise, Parameters, rms_after_limit};
+use tras::noise::{Colour, Noise, Parameters, RMS_AFTER_LIMIT};
 
 const RATE_HZ: f64 = 2000.0;
 const SAMPLES: usize = 1_200_000;
@@ -110,7 +110,7 @@ fn the_samples_are_gaussian() {
     noise.fill(&mut x);
     let rms = (x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / x.len() as f64).sqrt();
     assert!((rms / parameters(0.5).rms_ma() - 1.0).abs() < 0.005, "{rms}");
-    println!("RMS after limiting: {:.5} of sigma", rms_after_limit());
+    println!("RMS after limiting: {:.5} of sigma", RMS_AFTER_LIMIT);
 }
 
 /// The worst 10 s mean over several seeds, in relation to its expected standard deviation.

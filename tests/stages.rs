@@ -64,7 +64,7 @@ impl Rig {
         let inner = SimulatedSource::new(&order.participant(), order.seed, START_S, None).unwrap();
         let mut device = SimulatedStimulator::simulated(Settings::default());
         device.injected().impedance_kohm = kohm;
-        device.connect(&order.limits().to_device(), Latched::Refuse, START_S).unwrap();
+        device.connect(&order.config.host_limits().to_device(), Latched::Refuse, START_S).unwrap();
         let source = Holding { inner, now_s: 0.0, holds: false };
         let parts =
             order.assemble(&order.acquisition(), source, || Ok(Some(Box::new(device))), START_S).unwrap();

@@ -149,7 +149,7 @@ fn open(config: &Config, knobs: &Arc<Knobs>, shared: &Arc<Shared>) -> Result<imp
     let s = &config.stimulator;
     let (name, channel) = (s.device.as_deref().unwrap_or_default(), s.channel.unwrap_or(1));
     let not_found = |detail: String| Failure::NotFound(format!("audio {name:?} channel {channel}: {detail}"));
-    let rate_hz = (s.rate_hz >= 8_000.0).then_some(s.rate_hz as u32);
+    let rate_hz = s.audio_rate_hz();
     let output = find::output(name, channel, rate_hz).map_err(not_found)?;
     let tone = Tone::new(output.config.sample_rate, Arc::clone(knobs), Arc::clone(shared));
     stream::start(&output, channel, tone, shared).map_err(not_found)

@@ -56,7 +56,8 @@ pub fn run(args: &CheckArgs) -> u8 {
 /// The resolved configuration as TOML, with the plan as comments below it.
 #[must_use]
 pub fn summary(config: &Config) -> String {
-    let plan = config.plan();
+    let plan = config.outlook();
+    let delivers = &plan.delivers;
     let mut text = config.to_toml();
     text.push_str("\n# Plan\n");
     let s = &config.stimulation;
@@ -70,16 +71,16 @@ pub fn summary(config: &Config) -> String {
             plan.blocks,
             s.block_s,
             s.gap_s,
-            plan.session_s / 60.0,
-            plan.active_s / 60.0,
+            delivers.session_s / 60.0,
+            delivers.active_s / 60.0,
             config.limits.active_min,
-            plan.charge_c,
+            delivers.charge_mc * 1e-3,
             config.limits.total_charge_c,
-            plan.net_charge_sd_mc,
+            delivers.net_charge_sd_mc,
             config.limits.net_charge_mc,
             s.peak_ma,
-            plan.rms_ma,
-            plan.density_ma_cm2,
+            delivers.full_rms_ma,
+            delivers.density_ma_cm2,
         )
     } else {
         writeln!(text, "# no stimulation")

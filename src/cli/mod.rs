@@ -15,7 +15,10 @@ pub mod noise;
 pub mod options;
 pub mod replay;
 pub mod run;
+pub mod score;
 pub mod simulate;
+pub mod study;
+pub mod task;
 pub mod unblind;
 pub mod verify;
 
@@ -60,6 +63,12 @@ enum Command {
     Estimate(Box<estimate::EstimateArgs>),
     /// Fit spectra made elsewhere (CSV)
     Fit(Box<fit::FitArgs>),
+    /// The working-memory task, in a browser on this machine
+    Task(Box<task::TaskArgs>),
+    /// Score working memory by continuous report: d', circular SD, mixtures (CSV, BIDS beh)
+    Score(Box<score::ScoreArgs>),
+    /// Join a study's sessions: d', exponents, dose, guesses; or simulate its power
+    Study(Box<study::StudyArgs>),
     /// Write stimulation noise to a file and measure it
     Noise(noise::NoiseArgs),
     /// List LSL streams, serial ports and audio outputs
@@ -102,6 +111,9 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Estimate(args) => estimate::run(&args),
         Command::Fit(args) => fit::run(&args),
+        Command::Task(args) => task::run(&args),
+        Command::Score(args) => score::run(&args),
+        Command::Study(args) => study::run(&args),
         Command::Noise(args) => noise::run(&args).map_err(|e| Failure::Usage(e.to_string())),
         Command::Devices(args) => devices::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),

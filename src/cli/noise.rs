@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::envelope::Envelope;
+use crate::noise::course::{Course, Shape};
 use crate::noise::measure::{Figures, Measure};
-use crate::noise::profile::{self, SHAM_RAMP_HOLD_RAMP_S};
+use crate::noise::profile;
 use crate::noise::{Colour, Noise, NoiseError, Parameters, Profile};
 
 /// Samples worked on at a time.
@@ -146,11 +146,13 @@ impl Plan {
 
     /// Samples that are not zero by the profile's course.
     fn sounding_samples(&self) -> u64 {
-        let (up_s, hold_s, down_s) = SHAM_RAMP_HOLD_RAMP_S;
-        match self.profile {
-            Profile::Sham => self.samples.min(((up_s + hold_s + down_s) * self.rate_hz()) as u64),
-            Profile::Steep | Profile::Flat => self.samples,
-        }
+        // A duration beyond what fits becomes the largest count, which `min` leaves out.
+        self.samples.min((self.shape().flows_s() * self.rate_hz()) as u64)
+    }
+
+    /// The amplitude over time: the plain noise from its first sample on, or a sham's course.
+    fn shape(&self) -> Shape {
+        self.profile.shape(0.0)
     }
 
     /// Makes the samples, writes them, measures them before and after limiting and ramps.
@@ -159,7 +161,7 @@ impl Plan {
         // The same noise twice: as it is shaped, of RMS 1, and as it is limited, in mA.
         let mut colour = Colour::new(self.rate_hz(), band_hz, exponent, seed)?;
         let mut noise = Noise::new(&self.parameters, self.rate_hz(), seed)?;
-        let mut course = Course::new(self.profile, self.rate_hz());
+        let mut course = Course::new(&self.shape(), self.rate_hz());
         let (mut before, mut after) = (Measure::new(self.rate_hz()), Measure::new(self.rate_hz()));
         let bar = (self.samples > LONG && std::io::stderr().is_terminal())
             .then(|| indicatif::ProgressBar::new(self.samples));
@@ -247,42 +249,6 @@ impl Plan {
             lines.push(format!("written               {}, {} samples in mA", out.display(), self.samples));
         }
         lines.join("\n")
-    }
-}
-
-/// What a profile does to the amplitude over time.
-struct Course {
-    gain: Envelope,
-    /// Samples until sham fades; `None` for the others and afterwards.
-    fades_in: Option<u64>,
-    fade_len: u64,
-}
-
-impl Course {
-    fn new(profile: Profile, rate_hz: f64) -> Self {
-        let (up_s, hold_s, down_s) = SHAM_RAMP_HOLD_RAMP_S;
-        let mut gain = Envelope::steady(1.0);
-        let mut fades_in = None;
-        if profile == Profile::Sham {
-            gain = Envelope::steady(0.0);
-            gain.go(1.0, (up_s * rate_hz) as u64);
-            fades_in = Some(((up_s + hold_s) * rate_hz) as u64);
-        }
-        Self { gain, fades_in, fade_len: (down_s * rate_hz) as u64 }
-    }
-
-    fn apply(&mut self, chunk: &mut [f32]) {
-        let Some(left) = self.fades_in else {
-            return self.gain.apply(chunk);
-        };
-        let n = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
-        let (before, fading) = chunk.split_at_mut(n);
-        self.gain.apply(before);
-        self.fades_in = Some(left - n as u64).filter(|&left| left > 0);
-        if self.fades_in.is_none() {
-            self.gain.go(0.0, self.fade_len);
-            self.gain.apply(fading);
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an operator must know before current flows, as far as the configuration alone tells it.
 
-use super::{Config, plan::steepest};
+use super::Config;
 use crate::stimulator::audio::{drive, rolloff::Rolloff};
 
 /// One sentence each; none without stimulation.
@@ -15,12 +15,13 @@ pub(super) fn of(config: &Config) -> Vec<String> {
 fn clipping(config: &Config) -> Option<String> {
     let (s, l, o) = (&config.stimulation, &config.limits, &config.stimulator);
     let (corner_hz, scale, volts) = (o.rolloff_hz?, o.scale_ma_per_v?, o.full_scale_v?);
+    let plan = config.plan();
     let most_ma = l.peak_ma.min(scale * volts);
     // The boost is a property of the section alone, whatever its rate.
-    let gain = Rolloff::new(corner_hz, 48_000.0).rms_gain(steepest(config), s.band_hz);
+    let gain = Rolloff::new(corner_hz, 48_000.0).rms_gain(plan.steepest(), s.band_hz);
     let fitting_ma = most_ma / gain;
     (s.peak_ma > fitting_ma).then(|| {
-        let share = drive::beyond(s.rms_ma() * gain, most_ma);
+        let share = drive::beyond(plan.noise(plan.exponent).sigma_ma() * gain, most_ma);
         format!(
             "stimulation.peak_ma: compensating a roll-off at {corner_hz} Hz takes {gain:.2} times the current, and nothing \
              beyond {most_ma} mA is driven: about {:.1} % of the samples will be cut off; set at most {:.3} mA",

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::section::{Section, within};
+use crate::noise::EXPONENTS;
 
 /// The control law.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +34,7 @@ pub struct Controller {
 
 impl Controller {
     pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Self {
+        let bound = within(EXPONENTS.0, EXPONENTS.1, "").because("hard limit of the noise");
         let controller = Self {
             law: s.choice(
                 "law",
@@ -42,16 +44,8 @@ impl Controller {
             target_exponent: s.number_opt("target_exponent", within(0.0, 4.0, "")),
             gain_p: s.number("gain_p", 0.5, within(0.0, 10.0, "")),
             gain_i: s.number("gain_i", 0.3, within(0.0, 10.0, "per gap")),
-            exponent_min: s.number(
-                "exponent_min",
-                0.5,
-                within(0.0, 3.0, "").because("hard limit of the noise"),
-            ),
-            exponent_max: s.number(
-                "exponent_max",
-                2.5,
-                within(0.0, 3.0, "").because("hard limit of the noise"),
-            ),
+            exponent_min: s.number("exponent_min", 0.5, bound),
+            exponent_max: s.number("exponent_max", 2.5, bound),
         };
         s.done();
         controller

@@ -1,8 +1,12 @@
 //! A session that could not be delivered as planned, or would have to break a limit, is refused before it starts.
 
 use super::checks::Found;
-use super::plan::DENSITY_MAX_MA_CM2;
 use super::{Config, StimulatorKind};
+use crate::{
+    current::Refusal,
+    limits::{LimitError, hard},
+    plan::Refused,
+};
 
 /// Runs every check of a session with stimulation.
 pub(super) fn check(config: &Config, found: &mut Found<'_>) {
@@ -111,48 +115,100 @@ fn electrodes(config: &Config, found: &mut Found<'_>) {
     }
 }
 
+/// What the core's plan would be refused for, under the key that would mend it.
 fn dose(config: &Config, found: &mut Found<'_>) {
     let (s, l, plan) = (&config.stimulation, &config.limits, config.plan());
-    if s.peak_ma > l.peak_ma {
-        found.push((
-            "stimulation.peak_ma",
-            format!("{} mA is above limits.peak_ma, {} mA", s.peak_ma, l.peak_ma),
-            "lower it, or raise the limit where the protocol was approved for it".to_owned(),
-        ));
-    }
-    let active_min = plan.active_s / 60.0;
-    let limit_min = l.active_min.min(l.daily_min);
-    if active_min > limit_min + 1e-9 {
+    let delivers = plan.delivers().unwrap_or_default();
+    let active_min = delivers.active_s / 60.0;
+    if active_min > l.daily_min + 1e-9 {
         found.push((
             "stimulation.blocks",
-            format!("the session stimulates for {active_min:.1} min, the limit is {limit_min} min"),
+            format!("the session stimulates for {active_min:.1} min, the limit is {} min", l.daily_min),
             "plan fewer or shorter blocks".to_owned(),
         ));
     }
-    if plan.charge_c > l.total_charge_c {
-        found.push((
-            "limits.total_charge_c",
-            format!("the session delivers about {:.3} C, the limit is {} C", plan.charge_c, l.total_charge_c),
-            "plan fewer or shorter blocks, or a lower stimulation.peak_ma".to_owned(),
-        ));
-    }
-    // Noise exceeds three standard deviations within a minute or so: such a session could not finish a block.
-    if 3.0 * plan.net_charge_sd_mc > l.net_charge_mc {
-        found.push((
-            "limits.net_charge_mc",
-            format!(
-                "one-sided charge of {:.2} mC is certain within minutes, the limit is {} mC",
-                3.0 * plan.net_charge_sd_mc,
-                l.net_charge_mc
+    for refused in plan.refused() {
+        found.push(match refused {
+            Refused::Noise(Refusal::Limit { key: "peak_ma", .. }) => (
+                "stimulation.peak_ma",
+                format!("{} mA is above limits.peak_ma, {} mA", s.peak_ma, l.peak_ma),
+                "lower it, or raise the limit where the protocol was approved for it".to_owned(),
             ),
-            "raise the low end of stimulation.band_hz, lower the exponent, or lower peak_ma".to_owned(),
-        ));
+            Refused::Noise(Refusal::Expected { what: "RMS", value, .. }) => {
+                let most = hard::DENSITY_MA_PER_CM2;
+                // Without an area the key's own check has said so.
+                let Ok(area_cm2) = plan.limits.area_cm2() else { continue };
+                let density = value / area_cm2;
+                (
+                    "stimulation.electrode_area_cm2",
+                    format!("RMS density may reach {density:.4} mA/cm2, above {most} mA/cm2"),
+                    format!("use electrodes of at least {:.1} cm2", value / most),
+                )
+            }
+            Refused::Noise(Refusal::Expected { exponent, what, value, limit, unit, advice, .. }) => {
+                let key = match what {
+                    "slew" => "limits.slew_ma_per_ms",
+                    "10 s mean" => "limits.dc_max_ua",
+                    _ => "limits.net_charge_mc",
+                };
+                let what = format!(
+                    "{what} of {value:.3} {unit} is certain within a session at exponent {exponent}, the limit is \
+                     {limit} {unit}"
+                );
+                (key, what, advice.to_owned())
+            }
+            Refused::ActiveTime { active_s, limit_s } => {
+                let ramp = if active_s > limit_s { "" } else { ", which must hold the 0.1 s ramp of a fault" };
+                (
+                    "stimulation.blocks",
+                    format!(
+                        "the session stimulates for {active_min:.1} min, the limit is {} min{ramp}",
+                        l.active_min
+                    ),
+                    "plan fewer or shorter blocks".to_owned(),
+                )
+            }
+            Refused::BurstTime { burst_s, .. } => (
+                "stimulation.blocks",
+                format!(
+                    "the device is in bursts for {:.1} min, zeros of a sham included, and its limit is {} min",
+                    burst_s / 60.0,
+                    l.active_min
+                ),
+                "plan fewer or shorter blocks".to_owned(),
+            ),
+            Refused::Charge { charge_mc, most_mc, limit_mc } => {
+                let most = if charge_mc > limit_mc {
+                    String::new()
+                } else {
+                    format!(", up to {:.3} C as noise will have it", most_mc * 1e-3)
+                };
+                (
+                    "limits.total_charge_c",
+                    format!(
+                        "the session delivers about {:.3} C{most}, the limit is {} C",
+                        charge_mc * 1e-3,
+                        l.total_charge_c
+                    ),
+                    "plan fewer or shorter blocks, or a lower stimulation.peak_ma".to_owned(),
+                )
+            }
+            // Its own check has said so.
+            Refused::Limit(LimitError::Area) => continue,
+            other => ("stimulation", other.to_string(), "change what it names".to_owned()),
+        });
     }
-    if plan.density_ma_cm2 > DENSITY_MAX_MA_CM2 {
+    seed(config, found);
+}
+
+/// A seed that was asked for must make a noise that a run accepts.
+fn seed(config: &Config, found: &mut Found<'_>) {
+    let Some(seed) = config.stimulation.seed else { return };
+    if let Err(error) = config.plan().check_seed(seed) {
         found.push((
-            "stimulation.electrode_area_cm2",
-            format!("RMS density {:.4} mA/cm2 is above {DENSITY_MAX_MA_CM2} mA/cm2", plan.density_ma_cm2),
-            format!("use electrodes of at least {:.1} cm2", plan.rms_ma / DENSITY_MAX_MA_CM2),
+            "stimulation.seed",
+            error.to_string(),
+            "choose another, or leave it to the run".to_owned(),
         ));
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::section::{Section, within};
-use super::stimulation::PEAK_HARD_MA;
+use crate::limits::{HostLimits, hard};
 
 /// What must never be exceeded. Defaults and hard limits: the literature's, or derived, as each field says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,19 +35,36 @@ pub struct Limits {
 impl Limits {
     pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Self {
         const HARD: &str = "hard limit";
+        let usual = HostLimits::default();
+        // The keys are in the units that a person uses: uA, C and min.
+        let most = |limit: f64, unit| within(0.001, limit, unit).because(HARD);
+        let microamperes = within(0.1, hard::DC_MA * 1e3, "uA").because(HARD);
+        let minutes = |limit_s: f64| within(0.1, limit_s / 60.0, "min").because(HARD);
         let limits = Self {
-            peak_ma: s.number("peak_ma", 0.5, within(0.01, PEAK_HARD_MA, "mA").because(HARD)),
-            dc_warn_ua: s.number("dc_warn_ua", 5.0, within(0.1, 20.0, "uA").because(HARD)),
-            dc_max_ua: s.number("dc_max_ua", 20.0, within(0.1, 20.0, "uA").because(HARD)),
-            slew_ma_per_ms: s.number("slew_ma_per_ms", 0.5, within(0.001, 0.5, "mA/ms").because(HARD)),
-            net_charge_mc: s.number("net_charge_mc", 0.6, within(0.001, 1.0, "mC").because(HARD)),
-            total_charge_c: s.number("total_charge_c", 2.4, within(0.001, 4.8, "C").because(HARD)),
-            active_min: s.number("active_min", 40.0, within(0.1, 60.0, "min").because(HARD)),
-            daily_min: s.number("daily_min", 60.0, within(0.1, 60.0, "min").because(HARD)),
+            peak_ma: s.number("peak_ma", usual.peak_ma, within(0.01, hard::PEAK_MA, "mA").because(HARD)),
+            dc_warn_ua: s.number("dc_warn_ua", 5.0, microamperes),
+            dc_max_ua: s.number("dc_max_ua", usual.dc_ma * 1e3, microamperes),
+            slew_ma_per_ms: s.number(
+                "slew_ma_per_ms",
+                usual.slew_ma_per_ms,
+                most(hard::SLEW_MA_PER_MS, "mA/ms"),
+            ),
+            net_charge_mc: s.number("net_charge_mc", usual.net_charge_mc, most(hard::NET_CHARGE_MC, "mC")),
+            total_charge_c: s.number(
+                "total_charge_c",
+                usual.total_charge_mc / 1e3,
+                most(hard::TOTAL_CHARGE_MC / 1e3, "C"),
+            ),
+            active_min: s.number("active_min", usual.active_s / 60.0, minutes(hard::ACTIVE_S)),
+            daily_min: s.number("daily_min", hard::DAILY_S / 60.0, minutes(hard::DAILY_S)),
             start_kohm: s.number("start_kohm", 10.0, within(1.0, 20.0, "kOhm").because(HARD)),
             mismatch_kohm: s.number("mismatch_kohm", 3.0, within(0.1, 6.0, "kOhm").because(HARD)),
             // At least two beats of 50 ms, so that one late beat is no fault.
-            heartbeat_ms: s.number("heartbeat_ms", 250.0, within(100.0, 250.0, "ms").because(HARD)),
+            heartbeat_ms: s.number(
+                "heartbeat_ms",
+                hard::HEARTBEAT_MS.into(),
+                within(100.0, hard::HEARTBEAT_MS.into(), "ms").because(HARD),
+            ),
         };
         s.done();
         limits

@@ -31,10 +31,10 @@ pub use error::{ConfigError, Places, Problem};
 pub use limits::Limits;
 pub use markers::Markers;
 pub use outlets::Outlets;
-pub use plan::Plan;
+pub use plan::Outlook;
 pub use record::Record;
 pub use simulation::Simulation;
-pub use stimulation::{ProfileName, Stimulation};
+pub use stimulation::Stimulation;
 pub use stimulator::{StimulatorConfig, StimulatorKind};
 pub use stream::{Reference, Stream, Unit};
 
@@ -106,12 +106,6 @@ impl Config {
     /// Names each key that does not fit `rate_hz`.
     pub fn check_against_rate(&self, rate_hz: f64) -> Result<(), ConfigError> {
         checks::against_rate(self, rate_hz)
-    }
-
-    /// What a session with these settings delivers.
-    #[must_use]
-    pub fn plan(&self) -> Plan {
-        Plan::of(self)
     }
 
     /// The configuration with every default filled in, as TOML that [`Config::from_str`] reads back.

@@ -3,24 +3,13 @@
 use serde::Serialize;
 
 use super::section::{Section, within};
-
-/// The shape of the noise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ProfileName {
-    /// A large exponent: power falls fast with frequency.
-    Steep,
-    /// A small exponent.
-    Flat,
-    /// The same noise for the ramps and a short hold, then zero.
-    Sham,
-}
-
-/// How long a sham block holds full amplitude between its ramps, in s (facts: ramp, hold 10 s, ramp, then 0).
-pub const SHAM_HOLD_S: f64 = 10.0;
-
-/// The largest peak that a configuration may ask for, in mA; the firmware stops at 2, the analogue clamp at 2.2.
-pub const PEAK_HARD_MA: f64 = 1.0;
+use crate::{
+    limits::hard,
+    noise::{
+        EXPONENTS, Profile,
+        profile::{DEFAULT_BAND_HZ, WIDEST_BAND_HZ},
+    },
+};
 
 /// What is delivered, and when. The study's exponents, band, montage and ramps are not published: every default
 /// here is this project's own, and a protocol must state its own.
@@ -29,7 +18,7 @@ pub struct Stimulation {
     /// Whether current is delivered at all.
     pub enabled: bool,
     /// The shape of the noise.
-    pub profile: ProfileName,
+    pub profile: Profile,
     /// The noise falls as f^-exponent; where the file gives none, 2.0 for steep and sham, 0.5 for flat.
     pub exponent: f64,
     /// The current stays within minus to plus this many mA.
@@ -61,38 +50,32 @@ pub struct Stimulation {
 }
 
 impl Stimulation {
-    /// RMS of the noise at full amplitude, in mA: Gaussian, soft-limited at three standard deviations.
-    #[must_use]
-    pub fn rms_ma(&self) -> f64 {
-        self.peak_ma / 3.0
-    }
-
     pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Self {
-        let profiles =
-            [("steep", ProfileName::Steep), ("flat", ProfileName::Flat), ("sham", ProfileName::Sham)];
-        let profile = s.choice("profile", ProfileName::Steep, &profiles);
-        let exponent = match profile {
-            ProfileName::Steep | ProfileName::Sham => 2.0,
-            ProfileName::Flat => 0.5,
-        };
+        let profiles = Profile::ALL.map(|profile| (profile.name(), profile));
+        let profile = s.choice("profile", Profile::Steep, &profiles);
+        let (least, most) = EXPONENTS;
         let ramp = within(5.0, 60.0, "s").because("a ramp lasts at least 5 s");
         let gap = within(30.0, 3600.0, "s").because("a gap lasts at least 30 s");
         let blind = within(1.0, 60.0, "s").because("the EEG needs at least 1 s after zero current");
         let stimulation = Self {
             enabled: s.flag("enabled", false),
             profile,
-            exponent: s.number("exponent", exponent, within(0.0, 3.0, "").because("hard limit of the noise")),
+            exponent: s.number(
+                "exponent",
+                profile.default_exponent(),
+                within(least, most, "").because("hard limit of the noise"),
+            ),
             // ±0.5 mA is 1 mA peak to peak: half of what the configuration may ask for.
             peak_ma: s.number(
                 "peak_ma",
                 0.5,
-                within(0.01, PEAK_HARD_MA, "mA").because("hard limit of a configuration"),
+                within(0.01, hard::PEAK_MA, "mA").because("hard limit of a configuration"),
             ),
             // 0.5 Hz and above: the low cut-off, more than the exponent, sets the exposure near DC.
             band_hz: s.pair(
                 "band_hz",
-                [0.5, 100.0],
-                within(0.1, 640.0, "Hz").because("hard limits of the band"),
+                [DEFAULT_BAND_HZ.0, DEFAULT_BAND_HZ.1],
+                within(WIDEST_BAND_HZ.0, WIDEST_BAND_HZ.1, "Hz").because("hard limits of the band"),
             ),
             override_band: s.flag("override_band", false),
             ramp_up_s: s.number("ramp_up_s", 10.0, ramp),

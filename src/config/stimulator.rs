@@ -86,6 +86,13 @@ impl StimulatorConfig {
         config
     }
 
+    /// The rate at which an audio output is to be opened; `None`: its own. Below 8 kHz the key is not meant for the
+    /// output: the stream of samples has 2,000 a second.
+    #[must_use]
+    pub fn audio_rate_hz(&self) -> Option<u32> {
+        (self.rate_hz >= 8_000.0).then_some(self.rate_hz as u32)
+    }
+
     /// A key of another kind is a mistake: the file says one thing and does another.
     fn foreign_keys(&self, s: &mut Section<'_, '_, '_>) {
         let serial = ["port", "usb_id"].map(|key| (key, StimulatorKind::Serial, "serial"));

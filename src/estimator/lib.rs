@@ -7,6 +7,8 @@
 //! and a [`Method`] fits the mean of the segments in the window. [`artefact`] says which segments are spoilt.
 //! No threads, no clock, no allocation after construction.
 
+#![warn(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods, clippy::disallowed_types)]
+
 pub mod artefact;
 pub mod assemble;
 pub mod bands;

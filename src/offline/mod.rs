@@ -5,6 +5,7 @@
 //! * [`recording`] takes one recording through the same conditioner and estimator as the live loop, on as many
 //!   threads as it is given ([`lane`]); [`deletion`] drops poor fits afterwards; [`table`] writes the rows;
 //!   [`batch`] does many recordings at once and remembers which are done ([`ledger`]): `tras estimate`.
+//! * [`scores`] reads trials of working memory and scores them: `tras score`; [`study`] joins sessions: `tras study`.
 
 pub mod batch;
 pub mod deletion;
@@ -13,6 +14,8 @@ pub mod lane;
 pub mod ledger;
 pub mod preset;
 pub mod recording;
+pub mod scores;
 pub mod settings;
 pub mod spectra;
+pub mod study;
 pub mod table;

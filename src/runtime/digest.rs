@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     acquisition::{conditioner::Counts, state::StreamState},
-    limits::SlowMean,
+    limits::{Dose, SlowMean},
 };
 
 /// The most faults that a summary lists; a device that flaps must not fill the memory.
@@ -28,19 +28,12 @@ pub struct Digest {
     underruns: u64,
     lost_since_s: Option<f64>,
     faults: Vec<String>,
-    delivered: DeliveredTally,
+    /// The current, as the device delivered it.
+    delivered: Dose,
+    rate_hz: f64,
     latency: Latency,
     since_stamp: Latency,
     skipped: u64,
-}
-
-/// Adds up the current as the device delivered it.
-#[derive(Clone, Copy, Debug, Default)]
-struct DeliveredTally {
-    peak_ma: f64,
-    squares: f64,
-    absolute: f64,
-    samples: u64,
 }
 
 impl Digest {
@@ -48,7 +41,7 @@ impl Digest {
     /// is a warning.
     #[must_use]
     pub fn new(steer: usize, rate_hz: f64, dc_warn_ma: f64) -> Self {
-        Self { steer, dc: Some(SlowMean::new(rate_hz)), dc_warn_ma, ..Self::default() }
+        Self { steer, dc: Some(SlowMean::new(rate_hz)), dc_warn_ma, rate_hz, ..Self::default() }
     }
 
     /// Takes a note in.
@@ -78,11 +71,7 @@ impl Digest {
 
     /// Takes a delivered sample in, in mA.
     pub fn delivered(&mut self, current_ma: f32) {
-        let ma = f64::from(current_ma).abs();
-        self.delivered.peak_ma = self.delivered.peak_ma.max(ma);
-        self.delivered.squares += ma * ma;
-        self.delivered.absolute += ma;
-        self.delivered.samples += 1;
+        self.delivered.push(f64::from(current_ma), self.rate_hz);
         if let Some(dc) = &mut self.dc {
             self.dc_ma = self.dc_ma.max(dc.push(f64::from(current_ma)).abs());
         }
@@ -117,10 +106,11 @@ impl Digest {
         &self.faults
     }
 
-    /// The summary of it all. `counts`: acquisition's; `overruns`: frames that our ring dropped; `rate_hz`: of
-    /// the current.
+    /// The summary of it all. `counts`: acquisition's; `overruns`: frames that our ring dropped; `active_s`: seconds with
+    /// current as the host's limiter counts them, which every limit and ledger goes by. (A device rounds the quiet
+    /// ends of a ramp to zero.)
     #[must_use]
-    pub fn summary(&self, counts: &Counts, overruns: u64, rate_hz: f64) -> Summary {
+    pub fn summary(&self, counts: &Counts, overruns: u64, active_s: f64) -> Summary {
         let mut summary = Summary {
             samples_received: counts.received,
             samples_lost: counts.lost + overruns,
@@ -135,12 +125,12 @@ impl Digest {
             ..Summary::default()
         };
         self.estimates.fill(&mut summary);
-        if self.delivered.samples > 0 {
-            summary.stimulation_seconds = self.delivered.samples as f64 / rate_hz;
-            summary.current_rms_ma = (self.delivered.squares / self.delivered.samples as f64).sqrt();
-            summary.current_peak_ma = self.delivered.peak_ma;
-            summary.charge_c = self.delivered.absolute / rate_hz * 1e-3;
+        summary.stimulation_seconds = active_s;
+        if active_s > 0.0 {
+            summary.current_rms_ma = (self.delivered.sum_squares_ma2 / (active_s * self.rate_hz)).sqrt();
         }
+        summary.current_peak_ma = self.delivered.peak_ma;
+        summary.charge_c = self.delivered.total_charge_mc * 1e-3;
         summary.current_dc_ua = self.dc_ma * 1e3;
         if self.dc_ma > self.dc_warn_ma {
             summary.warnings.push(format!(

@@ -15,4 +15,3 @@ pub mod stages;
 pub mod summary;
 pub mod view_feed;
 pub mod virtual_time;
-pub mod watch;

@@ -30,6 +30,7 @@ pub struct ViewFeed {
     /// Smoothed squares and mean of the current, over about a second and ten.
     square_ma2: f64,
     mean_ma: f64,
+    charge_mc: f64,
 }
 
 impl ViewFeed {
@@ -45,6 +46,7 @@ impl ViewFeed {
             next_phase_s: None,
             square_ma2: 0.0,
             mean_ma: 0.0,
+            charge_mc: 0.0,
         }
     }
 
@@ -73,21 +75,22 @@ impl ViewFeed {
             let ma = f64::from(sample.current_ma);
             self.square_ma2 += (ma * ma - self.square_ma2) / self.rate_hz;
             self.mean_ma += (ma - self.mean_ma) / (10.0 * self.rate_hz);
+            self.charge_mc += ma.abs() / self.rate_hz;
         }
         self.delivered_s = samples.last().map_or(self.delivered_s, |sample| sample.stamp_s);
-        let (square_ma2, mean_ma, rate_hz) = (self.square_ma2, self.mean_ma, self.rate_hz);
+        let (square_ma2, mean_ma) = (self.square_ma2, self.mean_ma);
+        let charge_c = self.charge_mc * 1e-3;
         let mut view = self.view();
         for sample in samples {
             view.push_current(sample.stamp_s, sample.current_ma);
-            view.stimulation.active_s += 1.0 / rate_hz;
-            view.stimulation.charge_c += f64::from(sample.current_ma).abs() / rate_hz * 1e-3;
         }
+        view.stimulation.charge_c = charge_c;
         view.stimulation.rms_ma = square_ma2.sqrt();
         view.stimulation.dc_ua = mean_ma * 1e3;
     }
 
-    /// Time passes.
-    pub fn tick(&mut self, now_s: f64, ring_fill: f64, overruns: u64, digest: &Digest) {
+    /// Time passes. `active_s`: seconds with current in this run.
+    pub fn tick(&mut self, now_s: f64, ring_fill: f64, overruns: u64, active_s: f64, digest: &Digest) {
         let (newest_s, began_s, next_s) = (self.newest_s, self.began_s, self.next_phase_s);
         let latency = digest.latency();
         let silent = now_s - self.delivered_s > SILENT_S;
@@ -97,6 +100,7 @@ impl ViewFeed {
             view.stimulation.rms_ma = 0.0;
         }
         view.elapsed_s = now_s - began_s;
+        view.stimulation.active_s = active_s;
         view.stream.age_s = now_s - newest_s;
         view.stream.ring_fill = ring_fill;
         view.stream.overruns = overruns;

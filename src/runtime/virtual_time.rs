@@ -176,8 +176,8 @@ impl Virtual {
             stage.disarm(now_s);
         }
         self.maintain(now_s);
-        let mut summary =
-            self.digest.summary(self.acquire.conditioner().counts(), 0, self.shape.current_rate_hz);
+        let active_s = self.stimulate.as_ref().map_or(0.0, StimulateStage::active_s);
+        let mut summary = self.digest.summary(self.acquire.conditioner().counts(), 0, active_s);
         summary.seconds = now_s - START_S;
         summary.record_dir = self.shape.record_dir;
         summary.observations_dropped = self.notes.dropped();

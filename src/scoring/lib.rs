@@ -28,3 +28,8 @@ pub mod tcc;
 pub use cell::{Cell, Score, Settings, Trial, score};
 pub use dprime::{Bound, DPrimeFit, LogTable};
 pub use kernel::Kernel;
+
+/// The README's example, kept true.
+#[cfg(doctest)]
+#[doc = include_str!("README.md")]
+pub struct Readme;

@@ -1,18 +1,8 @@
-//! Rules of the study level: which estimates are left out, and what a study of a given size could find.
+//! What a study of a given size could find: paired differences of d' with the known errors of d'.
 
 use crate::quantile::{mean, sd};
 use crate::regression::t_two_sided_p;
 use crate::stream::Streams;
-
-/// Which of several fits are left out by their R2: those below the mean less `sds` standard deviations (rest: 2,
-/// task: 3). Fits without an R2 are left out too.
-#[must_use]
-pub fn left_out(r_squared: &[f64], sds: f64) -> Vec<bool> {
-    let known: Vec<f64> = r_squared.iter().copied().filter(|r| r.is_finite()).collect();
-    let spread = sd(&known);
-    let least = mean(&known) - sds * if spread.is_finite() { spread } else { 0.0 };
-    r_squared.iter().map(|r| r.is_nan() || *r < least).collect()
-}
 
 /// Trials, and the standard error of d' at 1, 2 and 3 with the kernel `naka35`.
 const ERRORS: [(f64, [f64; 3]); 3] =
@@ -97,17 +87,6 @@ pub fn power(plan: &Plan, studies: u32, seed: u64) -> Power {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_r2_rule_leaves_out_the_low_ones() {
-        let mut r2 = vec![0.95; 40];
-        r2.iter_mut().step_by(2).for_each(|r| *r = 0.97);
-        r2[7] = 0.6;
-        let out = left_out(&r2, 2.0);
-        assert_eq!(out.iter().filter(|o| **o).count(), 1);
-        assert!(out[7] && left_out(&[0.9, f64::NAN], 3.0) == [false, true]);
-        assert!(left_out(&[], 2.0).is_empty());
-    }
 
     #[test]
     fn standard_errors_are_the_known_ones_and_lie_between_them() {

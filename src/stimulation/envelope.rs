@@ -5,6 +5,12 @@
 
 use std::f64::consts::PI;
 
+/// Half a cosine from 0 to 1 as `share` of the way goes from 0 to 1; constant outside.
+#[must_use]
+pub fn raised_cosine(share: f64) -> f64 {
+    0.5 * (1.0 - (PI * share.clamp(0.0, 1.0)).cos())
+}
+
 /// A value that rests, or moves to its goal along half a cosine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Envelope {
@@ -32,7 +38,7 @@ impl Envelope {
         if self.at >= self.len {
             return self.to;
         }
-        let share = 0.5 * (1.0 - (PI * self.at as f64 / self.len as f64).cos()) as f32;
+        let share = raised_cosine(self.at as f64 / self.len as f64) as f32;
         let value = self.from + (self.to - self.from) * share;
         // Rounding must not carry it past either end.
         value.clamp(self.from.min(self.to), self.from.max(self.to))

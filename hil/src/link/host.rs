@@ -13,9 +13,9 @@ use tras::realtime::{self, Granted};
 use tras::runtime::observation::Notes;
 use tras::runtime::stages::closed_loop::Command;
 use tras::runtime::stages::stimulate::{BurstSettings, StimulateStage};
-use tras::runtime::watch::CurrentWatch;
 use tras::stimulator::linked::{Line, Linked};
 use tras::stimulator::{Latched, Stimulator, Stop};
+use tras::watch::CurrentWatch;
 
 use super::calls::{Calls, Noted};
 use super::machine::{self, Threads};

@@ -18,13 +18,13 @@ impl Order {
     /// # Errors
     /// See [`Order::stimulator`].
     pub(super) fn device(&self, now_s: f64) -> Result<Option<Box<dyn Stimulator>>, Failure> {
-        self.stimulates().then(|| self.stimulator(now_s)).transpose()
+        self.config.stimulates().then(|| self.stimulator(now_s)).transpose()
     }
 
     /// What a person should know before current flows through `device`.
     pub(super) fn cautions(&self, device: Option<&dyn Stimulator>) -> Vec<String> {
         let Some(device) = device else { return Vec::new() };
-        device.cautions().into_iter().chain(self.config.plan().cautions).collect()
+        device.cautions().into_iter().chain(self.config.outlook().cautions).collect()
     }
 
     /// The device, connected: its echo of the limits is matched.
@@ -47,7 +47,7 @@ impl Order {
             StimulatorKind::Audio => Box::new(AudioStimulator::at(self.audio()?)),
             StimulatorKind::None => return Err(Failure::usage("stimulator.kind is \"none\"")),
         };
-        let mut wanted = self.limits().to_device();
+        let mut wanted = self.config.host_limits().to_device();
         wanted.heartbeat_ms = self.config.limits.heartbeat_ms as u32;
         let latched = self.clear_fault.map_or(Latched::Refuse, Latched::Clear);
         device.connect(&wanted, latched, now_s).map_err(|e| match e {
@@ -72,8 +72,7 @@ impl Order {
         Ok(AudioSettings {
             device: s.device.clone().ok_or_else(|| missing("device"))?,
             channel: s.channel.ok_or_else(|| missing("channel"))?,
-            // Below 8 kHz it is not meant for the output: the stream of samples has 2,000 a second.
-            rate_hz: (s.rate_hz >= 8_000.0).then_some(s.rate_hz as u32),
+            rate_hz: s.audio_rate_hz(),
             scale_ma_per_v: s.scale_ma_per_v.ok_or_else(|| missing("scale_ma_per_v"))?,
             full_scale_v: s.full_scale_v.ok_or_else(|| missing("full_scale_v"))?,
             rolloff_hz: s.rolloff_hz,

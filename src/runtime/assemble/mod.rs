@@ -22,7 +22,6 @@ use super::{
     observation::{Notes, Stamped},
     signals::Signals,
     stages::{acquire::AcquireStage, closed_loop::LoopStage, stimulate::StimulateStage},
-    watch::CurrentWatch,
 };
 use crate::{
     acquisition::{
@@ -40,6 +39,7 @@ use crate::{
     session::dose::DoseLedger,
     simulation::source::SimulatedSource,
     stimulator::Stimulator,
+    watch::CurrentWatch,
 };
 
 /// Notes under way at most.
@@ -53,6 +53,8 @@ pub struct Parts<S> {
     pub looping: LoopStage,
     /// Commands to current; `None` where nothing stimulates.
     pub stimulate: Option<StimulateStage>,
+    /// Whether current flows: what `stimulate` writes and `looping` reads.
+    pub watch: Arc<CurrentWatch>,
     /// What the stages tell, and where it comes out.
     pub notes: Notes,
     /// See `notes`.
@@ -171,8 +173,16 @@ impl Order {
         });
         Ok(Parts {
             acquire: AcquireStage::new(source, conditioner, notes.clone()),
-            looping: LoopStage::new(settings, self.course(), estimator, controller, watch, notes.clone()),
+            looping: LoopStage::new(
+                settings,
+                self.course(),
+                estimator,
+                controller,
+                Arc::clone(&watch),
+                notes.clone(),
+            ),
             stimulate,
+            watch,
             notes,
             notes_out,
             digest: Digest::new(settings.steer, current_rate_hz, self.dc_warn_ma()),

@@ -86,7 +86,7 @@ impl Order {
             eeg: StreamDescription { channels: eeg.iter().map(microvolts).collect(), ..stream.clone() },
             targets,
             method: self.config.estimator.method.name().to_owned(),
-            current_rate_hz: self.stimulates().then_some(rate_hz),
+            current_rate_hz: self.config.stimulates().then_some(rate_hz),
             eeg_clock_offset_s: 0.0,
             began: self.wall_clock.map(|s| Moment { unix_s: s as f64, run_s: now_s }),
             about: self.about(rate_hz),
@@ -102,7 +102,7 @@ impl Order {
             ("seed".to_owned(), self.seed.to_string()),
             ("participant".to_owned(), self.config.record.participant.clone()),
         ];
-        if self.stimulates() {
+        if self.config.stimulates() {
             about.push(("current_rate_hz".to_owned(), current_rate_hz.to_string()));
         }
         about.push(("configuration".to_owned(), self.config.to_toml()));
@@ -126,7 +126,7 @@ impl Order {
         view.recording = self.record.as_ref().map_or_else(String::new, |dir| dir.display().to_string());
         let burst = self.burst();
         let stimulation = &mut view.stimulation;
-        stimulation.enabled = self.stimulates();
+        stimulation.enabled = self.config.stimulates();
         stimulation.device = device.map_or_else(String::new, |device| device.name().to_owned());
         stimulation.profile = burst.profile.name().to_owned();
         stimulation.exponent = s.exponent;

@@ -2,37 +2,21 @@
 
 use super::Order;
 use crate::{
-    config::{LawName, ProfileName, StimulatorKind},
+    config::LawName,
     controller::{Controller, ControllerSettings, Law, adaptive::Adaptive, fixed::Fixed},
-    current::{Current, Setup},
+    current::Current,
     failure::Failure,
-    limits::HostLimits,
-    noise::{NoiseError, Parameters, Profile, profile::check_seed},
+    noise::NoiseError,
+    plan::Plan,
     runtime::stages::{closed_loop::LoopSettings, stimulate::BurstSettings},
     session::{blocks::Blocks, course::Course, schedule::Schedule},
 };
 
-/// A seed is judged by its first ten minutes of noise, in s.
-const SEED_CHECKED_S: f64 = 600.0;
-
 impl Order {
-    /// Whether current is to flow at all.
-    #[must_use]
-    pub fn stimulates(&self) -> bool {
-        self.config.stimulation.enabled && self.config.stimulator.kind != StimulatorKind::None
-    }
-
     /// The session's plan, `None` without stimulation.
     #[must_use]
     pub fn schedule(&self) -> Option<Schedule> {
-        let s = &self.config.stimulation;
-        self.stimulates().then_some(Schedule {
-            baseline_s: s.baseline_s,
-            block_s: s.block_s,
-            gap_s: s.gap_s,
-            blocks: s.blocks,
-            ramp_down_s: s.ramp_down_s,
-        })
+        self.config.stimulates().then(|| self.config.plan().schedule)
     }
 
     /// What the loop follows, `None` without stimulation.
@@ -50,16 +34,6 @@ impl Order {
         }
     }
 
-    /// The least and the largest exponent that the law may give.
-    fn exponent_bounds(&self) -> (f64, f64) {
-        let c = &self.config.controller;
-        match c.law {
-            // An open loop gives what the protocol says, whatever an adaptive law would be bounded by.
-            LawName::Fixed => (self.config.stimulation.exponent, self.config.stimulation.exponent),
-            LawName::Adaptive => (c.exponent_min, c.exponent_max),
-        }
-    }
-
     /// The control law within its bounds.
     ///
     /// # Errors
@@ -67,7 +41,7 @@ impl Order {
     pub fn controller(&self) -> Result<Controller, Failure> {
         let c = &self.config.controller;
         let start = self.config.stimulation.exponent;
-        let (min, max) = self.exponent_bounds();
+        let (min, max) = self.config.plan().exponents;
         let settings = ControllerSettings {
             start_exponent: start.clamp(min, max),
             min_exponent: min,
@@ -85,32 +59,10 @@ impl Order {
         Ok(Controller::new(law, settings))
     }
 
-    /// The host's limits.
-    #[must_use]
-    pub fn limits(&self) -> HostLimits {
-        let l = &self.config.limits;
-        HostLimits {
-            peak_ma: l.peak_ma,
-            dc_ma: l.dc_max_ua * 1e-3,
-            slew_ma_per_ms: l.slew_ma_per_ms,
-            net_charge_mc: l.net_charge_mc,
-            total_charge_mc: l.total_charge_c * 1e3,
-            active_s: l.active_min * 60.0,
-            electrode_area_cm2: self.config.stimulation.electrode_area_cm2,
-            ..HostLimits::default()
-        }
-    }
-
     /// From where a mean current over 10 s deserves a warning, in mA.
     #[must_use]
     pub fn dc_warn_ma(&self) -> f64 {
         self.config.limits.dc_warn_ua * 1e-3
-    }
-
-    /// The noise of a burst, at the exponent that the session begins with.
-    fn noise(&self) -> Parameters {
-        let s = &self.config.stimulation;
-        Parameters { exponent: s.exponent, band_hz: (s.band_hz[0], s.band_hz[1]), peak_ma: s.peak_ma }
     }
 
     /// Refuses a seed whose noise would be clipped too often over a session; one that nobody asked for is
@@ -119,13 +71,11 @@ impl Order {
     /// # Errors
     /// The seed, if it was asked for, and which one would pass.
     pub fn check_seed(&mut self, asked_for: bool) -> Result<(), Failure> {
-        if !self.stimulates() {
+        if !self.config.stimulates() {
             return Ok(());
         }
-        let rate_hz = self.config.stimulator.rate_hz;
-        let samples = (SEED_CHECKED_S * rate_hz) as u64;
-        match check_seed(&self.noise(), rate_hz, self.seed, samples) {
-            Ok(_) => Ok(()),
+        match self.config.plan().check_seed(self.seed) {
+            Ok(()) => Ok(()),
             Err(NoiseError::Seed { better: Some(better), .. }) if !asked_for => {
                 self.seed = better;
                 Ok(())
@@ -137,16 +87,11 @@ impl Order {
     /// What every burst has in common.
     #[must_use]
     pub fn burst(&self) -> BurstSettings {
-        let s = &self.config.stimulation;
-        let profile = match s.profile {
-            ProfileName::Steep => Profile::Steep,
-            ProfileName::Flat => Profile::Flat,
-            ProfileName::Sham => Profile::Sham,
-        };
+        let plan = self.config.plan();
         BurstSettings {
-            profile,
-            peak_ma: s.peak_ma,
-            rms_ma: self.noise().rms_ma(),
+            profile: plan.profile,
+            peak_ma: plan.peak_ma,
+            rms_ma: plan.noise(plan.exponent).rms_ma(),
             start_kohm: self.config.limits.start_kohm,
         }
     }
@@ -157,20 +102,11 @@ impl Order {
     /// A limit beyond its hard limit, a noise that cannot be made at the device's rate, or a law whose bounds hold
     /// an exponent that a burst would be refused for: better told now than at the third block.
     pub fn current(&self, rate_hz: f64) -> Result<Current, Failure> {
-        let s = &self.config.stimulation;
-        let setup = Setup {
-            rate_hz,
-            band_hz: (s.band_hz[0], s.band_hz[1]),
-            ramp_up_s: s.ramp_up_s,
-            ramp_down_s: s.ramp_down_s,
-            arm_expires_s: s.gap_s + s.baseline_s + 60.0,
-            ..Setup::new(self.limits(), self.seed)
-        };
-        let current = Current::new(&setup).map_err(Failure::usage)?;
-        let (min, max) = self.exponent_bounds();
-        for exponent in [s.exponent, min, max] {
-            current.check(exponent, s.peak_ma).map_err(|e| Failure::usage(format!("[stimulation] {e}")))?;
+        let plan = Plan { rate_hz, ..self.config.plan() };
+        let current = Current::new(&plan.setup(self.seed)).map_err(Failure::usage)?;
+        match plan.refused().first() {
+            None => Ok(current),
+            Some(refused) => Err(Failure::usage(format!("[stimulation] {refused}"))),
         }
-        Ok(current)
     }
 }

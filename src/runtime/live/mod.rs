@@ -210,7 +210,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         faults.extend(join(recording)?);
     }
 
-    let mut summary = digest.summary(&acquired.counts, acquired.overruns, shape.current_rate_hz);
+    let mut summary = digest.summary(&acquired.counts, acquired.overruns, control.active_s());
     summary.seconds = clock::now_s() - shape.began_s;
     summary.observations_dropped = notes.dropped() + dropped + undelivered;
     summary.record_dir = shape.record_dir;

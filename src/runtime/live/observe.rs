@@ -87,7 +87,13 @@ impl Observer {
             all_uv.extend_from_slice(values);
         }
         self.feed.frames(&headers, &all_uv);
-        self.feed.tick(clock::now_s(), ring_fill, self.frames.overruns(), &self.digest);
+        self.feed.tick(
+            clock::now_s(),
+            ring_fill,
+            self.frames.overruns(),
+            self.control.active_s(),
+            &self.digest,
+        );
         if !headers.is_empty() {
             self.keep(Entry::Frames(headers, all_uv));
         }

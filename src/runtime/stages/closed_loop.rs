@@ -11,15 +11,13 @@ use crate::{
     acquisition::state::StreamState,
     controller::{Controller, Decision},
     estimator::{Contamination, Estimate, window::Estimator},
-    runtime::{
-        observation::{Halt, Note, Notes, SpectrumNote},
-        watch::CurrentWatch,
-    },
+    runtime::observation::{Halt, Note, Notes, SpectrumNote},
     session::{
         course::{Course, Data, Moment, Want},
         schedule::Phase,
     },
     stimulator::Stop,
+    watch::CurrentWatch,
 };
 
 /// What the loop asks of the stimulate stage.

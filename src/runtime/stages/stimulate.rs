@@ -13,9 +13,9 @@ use crate::{
     runtime::{
         observation::{Halt, Note, Notes},
         stages::{closed_loop::Command, start_impedance::StartImpedance},
-        watch::CurrentWatch,
     },
     stimulator::{Delivered, FaultCode, State, Status, Stimulator, Stop},
+    watch::CurrentWatch,
 };
 
 /// Most samples that are made and queued in one step.

@@ -10,19 +10,20 @@
 //! ```
 //! Every way down is always accepted, in any state; every way up is checked, and refused with a reason.
 //! Sham goes through the same states at the same times as the other profiles, so that the state gives nothing
-//! away: its current is zero from 30 s on while it "stimulates".
+//! away: its current comes to zero by itself while it "stimulates".
 
 mod checks;
 mod command;
 
 use std::collections::VecDeque;
 
+pub use checks::{SLOW_SDS, check_noise};
 pub use command::{Cause, Event, EventKind, Refusal, Set, Start};
 
 use crate::envelope::Envelope;
 use crate::limits::{Dose, HostLimits, Limiter};
-use crate::noise::profile::SHAM_RAMP_HOLD_RAMP_S;
-use crate::noise::{Noise, NoiseError, Parameters, Profile};
+use crate::noise::course::Course;
+use crate::noise::{Noise, NoiseError, Parameters};
 use tras_device::{FaultCode, State};
 use tras_wire::Stop;
 
@@ -108,11 +109,12 @@ pub struct Current {
     noise: Noise,
     limiter: Limiter,
     state: State,
+    /// The way down, where one was told.
     gain: Envelope,
-    /// The profile's own course: rests at 1, except for sham.
-    course: Envelope,
-    /// Sample at which sham begins to fade.
-    fades_at: Option<u64>,
+    /// The profile's own course: its ramp up, and for sham its fade.
+    course: Course,
+    /// Sample at which the ramp up is over: the same for every profile.
+    up_at: u64,
     /// A fast stop or a cut is on its way: the relay opens at zero.
     closing: bool,
     armed_at: u64,
@@ -146,8 +148,8 @@ impl Current {
             limiter,
             state: State::Disarmed,
             gain: Envelope::steady(0.0),
-            course: Envelope::steady(1.0),
-            fades_at: None,
+            course: Course::steady(),
+            up_at: 0,
             closing: false,
             armed_at: 0,
             samples: 0,
@@ -178,19 +180,12 @@ impl Current {
     pub fn start(&mut self, start: &Start) -> Result<(), Refusal> {
         self.need("start", "it must be armed, and the burst before it ended", &[State::Armed])?;
         self.check(start.exponent, start.peak_ma)?;
-        self.check_left(start.peak_ma)?;
+        self.check_left(start)?;
         self.noise.restart(start.exponent, start.peak_ma);
         self.limiter.begin_burst();
-        self.course = Envelope::steady(1.0);
-        self.fades_at = None;
-        let mut ramp_s = self.setup.ramp_up_s;
-        if start.profile == Profile::Sham {
-            let (up_s, hold_s, _) = SHAM_RAMP_HOLD_RAMP_S;
-            ramp_s = up_s;
-            self.fades_at = Some(self.samples + self.count(up_s + hold_s));
-        }
-        self.gain = Envelope::steady(0.0);
-        self.gain.go(1.0, self.count(ramp_s));
+        self.course = Course::new(&start.profile.shape(self.setup.ramp_up_s), self.setup.rate_hz);
+        self.gain = Envelope::steady(1.0);
+        self.up_at = self.samples + self.count(self.setup.ramp_up_s);
         self.apply(start.decision_id, start.exponent, start.peak_ma);
         self.enter(State::RampUp);
         Ok(())
@@ -331,8 +326,8 @@ impl Current {
         let dose = self.limiter.dose();
         let (made, clipped) = self.noise.clipped();
         Totals {
-            stimulation_seconds: dose.active_samples as f64 / self.setup.rate_hz,
-            current_rms_ma: (dose.sum_squares_ma2 / dose.active_samples.max(1) as f64).sqrt(),
+            stimulation_seconds: dose.active_s(self.setup.rate_hz),
+            current_rms_ma: dose.rms_ma(),
             current_peak_ma: dose.peak_ma,
             charge_mc: dose.total_charge_mc,
             dc_peak_ma: dose.dc_peak_ma,
@@ -354,9 +349,9 @@ impl Current {
                 State::Armed => {
                     (self.armed_at + self.count(self.setup.arm_expires_s)).saturating_sub(self.samples)
                 }
-                State::RampUp | State::RampDown => self.gain.remaining(),
-                State::Stimulating => self.fades_at.map_or(u64::MAX, |at| at.saturating_sub(self.samples)),
-                State::Disarmed | State::Fault => u64::MAX,
+                State::RampUp => self.up_at.saturating_sub(self.samples),
+                State::RampDown => self.gain.remaining(),
+                State::Stimulating | State::Disarmed | State::Fault => u64::MAX,
             }
         };
         usize::try_from(left).unwrap_or(usize::MAX).max(1)
@@ -376,14 +371,10 @@ impl Current {
                 self.report(EventKind::ArmExpired, self.samples);
                 self.enter(State::Disarmed);
             }
-            State::RampUp if self.gain.resting() => self.enter(State::Stimulating),
+            State::RampUp if self.samples >= self.up_at => self.enter(State::Stimulating),
             State::RampDown if self.gain.resting() => {
                 self.armed_at = self.samples;
                 self.enter(State::Armed);
-            }
-            State::Stimulating if self.fades_at.is_some_and(|at| self.samples >= at) => {
-                self.fades_at = None;
-                self.course.go(0.0, self.count(SHAM_RAMP_HOLD_RAMP_S.2));
             }
             _ => {}
         }
@@ -394,6 +385,7 @@ impl Current {
         let len = self.count(seconds);
         let running = matches!(self.state, State::RampUp | State::Stimulating);
         if running || (self.state == State::RampDown && !self.closing && self.gain.remaining() > len) {
+            self.course.stop_rising();
             self.gain.go(0.0, len);
             self.enter(State::RampDown);
         }

@@ -11,11 +11,11 @@
 //! breaks the one-sided limit, whichever is first (0.5 mA: 1.2 s; 0.1 mA: 3.2 s; 0.03 mA: 6 s).
 
 use super::mean::{MeanSquare, SlowMean};
-use super::{HostLimits, LimitError};
+use super::{Dose, HostLimits, LimitError};
 use crate::envelope::Envelope;
 
 /// Length of the ramp after a violation in s.
-const FAULT_RAMP_S: f64 = 0.1;
+pub const FAULT_RAMP_S: f64 = 0.1;
 /// The slew limit rounds off single steps of the noise without a fault, but an input that asks for more is no
 /// noise of ours: each sample that it changes counts one, 100 that it leaves alone take one off, and this many
 /// seconds' worth of counts is a violation.
@@ -72,25 +72,6 @@ pub struct Violation {
     pub bound: f64,
     /// Index in the slice that was given.
     pub at_index: usize,
-}
-
-/// What has flowed since the session began.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Dose {
-    /// Samples that were not zero.
-    pub active_samples: u64,
-    /// Integral of |current| in mC.
-    pub total_charge_mc: f64,
-    /// Integral of the current since the burst began, in mC.
-    pub net_charge_mc: f64,
-    /// Sum of the squares of all samples in mA².
-    pub sum_squares_ma2: f64,
-    /// Largest |current| in mA.
-    pub peak_ma: f64,
-    /// Largest |triangular 10 s mean| in mA.
-    pub dc_peak_ma: f64,
-    /// Samples that the slew limit changed.
-    pub slewed: u64,
 }
 
 /// The host's limiter; see the module.
@@ -265,14 +246,9 @@ impl Limiter {
     /// means may still hold what was before.
     fn count(&mut self, out: f32) -> Option<(Limit, f64, f64)> {
         let value = f64::from(out);
-        let dose = &mut self.dose;
-        dose.active_samples += u64::from(out != 0.0);
-        dose.total_charge_mc += value.abs() / self.rate_hz;
-        dose.net_charge_mc += value / self.rate_hz;
-        dose.sum_squares_ma2 += value * value;
-        dose.peak_ma = dose.peak_ma.max(value.abs());
+        self.dose.push(value, self.rate_hz);
         let dc = self.dc.push(value).abs();
-        dose.dc_peak_ma = dose.dc_peak_ma.max(dc);
+        self.dose.dc_peak_ma = self.dose.dc_peak_ma.max(dc);
         let rms = self.square.push(value).sqrt();
         if out == 0.0 {
             None

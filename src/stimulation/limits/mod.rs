@@ -3,10 +3,12 @@
 //! In: samples in mA from the noise. Out: samples that obey every limit ([`Limiter`]). The device limits again
 //! on its own. [`HostLimits`] holds the numbers, each with a hard limit that no configuration passes.
 
+mod dose;
 mod limiter;
 mod mean;
 
-pub use limiter::{Dose, Limit, Limiter, Violation};
+pub use dose::Dose;
+pub use limiter::{FAULT_RAMP_S, Limit, Limiter, Violation};
 pub use mean::{SlowMean, dc_gain};
 
 /// The hard limits: no configuration goes beyond. Sources: the project's table of limits (Bikson 2016, Antal et
@@ -24,8 +26,12 @@ pub mod hard {
     pub const TOTAL_CHARGE_MC: f64 = 4_800.0;
     /// Longest time with current in a session, in s: the 60 min of a day.
     pub const ACTIVE_S: f64 = 3_600.0;
+    /// Longest time with current in 24 h, in s.
+    pub const DAILY_S: f64 = 3_600.0;
     /// Largest RMS over 60 s for each cm² of the smallest electrode, in mA/cm².
     pub const DENSITY_MA_PER_CM2: f64 = 0.03;
+    /// Longest silence of the host before the device ramps down, in ms.
+    pub const HEARTBEAT_MS: u32 = 250;
 }
 
 /// The host's limits; see [`hard`] for what each may be at most.
@@ -135,7 +141,7 @@ impl HostLimits {
             net_charge_mc: self.net_charge_mc as f32,
             total_charge_mc: self.total_charge_mc as f32,
             active_s: self.active_s as f32,
-            heartbeat_ms: 250,
+            heartbeat_ms: hard::HEARTBEAT_MS,
         }
     }
 }

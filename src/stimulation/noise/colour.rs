@@ -15,13 +15,12 @@
 //!
 //! The window smears each bin over its neighbours, which lifts a curved spectrum by 1 + χ(χ+1)/2·(s·Δf/f)² to
 //! second order, s being the smearing's standard deviation in bins. The bins are divided by that factor.
-//! What remains is told by [`Colour::response_db`].
+//! What remains is told by [`Bins::response_db`].
 //!
 //! Block b is a function of (seed, b, χ) alone: its random numbers are ChaCha8's stream b. So any stretch of a
 //! session can be made again. Bit for bit on one processor type; another one's vector width may round the last
 //! bit of the transform differently.
 
-use std::f64::consts::PI;
 use std::sync::Arc;
 
 use rand::SeedableRng;
@@ -30,30 +29,17 @@ use rand_distr::{Distribution, StandardNormal};
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner};
 
-use super::NoiseError;
-
-/// Blocks hold at least this many periods of the band's low edge: the smearing by the window (s = 0.56 bins)
-/// is then an eighth of an octave at the edge and 0.06 dB an octave above it, before its compensation.
-const PERIODS_PER_BLOCK: f64 = 4.0;
-/// Longest block. 2^20 samples take tens of ms to make: beyond that the caller wants a lower rate.
-const MAX_BLOCK: usize = 1 << 20;
-/// The window's kernel is followed this far on either side, in bins; beyond, it is below 1e-13.
-const KERNEL_BINS: i64 = 32;
+use super::bins::{Bins, Expected, window_at};
+use super::{EXPONENTS, NoiseError, check_exponent};
 
 /// A source of coloured noise; see the module.
 pub struct Colour {
-    rate_hz: f64,
-    low_bin: usize,
-    high_bin: usize,
+    bins: Bins,
     chi: f64,
     next_block: u64,
     rng: ChaCha8Rng,
     /// Standard deviation of the real and of the imaginary part of each bin of the band.
     bin_sd: Vec<f32>,
-    /// Variance of the window's kernel, in bins².
-    smear_bins2: f64,
-    /// Distances in bins and shares of the power that the window moves there.
-    smear: Vec<(f64, f64)>,
     window: Vec<f32>,
     inverse: Arc<dyn ComplexToReal<f32>>,
     spectrum: Vec<Complex<f32>>,
@@ -66,17 +52,6 @@ pub struct Colour {
     at: usize,
 }
 
-/// What the bins predict of a current of RMS 1, before limiting.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Expected {
-    /// Standard deviation of the difference of neighbouring samples.
-    pub step_sd: f64,
-    /// Standard deviation of the triangular 10 s mean (see [`crate::limits`]).
-    pub dc_10s_sd: f64,
-    /// Standard deviation of the integral since a burst began, in s (times mA gives mC).
-    pub charge_sd_s: f64,
-}
-
 impl Colour {
     /// Prepares a source and its first block. `band_hz` is (low, high).
     ///
@@ -85,36 +60,16 @@ impl Colour {
     /// that would need blocks longer than 2^20 samples.
     pub fn new(rate_hz: f64, band_hz: (f64, f64), chi: f64, seed: u64) -> Result<Self, NoiseError> {
         check_exponent(chi)?;
-        let (low_hz, high_hz) = band_hz;
-        if !(rate_hz.is_finite() && rate_hz > 0.0) {
-            return Err(NoiseError::Rate { rate_hz });
-        }
-        if !(low_hz > 0.0 && low_hz < high_hz && high_hz <= 0.45 * rate_hz) {
-            return Err(NoiseError::Band { low_hz, high_hz, rate_hz });
-        }
-        let wanted = PERIODS_PER_BLOCK * rate_hz / low_hz;
-        if wanted > MAX_BLOCK as f64 {
-            return Err(NoiseError::Rate { rate_hz });
-        }
-        let len = (wanted.ceil() as usize).next_power_of_two();
-        let bin_hz = rate_hz / len as f64;
-        let low_bin = (low_hz / bin_hz).ceil() as usize;
-        let high_bin = (high_hz / bin_hz).floor() as usize;
-        if high_bin < low_bin + 8 {
-            return Err(NoiseError::Band { low_hz, high_hz, rate_hz });
-        }
+        let bins = Bins::new(rate_hz, band_hz)?;
+        let len = bins.block_len();
         let window: Vec<f32> = (0..len).map(|n| window_at(n, len) as f32).collect();
         let inverse = RealFftPlanner::<f32>::new().plan_fft_inverse(len);
         let mut colour = Self {
-            rate_hz,
-            low_bin,
-            high_bin,
             chi,
             next_block: 0,
             rng: ChaCha8Rng::seed_from_u64(seed),
-            bin_sd: vec![0.0; high_bin - low_bin + 1],
-            smear_bins2: smear_bins2(),
-            smear: (-8..=8).map(|i| f64::from(i) * 0.25).map(|d| (d, 0.25 * kernel(d))).collect(),
+            bin_sd: vec![0.0; bins.range().count()],
+            bins,
             window,
             spectrum: inverse.make_input_vec(),
             scratch: inverse.make_scratch_vec(),
@@ -147,7 +102,8 @@ impl Colour {
     /// Asks for another exponent: it begins with the next block, at most half a block from now, and is complete
     /// half a block later, under constant RMS and without a step. Values outside 0..3 are clamped.
     pub fn set_exponent(&mut self, chi: f64) {
-        let chi = if chi.is_finite() { chi.clamp(0.0, 3.0) } else { self.chi };
+        let (least, most) = EXPONENTS;
+        let chi = if chi.is_finite() { chi.clamp(least, most) } else { self.chi };
         if chi != self.chi {
             self.chi = chi;
             self.rescale();
@@ -175,24 +131,30 @@ impl Colour {
         self.chi
     }
 
-    /// Width of a bin in Hz.
-    fn bin_hz(&self) -> f64 {
-        self.rate_hz / self.block.len() as f64
+    /// The bins, for what they predict.
+    #[must_use]
+    pub fn bins(&self) -> &Bins {
+        &self.bins
     }
 
-    /// Power of bin `k` such that the smeared sum follows f^-χ; not yet normalised. `k` in bins.
-    fn bin_power(&self, chi: f64, k: f64) -> f64 {
-        let f_hz = k * self.bin_hz();
-        f_hz.powf(-chi) / (1.0 + 0.5 * chi * (chi + 1.0) * self.smear_bins2 / (k * k))
+    /// See [`Bins::response_db`].
+    #[must_use]
+    pub fn response_db(&self, chi: f64, f_hz: f64) -> f64 {
+        self.bins.response_db(chi, f_hz)
+    }
+
+    /// See [`Bins::expected`].
+    #[must_use]
+    pub fn expected(&self, chi: f64) -> Expected {
+        self.bins.expected(chi)
     }
 
     /// Makes the bins' standard deviations for the present χ: the sum of their powers is 1.
     fn rescale(&mut self) {
-        let bins = self.low_bin..=self.high_bin;
-        let total: f64 = bins.clone().map(|k| self.bin_power(self.chi, k as f64)).sum();
-        for (i, k) in bins.enumerate() {
+        let total: f64 = self.bins.range().map(|k| self.bins.power(self.chi, k as f64)).sum();
+        for (i, k) in self.bins.range().enumerate() {
             // A bin X adds 2·Re(X·e^iθ) to each sample: variance 4·sd².
-            let sd = 0.5 * (self.bin_power(self.chi, k as f64) / total).sqrt();
+            let sd = 0.5 * (self.bins.power(self.chi, k as f64) / total).sqrt();
             if let Some(slot) = self.bin_sd.get_mut(i) {
                 *slot = sd as f32;
             }
@@ -205,7 +167,7 @@ impl Colour {
         self.rng.set_word_pos(0);
         self.next_block += 1;
         self.spectrum.fill(Complex::new(0.0, 0.0));
-        if let Some(bins) = self.spectrum.get_mut(self.low_bin..=self.high_bin) {
+        if let Some(bins) = self.spectrum.get_mut(self.bins.range()) {
             for (bin, &sd) in bins.iter_mut().zip(&self.bin_sd) {
                 let re: f32 = StandardNormal.sample(&mut self.rng);
                 let im: f32 = StandardNormal.sample(&mut self.rng);
@@ -227,96 +189,12 @@ impl Colour {
         }
         self.at = 0;
     }
-
-    /// The shaping's own frequency response: the expected output spectrum at `f_hz` over f^-χ, in dB (power),
-    /// from the bins and the window's kernel. 0 is exact; outside the band it falls to minus infinity.
-    #[must_use]
-    pub fn response_db(&self, chi: f64, f_hz: f64) -> f64 {
-        let at = f_hz / self.bin_hz();
-        let nearest = at.round() as i64;
-        let power: f64 = (nearest - KERNEL_BINS..=nearest + KERNEL_BINS)
-            .filter(|&k| (self.low_bin..=self.high_bin).contains(&(k.unsigned_abs() as usize)))
-            .map(|k| self.bin_power(chi, k.unsigned_abs() as f64) * kernel(at - k as f64))
-            .sum();
-        10.0 * (power / f_hz.powf(-chi)).log10()
-    }
-
-    /// What the bins predict for exponent `chi`: see [`Expected`].
-    #[must_use]
-    pub fn expected(&self, chi: f64) -> Expected {
-        let (mut total, mut step, mut dc, mut charge) = (0.0, 0.0, 0.0, 0.0);
-        for k in self.low_bin..=self.high_bin {
-            let f_hz = k as f64 * self.bin_hz();
-            let power = self.bin_power(chi, k as f64);
-            total += power;
-            step += power * (2.0 * (PI * f_hz / self.rate_hz).sin()).powi(2);
-            // Q(t) - Q(0) of a sine: twice the variance of its integral.
-            charge += 2.0 * power / (2.0 * PI * f_hz).powi(2);
-            // The mean's zeros are as narrow as a bin's smearing, which therefore fills them.
-            for &(distance, share) in &self.smear {
-                dc += power * share * crate::limits::dc_gain((k as f64 + distance) * self.bin_hz()).powi(2);
-            }
-        }
-        Expected {
-            step_sd: (step / total).sqrt(),
-            dc_10s_sd: (dc / total).sqrt(),
-            charge_sd_s: (charge / total).sqrt(),
-        }
-    }
-}
-
-/// Refuses exponents outside 0..3.
-pub(super) fn check_exponent(chi: f64) -> Result<(), NoiseError> {
-    if (0.0..=3.0).contains(&chi) { Ok(()) } else { Err(NoiseError::Exponent { exponent: chi }) }
-}
-
-/// The window at sample `n` of `len`.
-fn window_at(n: usize, len: usize) -> f64 {
-    let s = (PI * (n as f64 + 0.5) / len as f64).sin();
-    (PI / 2.0 * s * s).sin()
-}
-
-/// Length of the window on which kernel and smearing are computed: in units of bins its shape does not depend
-/// on the length.
-const KERNEL_LEN: usize = 1024;
-
-/// The window's power kernel at a distance of `bins`, as a density for each bin: its integral is 1.
-fn kernel(bins: f64) -> f64 {
-    // Symmetric window: twice the cosine sum of one half. Its power sum is len / 2.
-    let sum: f64 = (0..KERNEL_LEN / 2)
-        .map(|n| {
-            let from_centre = (n as f64 + 0.5) / KERNEL_LEN as f64 - 0.5;
-            window_at(n, KERNEL_LEN) * (2.0 * PI * bins * from_centre).cos()
-        })
-        .sum();
-    8.0 * sum * sum / (KERNEL_LEN * KERNEL_LEN) as f64
-}
-
-/// Variance of the kernel in bins²: by Parseval the power of the window's derivative.
-fn smear_bins2() -> f64 {
-    let slope2: f64 =
-        (0..KERNEL_LEN - 1).map(|n| (window_at(n + 1, KERNEL_LEN) - window_at(n, KERNEL_LEN)).powi(2)).sum();
-    let power = KERNEL_LEN as f64 / 2.0;
-    slope2 / power * (KERNEL_LEN as f64 / (2.0 * PI)).powi(2)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
     use super::*;
-
-    #[test]
-    fn the_kernel_holds_all_power_and_its_variance_is_the_smearing() {
-        let d = 0.05;
-        let (mut area, mut second) = (0.0, 0.0);
-        for i in -600..=600 {
-            let x = f64::from(i) * d;
-            area += kernel(x) * d;
-            second += x * x * kernel(x) * d;
-        }
-        assert!((area - 1.0).abs() < 1e-6, "{area}");
-        assert!((second - smear_bins2()).abs() < 1e-4, "{second} {}", smear_bins2());
-    }
 
     #[test]
     fn the_response_is_flat_from_1_hz_to_90_percent_of_the_top() {

@@ -4,23 +4,35 @@
 //! standard deviations, and the amplitude, an [`Envelope`], gives it its milliamperes. [`profile`] says which
 //! noise. No clock, no allocation after construction; the same seed gives the same samples.
 
+pub mod bins;
 pub mod colour;
+pub mod course;
 pub mod measure;
 pub mod profile;
 mod soft_limit;
 
-use crate::envelope::Envelope;
-pub use colour::{Colour, Expected};
+use crate::{envelope::Envelope, limits::hard};
+pub use bins::{Bins, Expected};
+pub use colour::Colour;
 pub use profile::{Parameters, Profile};
-pub use soft_limit::{PEAK_SIGMAS, rms_after_limit, soft_limit};
+pub use soft_limit::{MEAN_ABS_AFTER_LIMIT, PEAK_SIGMAS, RMS_AFTER_LIMIT, soft_limit};
 use soft_limit::{PIECE, SoftLimit};
+
+/// The exponents that a noise may have: least and largest.
+pub const EXPONENTS: (f64, f64) = (0.0, 3.0);
+
+/// Refuses an exponent outside [`EXPONENTS`].
+fn check_exponent(exponent: f64) -> Result<(), NoiseError> {
+    let (least, most) = EXPONENTS;
+    if (least..=most).contains(&exponent) { Ok(()) } else { Err(NoiseError::Exponent { exponent }) }
+}
 
 /// Why a noise cannot be made.
 #[allow(missing_docs, reason = "the fields are named after what the message says")]
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NoiseError {
     /// χ outside its limits.
-    #[error("exponent = {exponent}: must lie in 0..3")]
+    #[error("exponent = {exponent}: must lie in {}..{}", EXPONENTS.0, EXPONENTS.1)]
     Exponent { exponent: f64 },
     /// The band does not fit the rate.
     #[error(
@@ -119,7 +131,7 @@ impl Noise {
         if !peak_ma.is_finite() {
             return;
         }
-        let to = peak_ma.clamp(0.0, profile::MAX_PEAK_MA);
+        let to = peak_ma.clamp(0.0, hard::PEAK_MA);
         let way = (to - f64::from(self.peak_ma.value())).abs();
         let seconds = (way / AMPLITUDE_MA_PER_S).max(AMPLITUDE_LEAST_S);
         self.peak_ma.go(to as f32, (seconds * self.rate_hz) as u64);
@@ -131,7 +143,7 @@ impl Noise {
         self.limiter.reset();
         self.at = PIECE;
         if peak_ma.is_finite() {
-            self.peak_ma = Envelope::steady(peak_ma.clamp(0.0, profile::MAX_PEAK_MA) as f32);
+            self.peak_ma = Envelope::steady(peak_ma.clamp(0.0, hard::PEAK_MA) as f32);
         }
     }
 

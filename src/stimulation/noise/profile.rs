@@ -3,27 +3,25 @@
 //! In: what a protocol or a configuration says. Out: checked numbers for [`super::Noise`]. None of the
 //! exponents here is the study's (it published none): they are this program's own defaults, for a protocol to set.
 
-use super::{Colour, NoiseError, PEAK_SIGMAS, rms_after_limit};
+use super::{Colour, MEAN_ABS_AFTER_LIMIT, NoiseError, PEAK_SIGMAS, RMS_AFTER_LIMIT, check_exponent};
+use crate::limits::hard;
 
-/// The largest peak a configuration may ask for, in mA.
-pub const MAX_PEAK_MA: f64 = 1.0;
 /// The widest band, in Hz, by explicit override.
 pub const WIDEST_BAND_HZ: (f64, f64) = (0.1, 640.0);
 /// The default band, in Hz, the same for all profiles.
 pub const DEFAULT_BAND_HZ: (f64, f64) = (0.5, 100.0);
 /// A seed whose noise exceeds three sigma in more than this share of its samples is refused.
 pub const MAX_CLIPPED_SHARE: f64 = 0.005;
-/// Sham: seconds of ramp up, hold and ramp down before it goes on at zero.
-pub const SHAM_RAMP_HOLD_RAMP_S: (f64, f64, f64) = (10.0, 10.0, 10.0);
 
 /// The conditions of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// A large exponent: slow components dominate.
     Steep,
     /// A small exponent: near white.
     Flat,
-    /// The same noise for its first 30 s, ramped up and down, then zero.
+    /// The same noise at first, ramped up and down, then zero: see [`super::course`].
     Sham,
 }
 
@@ -79,13 +77,13 @@ impl Parameters {
     /// # Errors
     /// Names the value and its limit.
     pub fn check(&self) -> Result<(), NoiseError> {
-        super::colour::check_exponent(self.exponent)?;
+        check_exponent(self.exponent)?;
         let (low_hz, high_hz) = self.band_hz;
         let (lowest_hz, highest_hz) = WIDEST_BAND_HZ;
         if !(low_hz >= lowest_hz && low_hz < high_hz && high_hz <= highest_hz) {
             return Err(NoiseError::BandLimits { low_hz, high_hz });
         }
-        if !(self.peak_ma > 0.0 && self.peak_ma <= MAX_PEAK_MA) {
+        if !(self.peak_ma > 0.0 && self.peak_ma <= hard::PEAK_MA) {
             return Err(NoiseError::Peak { peak_ma: self.peak_ma });
         }
         Ok(())
@@ -100,7 +98,13 @@ impl Parameters {
     /// Expected RMS after limiting, in mA: the same for every exponent.
     #[must_use]
     pub fn rms_ma(&self) -> f64 {
-        self.sigma_ma() * rms_after_limit()
+        self.sigma_ma() * RMS_AFTER_LIMIT
+    }
+
+    /// Expected mean |current| after limiting, in mA: the same for every exponent.
+    #[must_use]
+    pub fn mean_abs_ma(&self) -> f64 {
+        self.sigma_ma() * MEAN_ABS_AFTER_LIMIT
     }
 }
 

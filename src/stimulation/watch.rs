@@ -3,9 +3,13 @@
 //! The rule never to estimate one's own stimulus hangs on this: it says "flowing" before the first sample
 //! of a burst is queued, and "zero" only when the device itself has reported zero.
 
+// The tests run every interleaving of the two threads.
+#[cfg(test)]
+use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+#[cfg(not(test))]
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::{acquisition::frame::FrameHeader, estimator::Contamination};
+use tras_estimator::{Contamination, frame::FrameHeader};
 
 /// Whether current flows, and since when it does not. Lock-free, shared by two threads.
 #[derive(Debug)]
@@ -53,8 +57,11 @@ impl CurrentWatch {
     /// taken under current: the doubt goes against using it.
     #[must_use]
     pub fn contamination(&self, stamp_s: f64, blind_gap_s: f64) -> Contamination {
+        // In this order: a burst that ends between the two looks has written when before it says that it ended.
+        // The other way round its last frames would pass for clean.
+        let flowing = self.flowing();
         let zero_since_s = f64::from_bits(self.zero_since_s.load(Ordering::SeqCst));
-        if self.flowing() || stamp_s < zero_since_s {
+        if flowing || stamp_s < zero_since_s {
             Contamination::Stimulating
         } else if stamp_s < zero_since_s + blind_gap_s || stamp_s.is_nan() {
             Contamination::Settling
@@ -66,35 +73,59 @@ impl CurrentWatch {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use loom::sync::Arc;
 
     #[test]
     fn a_stamp_that_runs_ahead_does_not_shorten_the_blind_gap() {
-        let watch = CurrentWatch::default();
-        watch.begin();
-        watch.end(100.0);
-        let at = |stamp_s, arrived_s| {
-            watch.contamination_of(&FrameHeader { stamp_s, arrived_s, ..FrameHeader::default() }, 2.0)
-        };
-        assert_eq!(at(106.0, 101.0), Contamination::Settling);
-        assert_eq!(at(99.0, 103.0), Contamination::Stimulating);
-        assert_eq!(at(102.5, 102.6), Contamination::Clean);
+        loom::model(|| {
+            let watch = CurrentWatch::default();
+            watch.begin();
+            watch.end(100.0);
+            let at = |stamp_s, arrived_s| {
+                watch.contamination_of(&FrameHeader { stamp_s, arrived_s, ..FrameHeader::default() }, 2.0)
+            };
+            assert_eq!(at(106.0, 101.0), Contamination::Settling);
+            assert_eq!(at(99.0, 103.0), Contamination::Stimulating);
+            assert_eq!(at(102.5, 102.6), Contamination::Clean);
+        });
     }
 
     #[test]
     fn clean_only_after_the_blind_gap() {
-        let watch = CurrentWatch::default();
-        let at = |stamp_s| watch.contamination(stamp_s, 2.0);
-        assert_eq!(at(-1e9), Contamination::Clean);
-        watch.begin();
-        assert_eq!([at(0.0), at(1e9)], [Contamination::Stimulating; 2]);
-        watch.end(100.0);
-        assert_eq!(at(99.9), Contamination::Stimulating);
-        assert_eq!(at(101.9), Contamination::Settling);
-        assert_eq!(at(102.0), Contamination::Clean);
-        assert_eq!(at(f64::NAN), Contamination::Settling);
-        // A device that goes on reporting zero does not move the moment.
-        watch.end(500.0);
-        assert_eq!(at(102.0), Contamination::Clean);
+        loom::model(|| {
+            let watch = CurrentWatch::default();
+            let at = |stamp_s| watch.contamination(stamp_s, 2.0);
+            assert_eq!(at(-1e9), Contamination::Clean);
+            watch.begin();
+            assert_eq!([at(0.0), at(1e9)], [Contamination::Stimulating; 2]);
+            watch.end(100.0);
+            assert_eq!(at(99.9), Contamination::Stimulating);
+            assert_eq!(at(101.9), Contamination::Settling);
+            assert_eq!(at(102.0), Contamination::Clean);
+            assert_eq!(at(f64::NAN), Contamination::Settling);
+            // A device that goes on reporting zero does not move the moment.
+            watch.end(500.0);
+            assert_eq!(at(102.0), Contamination::Clean);
+        });
+    }
+
+    #[test]
+    fn a_frame_under_current_is_never_clean_however_the_burst_ends_meanwhile() {
+        loom::model(|| {
+            let watch = Arc::new(CurrentWatch::default());
+            watch.begin();
+            let stimulate = Arc::clone(&watch);
+            let thread = loom::thread::spawn(move || {
+                stimulate.end(100.0);
+                stimulate.begin();
+                stimulate.end(200.0);
+            });
+            assert_eq!(watch.contamination(99.0, 2.0), Contamination::Stimulating);
+            assert_ne!(watch.contamination(101.0, 2.0), Contamination::Clean);
+            thread.join().unwrap();
+            assert_eq!(watch.contamination(199.0, 2.0), Contamination::Stimulating);
+        });
     }
 }
