@@ -1,6 +1,6 @@
 //! What an operator must know before current flows, as far as the configuration alone tells it.
 
-use super::Config;
+use super::{Config, StimulatorKind};
 use crate::stimulator::audio::{drive, rolloff::Rolloff};
 
 /// One sentence each; none without stimulation.
@@ -8,7 +8,17 @@ pub(super) fn of(config: &Config) -> Vec<String> {
     if !config.stimulation.enabled {
         return Vec::new();
     }
-    clipping(config).into_iter().collect()
+    let own = [clipping(config), uncalibrated(config)];
+    own.into_iter().flatten().chain(config.stimulator.calibration_notes.iter().cloned()).collect()
+}
+
+fn uncalibrated(config: &Config) -> Option<String> {
+    let o = &config.stimulator;
+    (o.kind == StimulatorKind::Audio && o.calibration.is_none()).then(|| {
+        "stimulator.calibration: no measurement is named, so scale_ma_per_v and full_scale_v are what somebody has written; \
+         `tras calibrate audio -o FILE --meter NAME` writes one"
+            .to_owned()
+    })
 }
 
 /// The share of the noise that compensating the roll-off drives beyond what may leave.
