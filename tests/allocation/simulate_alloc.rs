@@ -29,10 +29,10 @@ fn a_simulated_source_does_not_allocate_after_construction() {
             samples += count;
         }
     }
-    let allocations = allocations() - before;
+    let allocated = allocations() - before;
     assert_eq!(samples, 5000);
     assert_eq!(source.poll(&mut values, &mut stamps), Poll::End);
-    assert_eq!(allocations, 0);
+    assert_eq!(allocated, 0);
     // The counter counts.
     let held = std::hint::black_box(vec![1_u8; 100]);
     assert!(allocations() > before, "{}", held.len());

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -12,6 +13,8 @@ use tras::acquisition::recording::xdf::{Survey, survey};
 
 use crate::reader::Killed;
 use crate::sessions::numbers;
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
 
 /// A folder and an LSL session that no other test shares: two tests of one file run at once.
 pub struct Lab {

@@ -46,7 +46,7 @@ pub struct Reader {
 
 impl Reader {
     pub fn open(settings: &AcquisitionSettings) -> Result<Self, AcquisitionError> {
-        session();
+        crate::lsl::session();
         let source = LslSource::open(settings, 20.0)?;
         let conditioner = Conditioner::new(source.description(), settings)?;
         let width = source.description().channels.len();
