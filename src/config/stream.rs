@@ -31,16 +31,6 @@ impl Unit {
             Self::Microvolts => "uV",
         }
     }
-
-    /// Microvolts in one of this unit.
-    #[must_use]
-    pub fn in_uv(self) -> f64 {
-        match self {
-            Self::Volts => 1e6,
-            Self::Millivolts => 1e3,
-            Self::Microvolts => 1.0,
-        }
-    }
 }
 
 /// What is subtracted from every channel.

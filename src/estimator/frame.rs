@@ -36,16 +36,6 @@ impl ChannelSet {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// Both sets in one.
-    #[must_use]
-    pub fn union(self, other: Self) -> Self {
-        let mut both = self;
-        for (word, more) in both.0.iter_mut().zip(other.0) {
-            *word |= more;
-        }
-        both
-    }
-
     /// Whether the two share a channel.
     #[must_use]
     pub fn intersects(&self, other: &Self) -> bool {

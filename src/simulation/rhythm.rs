@@ -113,12 +113,6 @@ impl Rhythm {
         let envelope = 0.5 - 0.5 * (PI * self.level).cos();
         self.gain * envelope * self.second.0
     }
-
-    /// Whether a burst is on.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.gain > 0.0 && self.level > 0.0
-    }
 }
 
 /// `state` times `pole` plus `input`, complex.

@@ -18,7 +18,7 @@
 //! main      (none)    time, signs of life           control words
 //! ```
 //! What an observer is too slow for is dropped and counted. Nothing in the first three threads allocates,
-//! locks, logs or blocks once they run; `tests/no_allocation.rs` proves the first.
+//! locks, logs or blocks once they run; `tests/allocation/no_allocation.rs` proves the first.
 
 mod acquire;
 pub mod control;
