@@ -2,7 +2,10 @@
 
 use serde::{Serialize, Serializer};
 
-use super::section::{Section, within};
+use super::{
+    predicate,
+    section::{Section, within},
+};
 
 /// The unit of a stream that does not state its own, or states it wrongly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -121,6 +124,9 @@ impl Stream {
             lowpass_hz: s.number_opt("lowpass_hz", within(0.1, 1e5, "Hz")),
             range_uv: s.number_opt("range_uv", within(10.0, 1e7, "uV")),
         };
+        if let Some(what) = stream.predicate.as_deref().and_then(predicate::problem) {
+            s.problem("predicate", what, "write it as in type='EEG' and starts-with(name,'Bio')");
+        }
         s.done();
         stream
     }

@@ -121,3 +121,12 @@ pub struct FrameHeader {
     /// Channels whose value here is not EEG: not finite, flat, at the rail, or a spike.
     pub spoilt: ChannelSet,
 }
+
+impl FrameHeader {
+    /// How old the frame is at `now_s`, by its stamp or by its arrival, the older of the two: a stamp that runs ahead
+    /// makes nothing young. An arrival that nobody knows does not count.
+    #[must_use]
+    pub fn age_s(&self, now_s: f64) -> f64 {
+        (now_s - self.stamp_s).max(now_s - self.arrived_s)
+    }
+}

@@ -5,6 +5,8 @@
 //! purpose, at stated times.
 
 pub mod background;
+#[cfg(target_os = "linux")]
+pub mod child;
 pub mod faults;
 pub mod listen;
 pub mod montage;

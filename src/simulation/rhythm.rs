@@ -2,13 +2,14 @@
 
 use rand::{Rng, RngExt};
 use rand_distr::{Exp1, StandardNormal};
+use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
 /// Time that a burst takes to rise and to fall, in seconds.
 const EDGE_S: f64 = 0.25;
 
 /// One rhythm.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RhythmSettings {
     /// Centre frequency in Hz.
     pub centre_hz: f64,

@@ -181,12 +181,13 @@ fn what_check_prints_can_be_read_back_and_tells_the_dose() {
 fn check_cautions_of_what_was_not_measured_and_of_what_will_be_cut_off() {
     let text = "[stimulation]\nenabled = true\nelectrode_area_cm2 = 35\nblocks = 1\n[stimulator]\nkind = \"audio\"\n\
                 device = \"out\"\nchannel = 1\nscale_ma_per_v = 2\nfull_scale_v = 1\nexternal_limits = true\n";
+    let text = &format!("[record]\nparticipant = \"P01\"\n{text}");
     let said = |text: &str| tras::cli::check::summary(&Config::from_str(text, "any").unwrap());
-    let plain = said(text);
-    assert!(plain.contains("no impedance is on record") && !plain.contains("cut off"), "{plain}");
-    let measured = said(&text.replace("blocks", "electrode_kohm = [5.5, 4.8]\nblocks"));
-    assert!(!measured.contains("no impedance is on record"), "{measured}");
-    assert!(measured.contains("electrode_kohm = [5.5, 4.8]"), "{measured}");
+    let refused = Config::from_str(text, "any").unwrap_err().to_string();
+    assert!(refused.contains("stimulation.electrode_kohm: is missing"), "{refused}");
+    let text = &text.replace("blocks", "electrode_kohm = [5.5, 4.8]\nblocks");
+    let measured = said(text);
+    assert!(measured.contains("electrode_kohm = [5.5, 4.8]") && !measured.contains("cut off"), "{measured}");
     // At 1 Hz steep noise of 0.5 Hz and above needs 1.51 times its current: 0.5 / 1.51.
     let boosted = said(&format!("{text}rolloff_hz = 1.0\n"));
     let advice = boosted.split("set at most ").nth(1).unwrap_or_else(|| panic!("{boosted}"));

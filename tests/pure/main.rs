@@ -15,6 +15,5 @@ mod recording_shared;
 mod recording_xdf;
 mod records;
 mod simulate_spectrum;
-mod snapshots;
 mod stages;
 mod virtual_runs;

@@ -39,7 +39,8 @@ fn run(folder: &Path, stream: &str, port: &str, more: &[&str]) -> Child {
     let text = format!(
         "[stream]\nname = \"{stream}\"\n[stimulation]\nenabled = true\nexponent = 1.0\nramp_up_s = 5\n\
          ramp_down_s = 5\nblock_s = 14\ngap_s = 30\nblocks = 1\nbaseline_s = 2\nelectrode_area_cm2 = 35\n\
-         [stimulator]\nkind = \"serial\"\nport = \"{port}\"\n[record]\ndir = \"{}\"\n",
+         electrode_kohm = [5.0, 5.0]\n\
+         [stimulator]\nkind = \"serial\"\nport = \"{port}\"\n[record]\ndir = \"{0}\"\nledger = \"{0}\"\nparticipant = \"S01\"\n",
         folder.join("recordings").display()
     );
     std::fs::write(&file, text).unwrap();
@@ -73,7 +74,7 @@ fn the_days_limit_ends_a_run_in_mid_block() {
     let recordings = folder.path().join("recordings");
     std::fs::create_dir_all(&recordings).unwrap();
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-    let participant = tras::config::Config::default().record.participant;
+    let participant = "s01";
     let entry = serde_json::json!({
         "participant": participant, "ended_unix_s": now_s - 3_600.0, "active_s": 3_593.0,
     });

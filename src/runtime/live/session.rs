@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::{
     dashboard::View,
-    outlets::Outlets,
+    outlets::remote::RemoteOutlets,
     recorder::health::Pulse,
     runtime::{
         conduct::{Conductor, Deed, Source},
@@ -56,7 +56,7 @@ impl LiveSession {
     }
 
     /// One round. Gives what is to be recorded.
-    pub fn turn(&mut self, now_s: f64, outlets: Option<&mut Outlets>) -> Vec<Entry> {
+    pub fn turn(&mut self, now_s: f64, outlets: Option<&mut RemoteOutlets>) -> Vec<Entry> {
         if let Some(pulse) = &self.pulse {
             self.conductor.recording(pulse.look(now_s).bad_since_s());
         }
@@ -72,8 +72,7 @@ impl LiveSession {
                 Deed::Filled(filled) => entries.push(Entry::Filled(Box::new(filled))),
                 Deed::Marker(text) => {
                     if let Some(outlets) = &mut outlets {
-                        // One that LSL refuses is in the recording all the same.
-                        let _ = outlets.push_marker(now_s, &text);
+                        outlets.push_marker(now_s, &text);
                     }
                     entries.push(Entry::OwnMarker(now_s, text));
                 }
