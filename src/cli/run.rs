@@ -82,21 +82,15 @@ fn fault_code(text: &str) -> Result<FaultCode, String> {
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let (mut order, file) = match (&args.resume, &args.config) {
+    let mut order = match (&args.resume, &args.config) {
         (Some(within), _) => session::resumed(within, args)?,
-        (None, Some(file)) => (session::ordered(file, args)?, file.clone()),
+        (None, Some(file)) => session::ordered(file, args)?,
         (None, None) => return Err(Failure::usage("-c FILE or --resume FOLDER is needed")),
     };
-    let _ = file;
     order.clear_fault = args.clear_fault;
     if args.virtual_time {
         let summary = virtual_time::run(&order, &mut |_| {})?;
         return finish(&summary, args.options.json);
-    }
-    if order.session.is_some() && shows_dashboard(&args.options) {
-        return Err(Failure::usage(
-            "a session by a protocol is conducted by typed lines in this version: add --headless",
-        ));
     }
     live(&order, &args.options)
 }

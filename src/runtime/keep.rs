@@ -57,8 +57,8 @@ impl Keeper {
     pub fn new(recorder: Recorder, rate_hz: f64, eeg: bool, now_s: f64) -> Self {
         let folder = recorder.path().parent().unwrap_or_else(|| recorder.path());
         let pulse = Arc::new(Pulse::new(folder, now_s));
-        let failed = None;
-        Self { recorder, pulse, audit: None, rate_hz, eeg, stamps_s: Vec::new(), failed, keeping: None }
+        let stamps_s = Vec::new();
+        Self { recorder, pulse, audit: None, rate_hz, eeg, stamps_s, failed: None, keeping: None }
     }
 
     /// With an audit log beside the recording.
@@ -67,7 +67,7 @@ impl Keeper {
         Self { audit, ..self }
     }
 
-    /// The same with an audit log, and with what would tell a condition sealed.
+    /// With the audit log of a session by a protocol, and what would tell a condition sealed.
     #[must_use]
     pub fn with(self, keeping: Keeping) -> Self {
         Self { keeping: Some(keeping), ..self }
@@ -135,14 +135,7 @@ impl Keeper {
         let dropped = (dropped > 0).then(|| format!("recording: {dropped} writes were refused and are lost"));
         let whole = self.failed.is_none() && closing.is_none() && dropped.is_none();
         let log = self.keeping.map(|keeping| keeping.close(json!({"recording_whole": whole}), now_s));
-        let log = match log {
-            Some(Ok(head)) => {
-                eprintln!("audit head  {head}");
-                None
-            }
-            Some(Err(what)) => Some(what),
-            None => None,
-        };
+        let log = log.and_then(Result::err);
         let audit = self.audit.and_then(|audit| audit.end(now_s).err()).map(|error| error.to_string());
         self.failed.or(closing).or(dropped).or(log).or(audit)
     }
