@@ -102,7 +102,7 @@ impl Header {
         let lines = sections(path)?;
         let wrong = |line: u64, what: String| RecordingError::new(path, Place::Line(line), what);
         let first = lines.first().map_or("", |(_, _, line)| line.as_str()).to_lowercase();
-        if !(first.contains("brain") && first.contains("vision")) || !first.contains("header") {
+        if !["brain", "vision", "header"].iter().all(|word| first.contains(word)) {
             return Err(wrong(
                 1,
                 "is no BrainVision header: it does not begin with \"Brain Vision Data Exchange Header File\""

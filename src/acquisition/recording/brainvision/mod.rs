@@ -126,7 +126,7 @@ fn measure(header: &mut Header, bytes: u64, notes: &mut Vec<String>) -> Result<u
         notes.push(format!("{} samples beyond the promised {points} were left out", held - points));
         return Ok(points);
     }
-    if bytes % (width * count) != 0 {
+    if !bytes.is_multiple_of(width * count) {
         notes.push(format!("{} bytes after the last whole sample were left out", bytes % (width * count)));
     }
     Ok(held)
