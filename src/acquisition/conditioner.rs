@@ -129,12 +129,6 @@ impl Conditioner {
         self.quality.counts()
     }
 
-    /// Spoilt samples of each chosen channel by its own fault.
-    #[must_use]
-    pub fn spoilt_by_channel(&self) -> &[u64] {
-        self.quality.by_channel().get(..self.montage.chosen().len()).unwrap_or_default()
-    }
-
     /// The rate that the stamps show, Hz, beside the nominal one; `None` until it is known.
     #[must_use]
     pub fn measured_rate_hz(&self) -> Option<f64> {

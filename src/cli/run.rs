@@ -15,13 +15,16 @@ use crate::{
     failure::Failure,
     runtime::{
         assemble::{self, Order},
-        live,
+        audited, live,
         signals::Signals,
         summary::Summary,
     },
-    session::{folder, private},
+    session::{audit::head::SignedHead, folder, keys::Keys, private},
     stimulator::FaultCode,
 };
+
+/// How long the stream is looked for, in s, without `--wait`.
+const PATIENCE_S: f64 = 10.0;
 
 /// Arguments of `tras run`.
 #[derive(Args, Debug)]
@@ -65,6 +68,13 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 
 /// A run from a configuration and the command line over it.
 pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Order, Failure> {
+    if let Some(what) = config.stream.predicate.as_deref().and_then(crate::config::predicate::problem) {
+        return Err(Failure::Usage(format!(
+            "--stream: {what}; write it as in type='EEG' and starts-with(name,'Bio')"
+        )));
+    }
+    let mut config = config;
+    config.markers.streams.extend(options.markers.iter().cloned());
     let seed = options.seed.or(config.stimulation.seed).unwrap_or_else(rand::random);
     let parent = match (&options.record, config.record.enabled && !options.no_record) {
         (Some(dir), _) => Some(dir.clone()),
@@ -74,6 +84,7 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
     let asked_for = options.seed.is_some() || config.stimulation.seed.is_some();
     let mut order = Order {
         seconds: options.seconds,
+        patience_s: options.wait.unwrap_or(PATIENCE_S),
         wall_clock: Some(clock::unix_s() as u64),
         ..Order::new(command, config, seed)
     };
@@ -81,6 +92,7 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
     // Last of all, so that a run that is refused leaves no folder behind.
     order.record = parent.map(|dir| new_folder(&dir, &order.config.record.participant)).transpose()?;
     if let Some(within) = &order.record {
+        order.keys = signing_keys(command)?;
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
         let text = format!(
             "# tras {} {command}, seed {}\n{}",
@@ -106,7 +118,11 @@ pub(super) fn live(order: &Order, options: &RunOptions) -> Result<(), Failure> {
     } else {
         live::Watching::Lines
     };
-    finish(&live::run(assemble::live(order)?, &signals, &watching)?, options.json)
+    let Some(parts) = assemble::live(order, &signals)? else {
+        eprintln!("tras: ended while the stream was looked for");
+        return Ok(());
+    };
+    finish(&live::run(parts, &signals, &watching)?, options.json)
 }
 
 /// Whether there is a terminal for the dashboard, and nobody said `--headless`.
@@ -116,13 +132,12 @@ pub(super) fn shows_dashboard(options: &RunOptions) -> bool {
 
 /// Prints the summary; an error where the run had faults.
 pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
-    if let Some(within) = &summary.record_dir {
-        let path = within.join(folder::SUMMARY);
-        let text = serde_json::to_string_pretty(summary).map_err(Failure::fault)? + "\n";
-        private::replace(&path, text.as_bytes())
-            .map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
-    }
+    let kept = summary.record_dir.as_deref().map_or(Ok(None), |folder| keep(folder, summary));
     let mut out = std::io::stdout().lock();
+    if let Ok(Some(signed)) = &kept {
+        // What a check elsewhere needs: see `tras verify --help`.
+        let _ = writeln!(out, "audit log   --head {} --key {}", signed.head, signed.key);
+    }
     // The summary is for whoever still listens; the exit code tells the rest.
     let _ = writeln!(out, "{summary}");
     if json {
@@ -130,11 +145,34 @@ pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
         let _ = writeln!(out, "{line}");
     }
     match summary.faults.as_slice() {
-        [] => Ok(()),
+        [] => kept.map(|_| ()),
         [first, ..] => {
             Err(Failure::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len())))
         }
     }
+}
+
+/// Keys that sign the audit log. A session is refused without; a demonstration goes on and says so.
+fn signing_keys(command: &str) -> Result<Option<Keys>, Failure> {
+    let keys = Keys::of_user().and_then(|keys| keys.signing().map(|_| keys));
+    match keys {
+        Ok(keys) => Ok(Some(keys)),
+        Err(error) if command == "run" => Err(Failure::usage(error)),
+        Err(error) => {
+            eprintln!("tras: no audit log: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Keeps the summary beside the recording, and closes the audit log, now that everything is in the folder.
+fn keep(within: &Path, summary: &Summary) -> Result<Option<SignedHead>, Failure> {
+    let path = within.join(folder::SUMMARY);
+    let text = serde_json::to_string_pretty(summary).map_err(Failure::fault)? + "\n";
+    private::replace(&path, text.as_bytes())
+        .map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
+    let Ok(keys) = Keys::of_user() else { return Ok(None) };
+    audited::close(within, &keys, summary.faults.len()).map_err(Failure::fault)
 }
 
 /// `DIR/PARTICIPANT-NNN`, the first that does not exist.

@@ -6,6 +6,7 @@ use crate::{
     acquisition::frame::FrameHeader,
     recorder::{Recorder, RecorderError, health::Pulse},
     runtime::{
+        audited::Audited,
         events,
         observation::{Note, Stamped},
     },
@@ -29,6 +30,7 @@ pub enum Entry {
 pub struct Keeper {
     recorder: Recorder,
     pulse: Arc<Pulse>,
+    audit: Option<Audited>,
     rate_hz: f64,
     /// Whether the EEG itself is kept, or only what was wrong with its frames.
     eeg: bool,
@@ -42,7 +44,13 @@ impl Keeper {
     pub fn new(recorder: Recorder, rate_hz: f64, eeg: bool, now_s: f64) -> Self {
         let folder = recorder.path().parent().unwrap_or_else(|| recorder.path());
         let pulse = Arc::new(Pulse::new(folder, now_s));
-        Self { recorder, pulse, rate_hz, eeg, stamps_s: Vec::new(), failed: None }
+        Self { recorder, pulse, audit: None, rate_hz, eeg, stamps_s: Vec::new(), failed: None }
+    }
+
+    /// With an audit log beside the recording.
+    #[must_use]
+    pub fn with_audit(self, audit: Option<Audited>) -> Self {
+        Self { audit, ..self }
     }
 
     /// How the recording is, for those who look.
@@ -53,6 +61,11 @@ impl Keeper {
 
     /// Records an entry.
     pub fn keep(&mut self, entry: &Entry, now_s: f64) {
+        if let (Entry::Note(stamped), Some(audit)) = (entry, &mut self.audit)
+            && let Err(error) = audit.note(stamped)
+        {
+            self.tell(&error.to_string(), now_s);
+        }
         self.pulse.beat(now_s);
         let result = match entry {
             Entry::Frames(headers, values_uv) => self.frames(headers, values_uv),
@@ -70,6 +83,9 @@ impl Keeper {
             self.pulse.well();
         }
         self.heed(result, now_s);
+        if let Some(Err(error)) = self.audit.as_mut().map(|audit| audit.tend(now_s)) {
+            self.tell(&error.to_string(), now_s);
+        }
         self.pulse.measure_room();
         self.pulse.beat(now_s);
     }
@@ -79,7 +95,8 @@ impl Keeper {
         let dropped = self.recorder.dropped();
         let closing = self.recorder.close(now_s).err().map(|e| e.to_string());
         let dropped = (dropped > 0).then(|| format!("recording: {dropped} writes were refused and are lost"));
-        self.failed.or(closing).or(dropped)
+        let audit = self.audit.and_then(|audit| audit.end(now_s).err()).map(|error| error.to_string());
+        self.failed.or(closing).or(dropped).or(audit)
     }
 
     fn frames(&mut self, headers: &[FrameHeader], values_uv: &[f32]) -> Result<(), RecorderError> {
@@ -104,10 +121,13 @@ impl Keeper {
 
     fn heed(&mut self, result: Result<(), RecorderError>, now_s: f64) {
         if let Err(error) = result {
-            let what = error.to_string();
-            self.pulse.failing(now_s, &what);
-            self.failed.get_or_insert(what);
+            self.tell(&error.to_string(), now_s);
         }
+    }
+
+    fn tell(&mut self, what: &str, now_s: f64) {
+        self.pulse.failing(now_s, what);
+        self.failed.get_or_insert_with(|| what.to_owned());
     }
 }
 

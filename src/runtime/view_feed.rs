@@ -163,6 +163,10 @@ impl ViewFeed {
                     view.push_fault(words);
                 }
             }
+            Note::Child(role, news) => view.tell(news.words(role)),
+            Note::Ahead(ahead_s) => view.tell(format!(
+                "the sender's stamps lie {ahead_s:.2} s ahead of their arrival: not believed, no window is valid"
+            )),
             Note::Estimate(_) | Note::Decision(_) | Note::Hop { .. } | Note::Flow { .. } => {}
         }
     }

@@ -1,15 +1,22 @@
 //! `[record]` and `[outlets]`: what a run leaves behind, and what the screen shows before anything has happened.
 
-use super::{Order, OutletOrder};
+use std::path::{Path, PathBuf};
+
+use super::Order;
 use crate::{
     acquisition::{Channel, StreamDescription},
     clock,
     dashboard::View,
     failure::Failure,
-    outlets::OutletSettings,
+    outlets::{OutletSettings, remote::RemoteOrder},
     recorder::{Recorder, SessionStreams},
-    runtime::keep::Keeper,
-    session::{dose::DoseLedger, hash::build, moment::Moment},
+    runtime::{audited::Audited, keep::Keeper},
+    session::{
+        audit::{AuditLog, new_session},
+        dose::{self, DoseLedger},
+        hash::{Hash, build},
+        moment::Moment,
+    },
     stimulator::Stimulator,
 };
 
@@ -24,16 +31,27 @@ impl Order {
             return Ok(None);
         }
         let (record, limits) = (&self.config.record, &self.config.limits);
-        DoseLedger::open(record.dir.as_ref(), &record.participant, limits.daily_min, clock::unix_s())
+        let folder =
+            record.ledger.clone().map(PathBuf::from).or_else(dose::state_folder).ok_or_else(|| {
+                Failure::usage(
+                    "record.ledger: no home folder to keep the day's dose in; name a folder that stays",
+                )
+            })?;
+        DoseLedger::open(&folder, &record.participant, limits.daily_min, clock::unix_s())
             .map(Some)
             .map_err(Failure::usage)
     }
 
     /// Streams of our own, where the configuration wants them.
-    pub(super) fn outlets(&self, targets: Vec<String>, current_rate_hz: f64) -> Option<OutletOrder> {
+    pub(super) fn outlets(&self, targets: Vec<String>, current_rate_hz: f64) -> Option<RemoteOrder> {
         let outlets = &self.config.outlets;
         let settings = OutletSettings { prefix: outlets.prefix.clone(), notes: Vec::new() };
-        outlets.enabled.then_some(OutletOrder { settings, targets, current_rate_hz })
+        outlets.enabled.then_some(RemoteOrder {
+            settings,
+            targets,
+            current_rate_hz,
+            to_network: outlets.network,
+        })
     }
 
     /// The recorder, where there is a folder for it.
@@ -51,7 +69,25 @@ impl Order {
         let Some(folder) = &self.record else { return Ok(None) };
         let session = self.session_streams(stream, eeg, targets.to_vec(), current_rate_hz, now_s);
         let recorder = Recorder::create(folder, "session", &session, now_s).map_err(Failure::usage)?;
-        Ok(Some(Keeper::new(recorder, current_rate_hz, self.config.record.eeg, now_s)))
+        let keeper = Keeper::new(recorder, current_rate_hz, self.config.record.eeg, now_s);
+        Ok(Some(keeper.with_audit(self.audit(folder, current_rate_hz, now_s)?)))
+    }
+
+    /// The audit log of the recording's folder, where there are keys to sign it.
+    ///
+    /// # Errors
+    /// It cannot be begun: the folder has one, or there is no room.
+    fn audit(&self, folder: &Path, current_rate_hz: f64, now_s: f64) -> Result<Option<Audited>, Failure> {
+        let Some(keys) = self.keys.clone() else { return Ok(None) };
+        let at = Moment::now(now_s);
+        let mut about = serde_json::Map::new();
+        for (name, text) in self.about(current_rate_hz) {
+            // The configuration stands beside the log; its hash is enough.
+            let text = if name == "configuration" { Hash::of(text.as_bytes()).to_string() } else { text };
+            about.insert(name, text.into());
+        }
+        let log = AuditLog::create(folder, &new_session(), about.into(), at).map_err(Failure::usage)?;
+        Ok(Some(Audited::new(log, keys, self.wall_clock.is_some(), at)))
     }
 
     /// What the recording's headers say. `eeg`: the chosen channels.
@@ -71,7 +107,7 @@ impl Order {
             method: self.config.estimator.method.name().to_owned(),
             current_rate_hz: self.config.stimulates().then_some(rate_hz),
             eeg_clock_offset_s: 0.0,
-            began: self.wall_clock.map(|s| Moment { unix_s: s as f64, run_s: now_s }),
+            began: self.wall_clock.map(|_| Moment::now(now_s)),
             about: self.about(rate_hz),
         }
     }

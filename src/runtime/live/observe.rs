@@ -1,6 +1,6 @@
 //! The observe thread: everything that flowed, to the screen's view, the outlets and the record thread.
 //!
-//! It polls, so that no real-time thread ever has to wake it. Batches for the record thread go by a bounded
+//! The loop rings when an estimate is there; for all else it looks a hundred times a second. Batches for the record thread go by a bounded
 //! channel: a disk that stalls costs recorded data, which is counted, and nothing else.
 
 use std::{sync::Arc, time::Duration};
@@ -8,11 +8,11 @@ use std::{sync::Arc, time::Duration};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use ringbuf::{HeapCons, traits::Consumer};
 
-use super::control::Control;
+use super::control::{Control, Watched};
 use crate::{
     acquisition::frame::FrameHeader,
     clock,
-    outlets::Outlets,
+    outlets::remote::RemoteOutlets,
     ring::FrameConsumer,
     runtime::{
         digest::Digest,
@@ -24,8 +24,8 @@ use crate::{
     stimulator::Delivered,
 };
 
-/// Between two rounds.
-const NAP: Duration = Duration::from_millis(10);
+/// The longest between two rounds.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Everything that the thread owns.
 pub struct Observer {
@@ -40,7 +40,7 @@ pub struct Observer {
     /// What the screen shows.
     pub feed: ViewFeed,
     /// Our streams.
-    pub outlets: Option<Outlets>,
+    pub outlets: Option<RemoteOutlets>,
     /// To the record thread.
     pub record: Option<Sender<Entry>>,
     /// The summary in the making.
@@ -57,20 +57,24 @@ impl Observer {
         let mut runs = CurrentRuns::new();
         let mut values = vec![0.0; self.frames.width()];
         loop {
+            self.control.beat_of(Watched::Observer, clock::now_s());
             let last = self.control.quits();
+            let rung = self.control.observe_bell.seen();
+            // Estimates first: others wait for them.
+            self.notes();
             self.frames(&mut values);
             self.delivered(&mut runs);
-            self.notes();
             while let Ok((stamp_s, text)) = self.markers.try_recv() {
                 self.keep(Entry::Marker(stamp_s, text));
             }
             if last {
                 if let Some(outlets) = &mut self.outlets {
-                    self.dropped += u64::from(outlets.flush_estimates().is_err());
+                    outlets.flush();
+                    self.dropped += outlets.dropped();
                 }
                 return (self.digest, self.dropped);
             }
-            std::thread::sleep(NAP);
+            self.control.observe_bell.wait(rung, LOOK_EVERY);
         }
     }
 
@@ -109,7 +113,7 @@ impl Observer {
         finished.extend(runs.take());
         for run in finished {
             if let (Some(outlets), Entry::Current(stamp_s, values_ma)) = (&mut self.outlets, &run) {
-                self.dropped += u64::from(outlets.push_current(*stamp_s, values_ma).is_err());
+                outlets.push_current(*stamp_s, values_ma);
             }
             self.keep(run);
         }
@@ -117,17 +121,16 @@ impl Observer {
 
     fn notes(&mut self) {
         while let Ok(stamped) = self.notes.try_recv() {
-            self.digest.note(&stamped);
-            self.feed.note(&stamped, self.digest.steer());
             let event = events::json(&stamped);
             if let Some(outlets) = &mut self.outlets {
-                let pushed = match (&stamped.note, &event) {
+                match (&stamped.note, &event) {
                     (Note::Estimate(estimate), _) => outlets.push_estimate(estimate),
                     (_, Some(json)) => outlets.push_event(stamped.at_s, json),
-                    _ => Ok(()),
-                };
-                self.dropped += u64::from(pushed.is_err());
+                    _ => {}
+                }
             }
+            self.digest.note(&stamped);
+            self.feed.note(&stamped, self.digest.steer());
             if event.is_some() || matches!(stamped.note, Note::Estimate(_)) {
                 self.keep(Entry::Note(Box::new(stamped)));
             }
