@@ -117,12 +117,12 @@ fn segments_jump_to_their_dates_and_markers_go_with_them() {
 #[test]
 fn a_data_file_that_is_shorter_than_its_header_says_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let told = |path: &PathBuf| {
+    let told = |path: &Path| {
         let whole = read(path, &OpenOptions::default(), 64).unwrap();
         let channels = whole.recording.description().channels.len();
         (whole.stamps_s.len(), channels, whole.recording.notes().join("; "))
     };
-    let cut = |path: &PathBuf, bytes: u64| {
+    let cut = |path: &Path, bytes: u64| {
         let file = std::fs::File::options().write(true).open(path.with_extension("eeg")).unwrap();
         file.set_len(bytes).unwrap();
     };

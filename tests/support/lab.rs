@@ -23,6 +23,7 @@ pub struct Lab {
 }
 
 impl Lab {
+    #[allow(clippy::new_without_default, reason = "it makes a folder")]
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let lsl = folder.path().join("lsl_api.cfg");
