@@ -256,6 +256,9 @@ fn job() -> tras::offline::recording::Job {
         region_mean: tras::estimator::window::RegionMean::Spectra,
         each_channel: true,
         readouts: tras::offline::lane::Readouts::default(),
+        contamination: false,
+        epochs: Vec::new(),
+        fields: Vec::new(),
         delete_below_sd: None,
     }
 }

@@ -184,6 +184,37 @@ fn virtual_session(lab: &Lab, seconds: &str) -> PathBuf {
 }
 
 #[test]
+fn every_recorded_run_has_a_log_that_holds_here_and_elsewhere() {
+    let lab = Lab::new();
+    let told = lab.says(
+        0,
+        &["demo", "--virtual", "--seconds", "20", "--record", "recordings", "--seed", "7", "--json"],
+    );
+    let arguments = told.lines().find_map(|line| line.strip_prefix("audit log")).unwrap();
+    let name = lab.path("recordings/demo-001");
+    let name = name.to_str().unwrap();
+    let found = lab.says(0, &["verify", name]);
+    // Recording, configuration, two tables, the summary.
+    assert!(found.contains("5 files have their hash in the log\n"), "{found}");
+    let elsewhere = |arguments: &str| {
+        Command::new(env!("CARGO_BIN_EXE_tras"))
+            .args(["verify", name])
+            .args(arguments.split_whitespace())
+            .env("TRAS_KEYS", lab.path("other-keys"))
+            .output()
+            .unwrap()
+    };
+    assert_eq!(elsewhere(arguments).status.code(), Some(0));
+    let unknown = elsewhere("");
+    assert_eq!(unknown.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("does not know"), "{unknown:?}");
+    let summary = Path::new(name).join("summary.json");
+    let text = std::fs::read_to_string(&summary).unwrap();
+    std::fs::write(&summary, text.replace("\"gaps\": 0", "\"gaps\": 1")).unwrap();
+    assert!(lab.says(5, &["verify", name]).contains("summary.json was changed"));
+}
+
+#[test]
 fn a_session_becomes_a_tree_that_others_read() {
     let lab = Lab::new();
     let folder = virtual_session(&lab, "60");
@@ -363,7 +394,7 @@ fn a_sealed_block_is_a_gap_until_it_is_unblinded_and_then_none() {
     assert!(told["markers"].to_string().contains("block/1/start"), "{told}");
 }
 
-/// Begins and closes the audit log of a folder that was recorded without one.
+/// Begins and closes an audit log of a folder as it is.
 fn log_it(lab: &Lab, folder: &Path) {
     let at = Moment { unix_s: 1.7e9, run_s: 0.0 };
     let log = AuditLog::create(folder, &new_session(), json!({}), at).unwrap();
@@ -374,7 +405,6 @@ fn log_it(lab: &Lab, folder: &Path) {
 fn every_estimate_and_decision_is_recomputed_from_the_samples() {
     let lab = Lab::new();
     let folder = virtual_session(&lab, "90");
-    log_it(&lab, &folder);
     let told = lab.says(0, &["verify", folder.to_str().unwrap(), "--recompute"]);
     println!("{told}");
     let line = told.lines().find(|line| line.starts_with("recomputed")).unwrap();
@@ -391,8 +421,88 @@ fn every_estimate_and_decision_is_recomputed_from_the_samples() {
     assert_eq!(places.len(), 1, "the sample stands there once");
     bytes[places[0] + 1] ^= 0x40;
     std::fs::write(&path, bytes).unwrap();
+    // Behind a log that was written anew, so that nothing but the samples tells.
     std::fs::remove_file(folder.join("audit.jsonl")).unwrap();
     log_it(&lab, &folder);
     let told = lab.says(5, &["verify", folder.to_str().unwrap(), "--recompute"]);
     assert!(told.contains("estimate") && told.contains("from the samples it is"), "{told}");
+}
+
+/// Rows of a table by its header's names.
+fn table(text: &str) -> Vec<std::collections::HashMap<String, String>> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let rows = reader
+        .records()
+        .map(|row| header.iter().map(str::to_owned).zip(row.unwrap().iter().map(str::to_owned)).collect());
+    rows.collect()
+}
+
+#[test]
+fn windows_under_current_are_told_and_settings_are_those_of_the_recording() {
+    let lab = Lab::new();
+    let folder = virtual_session(&lab, "90");
+    let path = folder.join("session.xdf");
+    let path = path.to_str().unwrap();
+    let text = lab.says(0, &["estimate", path, "--out", "plain.csv"]);
+    assert!(!text.contains("error"), "{text}");
+    let plain = std::fs::read_to_string(lab.path("plain.csv")).unwrap();
+    assert!(plain.lines().next().unwrap().ends_with(",valid,reason,contamination"), "{plain}");
+    let rows = table(&plain);
+    let of = |what: &str| rows.iter().filter(|row| row["contamination"] == what).collect::<Vec<_>>();
+    assert!(of("stimulating").len() > 50 && of("clean").len() > 30, "{plain}");
+    assert!(of("stimulating").iter().all(|row| row["valid"] == "false" && row["reason"] == "under current"));
+    assert!(of("clean").iter().any(|row| row["valid"] == "true"));
+
+    // The recording's own settings: the very windows of the run, to the digits of the table.
+    lab.says(0, &["estimate", path, "--as-recorded", "--out", "again.csv"]);
+    let again = table(&std::fs::read_to_string(lab.path("again.csv")).unwrap());
+    let live = table(&std::fs::read_to_string(folder.join("estimates.csv")).unwrap());
+    let mut compared = 0;
+    for row in again.iter().filter(|row| row["valid"] == "true") {
+        let last_s: f64 = row["time"].parse().unwrap();
+        let same = live.iter().find(|live| {
+            let sample: f64 = live["last_sample"].parse().unwrap();
+            live["target"] == row["channel"] && (1_000.0 + sample / 250.0 - last_s).abs() < 0.001
+        });
+        let Some(live) = same.filter(|live| live["valid"] == "true") else { continue };
+        let (a, b): (f64, f64) = (row["exponent"].parse().unwrap(), live["exponent"].parse().unwrap());
+        assert!((a - b).abs() < 1e-6, "{row:?} {live:?}");
+        assert_eq!(row["contamination"], live["contamination"]);
+        compared += 1;
+    }
+    assert!(compared > 20, "{compared} windows compared of {} and {}", again.len(), live.len());
+
+    // The configuration beside it says the same.
+    let config = folder.join("config.toml");
+    lab.says(0, &["estimate", path, "-c", config.to_str().unwrap(), "--out", "config.csv"]);
+    let by_config = std::fs::read_to_string(lab.path("config.csv")).unwrap();
+    assert_eq!(by_config, std::fs::read_to_string(lab.path("again.csv")).unwrap());
+}
+
+#[test]
+fn epochs_are_cut_at_markers_and_have_their_fields() {
+    let lab = Lab::new();
+    let folder = virtual_session(&lab, "90");
+    let path = folder.join("session.xdf");
+    let path = path.to_str().unwrap();
+    let arguments =
+        ["estimate", path, "--epochs", "phase:+0.5..+2.5, phase:-1.5..0,nothing:0..2", "--channels", "Fz,Cz"];
+    let text = lab.says(0, &[&arguments[..], &["--out", "epochs.csv"]].concat());
+    assert!(text.contains("no marker nothing"), "{text}");
+    let rows = table(&std::fs::read_to_string(lab.path("epochs.csv")).unwrap());
+    let after: Vec<_> = rows.iter().filter(|row| row["epoch"] == "phase:+0.5..+2.5").collect();
+    let blocks: Vec<_> =
+        after.iter().filter(|row| row["phase"] == "block" && row["channel"] == "Fz").collect();
+    assert_eq!(blocks.len(), 2, "{rows:?}");
+    assert_eq!((blocks[0]["block"].as_str(), blocks[0]["contamination"].as_str()), ("1", "stimulating"));
+    let ends: f64 = blocks[0]["time"].parse().unwrap();
+    let marker: f64 = blocks[0]["marker_time"].parse().unwrap();
+    assert!((ends - marker - 2.5).abs() < 0.009, "{ends} {marker}");
+    let before: Vec<_> =
+        rows.iter().filter(|row| row["epoch"] == "phase:-1.5..0" && row["phase"] == "block").collect();
+    assert!(before.iter().all(|row| row["contamination"] == "clean" || row["block"] == "2"), "{before:?}");
+    for wrong in ["phase", "phase:2..1"] {
+        lab.says(2, &["estimate", path, "--epochs", wrong]);
+    }
 }

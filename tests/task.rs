@@ -237,8 +237,8 @@ fn a_participant_goes_through_two_blocks_and_every_marker_stands_at_its_frame() 
     let of_trial = |event: &str, row: &Row| {
         let at = markers.iter().find(|(_, m)| {
             m["event"] == event
-                && m["block"].to_string() == row["block"]
-                && m["trial"].to_string() == row["trial"]
+                && row["block"] == format!("{}", m["block"])
+                && row["trial"] == format!("{}", m["trial"])
         });
         at.unwrap_or_else(|| panic!("no {event} for {row:?}")).clone()
     };

@@ -1,5 +1,5 @@
-//! `tras calibrate audio -c FILE`: known levels out, the operator's meter readings in, the scale and the
-//! roll-off as lines for the configuration.
+//! `tras calibrate audio -c FILE -o CALIBRATION`: known levels out, the operator's meter readings in, the scale and the
+//! roll-off as a signed file that the configuration names.
 
 use std::{
     io::{BufRead, Write},
@@ -14,8 +14,14 @@ use super::check;
 use crate::failure::Failure;
 use crate::{
     config::{Config, StimulatorKind},
+    session::{
+        keys::Keys,
+        moment::{self, Moment},
+        private,
+    },
     stimulator::audio::{
         calibration::{self, FADE_S, Knobs, Tone},
+        certificate::{Certificate, NO_METER},
         find,
         player::Shared,
         rolloff::{Rolloff, WANTED_HZ},
@@ -59,9 +65,12 @@ pub struct AudioArgs {
     /// Read lower frequencies too and find the roll-off of the output
     #[arg(long)]
     pub rolloff: bool,
-    /// Write the lines to this file as well
+    /// Write what was measured to this file, signed, for `stimulator.calibration` of the configuration
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// The meter, with its number, for that file
+    #[arg(long, value_name = "NAME")]
+    pub meter: Option<String>,
 }
 
 /// What the meter reads.
@@ -116,7 +125,7 @@ impl<R: BufRead, W: Write> Operator<R, W> {
 /// The output is not there, or the readings make no scale.
 pub fn run(args: &CalibrateArgs) -> Result<(), Failure> {
     let What::Audio(args) = &args.what;
-    let config = check::load(&args.config)?;
+    let config = check::load_as_written(&args.config)?;
     if config.stimulator.kind != StimulatorKind::Audio {
         let file = args.config.display();
         return Err(Failure::Usage(format!(
@@ -132,17 +141,53 @@ pub fn run(args: &CalibrateArgs) -> Result<(), Failure> {
     knobs.set(0.0, TONE_HZ);
     std::thread::sleep(Duration::from_secs_f64(2.0 * FADE_S));
     drop(stream);
-    let lines = found?;
-    operator.tell(&format!("\n[stimulator]\n{lines}"))?;
-    if let Some(path) = &args.output {
-        write(path, &lines)?;
-    }
-    Ok(())
+    let found = found?;
+    operator.tell(&format!("\n{}", found.lines()))?;
+    let Some(path) = &args.output else {
+        return operator.tell(
+            "Not kept. With -o FILE --meter NAME it is written and signed, for stimulator.calibration.",
+        );
+    };
+    write(path, &config, found, args.meter.as_deref())?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    operator.tell(&format!("Beside {name}, in the configuration: stimulator.calibration = \"{name}\""))
 }
 
-fn write(path: &Path, lines: &str) -> Result<(), Failure> {
-    let text = format!("# Measured by `tras calibrate audio`.\n[stimulator]\n{lines}");
-    std::fs::write(path, text).map_err(|e| Failure::Usage(format!("cannot write {}: {e}", path.display())))
+fn write(path: &Path, config: &Config, found: Found, meter: Option<&str>) -> Result<(), Failure> {
+    let now = Moment::now(0.0);
+    let certificate = Certificate {
+        device: config.stimulator.device.clone().unwrap_or_default(),
+        channel: config.stimulator.channel.unwrap_or(1),
+        scale_ma_per_v: found.scale,
+        full_scale_v: found.full_v,
+        rolloff_hz: found.rolloff_hz,
+        measured_unix_s: now.unix_s,
+        measured_at: moment::iso_8601(now.unix_s),
+        meter: meter.map(str::trim).filter(|meter| !meter.is_empty()).unwrap_or(NO_METER).to_owned(),
+        readings: found.readings,
+    };
+    let cannot = |why: String| Failure::Usage(format!("cannot write {}: {why}", path.display()));
+    let key = Keys::of_user().and_then(|keys| keys.signing()).map_err(|e| cannot(e.to_string()))?;
+    private::replace(path, certificate.signed(&key).as_bytes()).map_err(|e| cannot(e.to_string()))
+}
+
+/// What a session has found.
+#[derive(Debug)]
+struct Found {
+    scale: f64,
+    full_v: f64,
+    rolloff_hz: Option<f64>,
+    readings: Vec<[f64; 2]>,
+}
+
+impl Found {
+    fn lines(&self) -> String {
+        let mut lines = format!("scale_ma_per_v = {:.5}\nfull_scale_v = {:.5}\n", self.scale, self.full_v);
+        if let Some(corner_hz) = self.rolloff_hz {
+            lines.push_str(&format!("rolloff_hz = {corner_hz:.3}\n"));
+        }
+        lines
+    }
 }
 
 fn open(config: &Config, knobs: &Arc<Knobs>, shared: &Arc<Shared>) -> Result<impl Sized, Failure> {
@@ -167,7 +212,7 @@ impl Bench<'_> {
         &mut self,
         args: &AudioArgs,
         operator: &mut Operator<R, W>,
-    ) -> Result<String, Failure> {
+    ) -> Result<Found, Failure> {
         operator.tell(
             "This plays tones without any limit behind them but those of the current source.\n\
              Take the electrodes off. Connect a resistor of 1 kOhm to the source, and a true-RMS meter.",
@@ -176,7 +221,10 @@ impl Bench<'_> {
             return Err(Failure::Usage("not confirmed; nothing was played".into()));
         }
         let s = &self.config.stimulator;
-        let (scale, full_v) = (s.scale_ma_per_v.unwrap_or(1.0), s.full_scale_v.unwrap_or(1.0));
+        let (Some(scale), Some(full_v)) = (s.scale_ma_per_v, s.full_scale_v) else {
+            let what = "stimulator.scale_ma_per_v and full_scale_v: the first guess is missing; write what the manual says";
+            return Err(Failure::Usage(what.into()));
+        };
         let peak_ma = self.config.limits.peak_ma;
         let unit = if args.reading == Reading::Ma { "mA" } else { "V" };
         let per_ma = if args.reading == Reading::Ma { 1.0 } else { 1.0 / scale };
@@ -184,9 +232,9 @@ impl Bench<'_> {
         for share in LEVELS {
             let rms = share * peak_ma * per_ma / 2_f64.sqrt();
             let read = self.read(operator, share * peak_ma, TONE_HZ, &format!("{rms:.4} {unit}"), unit)?;
-            if read > 2.0 * rms {
-                let what =
-                    format!("{read} {unit} RMS is more than twice what the configuration expects ({rms:.4})");
+            if !(0.5 * rms..=2.0 * rms).contains(&read) {
+                let how = if read > rms { "more than twice" } else { "less than half of" };
+                let what = format!("{read} {unit} RMS is {how} what the configuration expects ({rms:.4})");
                 return Err(Failure::Usage(format!("{what}; correct scale_ma_per_v and full_scale_v first")));
             }
             pairs.push((rms, read));
@@ -203,13 +251,8 @@ impl Bench<'_> {
             Reading::Ma => (scale * line.slope, full_v),
             Reading::V => (scale, full_v * line.slope),
         };
-        let mut lines = format!("scale_ma_per_v = {scale:.5}\nfull_scale_v = {full_v:.5}\n");
-        if args.rolloff
-            && let Some(corner_hz) = self.corner(operator, 0.6 * peak_ma, unit)?
-        {
-            lines.push_str(&format!("rolloff_hz = {corner_hz:.3}\n"));
-        }
-        Ok(lines)
+        let rolloff_hz = if args.rolloff { self.corner(operator, 0.6 * peak_ma, unit)? } else { None };
+        Ok(Found { scale, full_v, rolloff_hz, readings: pairs.into_iter().map(<[f64; 2]>::from).collect() })
     }
 
     fn corner<R: BufRead, W: Write>(
@@ -277,11 +320,11 @@ mod tests {
         .unwrap()
     }
 
-    fn calibrate(reading: Reading, rolloff: bool, answers: &str) -> (Result<String, Failure>, String) {
+    fn calibrate(reading: Reading, rolloff: bool, answers: &str) -> (Result<Found, Failure>, String) {
         let (config, knobs, shared) = (config(), Knobs::default(), Shared::new());
         let mut questions = Vec::new();
         let mut operator = Operator { answers: answers.as_bytes(), questions: &mut questions };
-        let args = AudioArgs { config: PathBuf::new(), reading, rolloff, output: None };
+        let args = AudioArgs { config: PathBuf::new(), reading, rolloff, output: None, meter: None };
         let found = Bench { config: &config, knobs: &knobs, shared: &shared }.session(&args, &mut operator);
         (found, String::from_utf8(questions).unwrap())
     }
@@ -294,7 +337,7 @@ mod tests {
     #[test]
     fn readings_become_a_scale() {
         let (found, _) = calibrate(Reading::Ma, false, &format!("resistor\n{}", levels()));
-        assert_eq!(found.unwrap(), "scale_ma_per_v = 2.10000\nfull_scale_v = 1.00000\n");
+        assert_eq!(found.unwrap().lines(), "scale_ma_per_v = 2.10000\nfull_scale_v = 1.00000\n");
     }
 
     #[test]
@@ -302,7 +345,7 @@ mod tests {
         let slow: String =
             ROLLOFF_HZ.iter().map(|f| format!("{:.5}\n", 0.2 / (1.0 + (3.0 / f).powi(2)).sqrt())).collect();
         let (found, told) = calibrate(Reading::Ma, true, &format!("resistor\n{}{slow}", levels()));
-        let found = found.unwrap();
+        let found = found.unwrap().lines();
         assert!(found.contains("rolloff_hz = 3.0") || found.contains("rolloff_hz = 2.9"), "{found}");
         assert!(told.contains("only, not to 0.5 Hz"), "{told}");
     }
@@ -315,6 +358,8 @@ mod tests {
         assert!(found.is_ok() && told.contains("\"abc\" is no reading"), "{told}");
         let (found, _) = calibrate(Reading::Ma, false, "resistor\n5\n");
         assert!(found.unwrap_err().to_string().contains("more than twice"));
+        let (found, _) = calibrate(Reading::Ma, false, "resistor\n0.007\n");
+        assert!(found.unwrap_err().to_string().contains("less than half"));
         let (found, _) = calibrate(Reading::Ma, false, "resistor\n0.07\n");
         assert!(found.unwrap_err().to_string().contains("the input ended"));
     }

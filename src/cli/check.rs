@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::clock;
 use crate::config::{Config, MAX_BYTES};
 use crate::failure::Failure;
+use crate::session::keys::Keys;
+use crate::stimulator::audio::certificate::Certificate;
 
 /// Arguments of `tras check`.
 #[derive(Args, Debug)]
@@ -22,6 +25,20 @@ pub struct CheckArgs {
 /// [`Failure::NotFound`] where there is no such file; [`Failure::Usage`] where it cannot be read, is no UTF-8, or its
 /// content has problems.
 pub fn load(path: &Path) -> Result<Config, Failure> {
+    let mut config = load_as_written(path)?;
+    let Some(named) = config.stimulator.calibration.clone() else { return Ok(config) };
+    let named = path.parent().unwrap_or(Path::new("")).join(named);
+    let of_file = |what: String| Failure::Usage(format!("{}: stimulator.{what}", path.display()));
+    let keys = Keys::of_user().map_err(|e| of_file(format!("calibration: {e}")))?;
+    calibrate(&mut config, &named, &keys).map_err(of_file)?;
+    Ok(config)
+}
+
+/// The same without the calibration that it names: for making one.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as_written(path: &Path) -> Result<Config, Failure> {
     use std::io::Read as _;
     let file = path.display().to_string();
     if path.is_dir() {
@@ -39,6 +56,17 @@ pub fn load(path: &Path) -> Result<Config, Failure> {
             }
         })?;
     Config::from_str(&text, &file).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Puts what was measured in the place of what was written, and checks again what depends on it.
+fn calibrate(config: &mut Config, named: &Path, keys: &Keys) -> Result<(), String> {
+    let of_file = |what: String| format!("calibration: {} {what}", named.display());
+    let own = keys.existing_signing().map_err(|e| of_file(e.to_string()))?.map(|key| key.verifying_key());
+    let found = Certificate::read(named, own.as_ref()).map_err(of_file)?;
+    let taken = config.stimulator.take_calibration(&found, clock::unix_s());
+    taken.map_err(|(key, what, todo)| format!("{key}: {what}; {todo}"))?;
+    let again = Config::from_str(&config.to_toml(), &format!("calibration: {}", named.display()));
+    again.map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Runs the command. Gives back the exit code: 0 where the file is good, 2 where it is not, 3 where there is none.
@@ -89,4 +117,75 @@ pub fn summary(config: &Config) -> String {
         let _ = writeln!(text, "# warning: {warning}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const AUDIO: &str = "[stimulation]\nenabled = true\nelectrode_area_cm2 = 35\n[stimulator]\nkind = \"audio\"\ndevice = \"out\"\nchannel = 1\n\
+                         calibration = \"c.toml\"\nexternal_limits = true\n";
+
+    /// `tras check` of a configuration that names what was measured: 2.1 mA/V, 1 V.
+    fn checked(
+        more: &str,
+        change: impl Fn(&mut Certificate),
+        spoil: impl Fn(String) -> String,
+    ) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::within(folder.path().join("keys"));
+        let mut certificate = Certificate {
+            device: "out".into(),
+            channel: 1,
+            scale_ma_per_v: 2.1,
+            full_scale_v: 1.0,
+            rolloff_hz: Some(0.3),
+            measured_unix_s: clock::unix_s().floor() - 86_400.0,
+            measured_at: "yesterday".into(),
+            meter: "Fluke 87V 12345".into(),
+            readings: vec![[0.1, 0.105]],
+        };
+        change(&mut certificate);
+        let named = folder.path().join("c.toml");
+        std::fs::write(&named, spoil(certificate.signed(&keys.signing().unwrap()))).unwrap();
+        let mut config = Config::from_str(&format!("{AUDIO}{more}"), "a.toml").map_err(|e| e.to_string())?;
+        calibrate(&mut config, &named, &keys).map(|()| config)
+    }
+
+    #[test]
+    fn measured_values_are_taken_and_no_caution_is_left() {
+        let config = checked("", |_| {}, |text| text).unwrap();
+        let s = &config.stimulator;
+        assert_eq!((s.scale_ma_per_v, s.full_scale_v, s.rolloff_hz), (Some(2.1), Some(1.0), Some(0.3)));
+        assert!(
+            !config.outlook().cautions.iter().any(|caution| caution.contains("calibration")),
+            "{:?}",
+            config.outlook().cautions
+        );
+        // Values near them may stand beside, as in a recording's own configuration.
+        assert!(checked("scale_ma_per_v = 2.0\nrolloff_hz = 0.3\n", |_| {}, |text| text).is_ok());
+        let old = checked("", |c| c.measured_unix_s -= 400.0 * 86_400.0, |text| text).unwrap();
+        assert!(
+            old.outlook().cautions.iter().any(|caution| caution.contains("401 days ago")),
+            "{:?}",
+            old.outlook().cautions
+        );
+    }
+
+    #[test]
+    fn a_slip_of_the_point_another_output_and_a_changed_file_are_refused() {
+        let same = |text: String| text;
+        let refused = |more: &str| checked(more, |_| {}, same).unwrap_err();
+        assert!(
+            refused("scale_ma_per_v = 20\n").starts_with("scale_ma_per_v: 20 mA/V is not what was measured")
+        );
+        assert!(refused("full_scale_v = 0.1\n").starts_with("full_scale_v: 0.1 V is not"));
+        assert!(checked("", |c| c.channel = 2, same).unwrap_err().contains("is of \"out\", channel 2"));
+        let changed = |text: String| text.replacen("2.10000", "2.00000", 1);
+        assert!(checked("", |_| {}, changed).unwrap_err().contains("was changed after it was signed"));
+        // What depends on it is checked again: 0.2 mA at full scale do not reach the peak of 0.5.
+        assert!(checked("", |c| c.scale_ma_per_v = 0.2, same).unwrap_err().contains("below peak_ma"));
+    }
 }

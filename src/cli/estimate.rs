@@ -21,10 +21,13 @@ use crate::estimator::bands::Band;
 use crate::estimator::window::RegionMean;
 use crate::failure::Failure;
 use crate::offline::batch::{self, Batch, Event, Outcome};
+use crate::offline::current;
 use crate::offline::lane::Readouts;
+use crate::offline::markers::{self, Epoch};
 use crate::offline::preset::Preset;
 use crate::offline::recording::Job;
 use crate::offline::settings::{Overrides, complaint};
+use crate::session::recorded::Recorded;
 
 const AFTER_HELP: &str = "\
 Recordings: XDF, EDF, EDF+, BDF, BDF+, CSV (a header of channel names; an optional column time in seconds; microvolts).
@@ -35,6 +38,9 @@ Output columns: time,channel,exponent,exponent_se,ci_low,ci_high,offset,r_square
   A column file stands first where several files are given. Then follow, where asked for:
   NAME_power (--bands: mean log10 power above the aperiodic line), timescale_s (--timescale: ACF-50),
   tracked, tracked_low, tracked_high (--track: Kalman filter and its 95 % interval).
+  contamination (our own recordings): clean, settling (in the blind gap after current) or stimulating; a window that is
+  not clean is not valid. With --epochs: epoch, marker_time, and each field of the markers (the keys of a JSON marker,
+  the key=value words of another; of our own recordings block and, where it is unblinded, condition too).
   Parquet is not written.
 Resuming: with several files, recordings that are done are kept in OUT.parts until all are, then OUT is written in one
   step and OUT.done says what is in it. The same command again does only what is missing or has changed.
@@ -61,6 +67,18 @@ pub struct EstimateArgs {
     /// Start from a study's settings; `--preset list` shows them all
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
+    /// Start from a session's configuration: its [estimator] section, and which channels and reference it says
+    #[arg(short, long, value_name = "FILE", conflicts_with = "preset")]
+    pub config: Option<PathBuf>,
+    /// Start from the settings that the recordings were made with, which they hold themselves
+    #[arg(long, conflicts_with_all = ["preset", "config"])]
+    pub as_recorded: bool,
+    /// Windows at markers, in place of windows that follow each other: delay_on:+0..+1.5, trial_start:-1..0
+    #[arg(
+        long, value_name = "MARKER:FROM..TO", value_delimiter = ',', value_parser = Epoch::parse,
+        allow_hyphen_values = true, conflicts_with_all = ["window", "hop", "timescale", "track"]
+    )]
+    pub epochs: Vec<Epoch>,
     /// Sampling rate in Hz, for a CSV that has no time column
     #[arg(long, value_name = "HZ", value_parser = positive)]
     pub rate: Option<f64>,
@@ -159,8 +177,9 @@ impl EstimateArgs {
     /// Names the option that is wrong and what would be right.
     pub fn job(&self) -> Result<Job, String> {
         let preset = self.preset.as_deref().map(Preset::named).transpose()?;
+        let given = self.given()?;
         let delete_below_sd = self.delete_below_sd.or(preset.as_ref().and_then(|p| p.delete_below_sd));
-        let config = self.config(preset)?;
+        let config = self.resolve(preset, given.as_ref())?;
         let job = Job {
             open: OpenOptions {
                 rate_hz: self.rate,
@@ -170,19 +189,36 @@ impl EstimateArgs {
             },
             acquisition: AcquisitionSettings {
                 unit: self.unit.clone(),
-                channels: self.channels.clone(),
-                reference: self.reference(),
+                channels: given
+                    .as_ref()
+                    .filter(|_| self.channels.is_empty() && !self.as_recorded)
+                    .map_or_else(|| self.channels.clone(), |given| given.stream.channels.clone()),
+                reference: given
+                    .as_ref()
+                    .filter(|_| self.reference.is_none() && !self.as_recorded)
+                    .map_or_else(|| self.reference(), |given| reference_of(&given.stream.reference)),
                 // A file's stamps are what they are: there is nothing to wait for.
                 settle_s: 0.0,
                 exact_stamps: true,
                 ..AcquisitionSettings::default()
             },
-            regions: self.region.clone(),
+            regions: match &given {
+                Some(given) if self.region.is_empty() => {
+                    given.estimator.regions.iter().map(|r| (r.name.clone(), r.channels.clone())).collect()
+                }
+                _ => self.region.clone(),
+            },
             region_mean: match self.region_mean {
                 RegionMeanArg::Spectra => RegionMean::Spectra,
                 RegionMeanArg::Fits => RegionMean::Fits,
             },
-            each_channel: !self.no_channels,
+            each_channel: match &given {
+                Some(given) if self.region.is_empty() => given.estimator.each_channel,
+                _ => !self.no_channels,
+            },
+            contamination: false,
+            epochs: self.epochs.clone(),
+            fields: Vec::new(),
             readouts: Readouts {
                 bands: self.bands.clone(),
                 timescale: self.timescale,
@@ -191,7 +227,7 @@ impl EstimateArgs {
             delete_below_sd,
             config,
         };
-        let columns = job.readouts.columns();
+        let columns = job.columns();
         if let Some(twice) =
             columns.iter().enumerate().find(|(at, name)| columns.iter().take(*at).any(|n| n == *name))
         {
@@ -204,11 +240,40 @@ impl EstimateArgs {
         Ok(job)
     }
 
-    fn config(&self, preset: Option<Preset>) -> Result<Config, String> {
-        let mut keys = match preset {
-            Some(preset) => preset.estimator,
+    /// The configuration that the settings start from, where one is asked for.
+    fn given(&self) -> Result<Option<Config>, String> {
+        if let Some(path) = &self.config {
+            return super::check::load(path).map(Some).map_err(|error| error.to_string());
+        }
+        if !self.as_recorded {
+            return Ok(None);
+        }
+        let mut first: Option<(Config, &PathBuf)> = None;
+        for path in &self.files {
+            let config = Recorded::open(path).and_then(|recorded| recorded.config());
+            let config = config.map_err(|error| format!("--as-recorded: {error}"))?;
+            match &first {
+                Some((known, earlier)) if known.estimator != config.estimator => {
+                    let (earlier, path) = (earlier.display(), path.display());
+                    return Err(format!(
+                        "--as-recorded: {earlier} and {path} were recorded with different settings; estimate them one by one, \
+                         or with one -c FILE"
+                    ));
+                }
+                Some(_) => {}
+                None => first = Some((config, path)),
+            }
+        }
+        Ok(first.map(|(config, _)| config))
+    }
+
+    fn resolve(&self, preset: Option<Preset>, given: Option<&Config>) -> Result<Config, String> {
+        let given = given.map(|given| toml::Table::try_from(&given.estimator)).transpose();
+        let mut keys = match (preset, given.map_err(|error| error.to_string())?) {
+            (_, Some(table)) => Overrides::from_table(table),
+            (Some(preset), None) => preset.estimator,
             // Windows that follow each other: what lies in between would cost and tell little.
-            None => {
+            (None, None) => {
                 let mut keys = Overrides::default();
                 keys.set("hop_s", Some(self.window.unwrap_or(4.0)));
                 keys
@@ -276,8 +341,14 @@ pub fn run(args: &EstimateArgs) -> Result<(), Failure> {
     if args.files.is_empty() {
         return Err(Failure::Usage("name at least one recording".into()));
     }
-    let job = args.job().map_err(Failure::Usage)?;
     super::files_exist(&args.files)?;
+    let mut job = args.job().map_err(Failure::Usage)?;
+    // A file that cannot be read is told of when its turn comes.
+    job.contamination = args.files.iter().any(|file| current::is_own(file).unwrap_or(false));
+    if !job.epochs.is_empty() {
+        let read = args.files.iter().filter_map(|file| markers::of(file, &job.open, &job.epochs).ok());
+        job.fields = markers::fields(read.collect::<Vec<_>>().iter().flatten());
+    }
     if let Some(out) = &args.out
         && args.files.iter().any(|file| same_file(file, out))
     {
@@ -299,6 +370,14 @@ pub fn run(args: &EstimateArgs) -> Result<(), Failure> {
     let outcome = watch(&batch, &stop).map_err(Failure::Fault)?;
     let seconds = started.elapsed().as_secs_f64();
     close(&batch, &outcome, seconds)
+}
+
+fn reference_of(reference: &crate::config::Reference) -> Reference {
+    match reference {
+        crate::config::Reference::None => Reference::None,
+        crate::config::Reference::Average => Reference::Average,
+        crate::config::Reference::Channels(labels) => Reference::Channels(labels.clone()),
+    }
 }
 
 fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {

@@ -15,12 +15,12 @@ use crate::{
     failure::Failure,
     runtime::{
         assemble::{self, Order},
-        live,
+        audited, live,
         signals::Signals,
         summary::Summary,
         virtual_time,
     },
-    session::{folder, private},
+    session::{audit::head::SignedHead, folder, keys::Keys, private},
     stimulator::FaultCode,
 };
 
@@ -122,6 +122,7 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
 /// Writes the configuration into the run's folder.
 pub(super) fn describe(order: &Order) -> Result<(), Failure> {
     if let Some(within) = &order.record {
+        order.keys = signing_keys(command)?;
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
         let text = format!(
             "# tras {} {}, seed {}\n{}",
@@ -158,13 +159,12 @@ pub(super) fn shows_dashboard(options: &RunOptions) -> bool {
 
 /// Prints the summary; an error where the run had faults.
 pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
-    if let Some(within) = &summary.record_dir {
-        let path = within.join(folder::SUMMARY);
-        let text = serde_json::to_string_pretty(summary).map_err(Failure::fault)? + "\n";
-        private::replace(&path, text.as_bytes())
-            .map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
-    }
+    let kept = summary.record_dir.as_deref().map_or(Ok(None), |folder| keep(folder, summary));
     let mut out = std::io::stdout().lock();
+    if let Ok(Some(signed)) = &kept {
+        // What a check elsewhere needs: see `tras verify --help`.
+        let _ = writeln!(out, "audit log   --head {} --key {}", signed.head, signed.key);
+    }
     // The summary is for whoever still listens; the exit code tells the rest.
     let _ = writeln!(out, "{summary}");
     if json {
@@ -172,11 +172,34 @@ pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
         let _ = writeln!(out, "{line}");
     }
     match summary.faults.as_slice() {
-        [] => Ok(()),
+        [] => kept.map(|_| ()),
         [first, ..] => {
             Err(Failure::Fault(format!("{} fault(s) during the run, first: {first}", summary.faults.len())))
         }
     }
+}
+
+/// Keys that sign the audit log. A session is refused without; a demonstration goes on and says so.
+fn signing_keys(command: &str) -> Result<Option<Keys>, Failure> {
+    let keys = Keys::of_user().and_then(|keys| keys.signing().map(|_| keys));
+    match keys {
+        Ok(keys) => Ok(Some(keys)),
+        Err(error) if command == "run" => Err(Failure::usage(error)),
+        Err(error) => {
+            eprintln!("tras: no audit log: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Keeps the summary beside the recording, and closes the audit log, now that everything is in the folder.
+fn keep(within: &Path, summary: &Summary) -> Result<Option<SignedHead>, Failure> {
+    let path = within.join(folder::SUMMARY);
+    let text = serde_json::to_string_pretty(summary).map_err(Failure::fault)? + "\n";
+    private::replace(&path, text.as_bytes())
+        .map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
+    let Ok(keys) = Keys::of_user() else { return Ok(None) };
+    audited::close(within, &keys, summary.faults.len()).map_err(Failure::fault)
 }
 
 /// `DIR/PARTICIPANT-NNN`, the first that does not exist.

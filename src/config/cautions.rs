@@ -8,7 +8,17 @@ pub(super) fn of(config: &Config) -> Vec<String> {
     if !config.stimulation.enabled {
         return Vec::new();
     }
-    [electrodes(config), clipping(config)].into_iter().flatten().collect()
+    let own = [electrodes(config), clipping(config), uncalibrated(config)];
+    own.into_iter().flatten().chain(config.stimulator.calibration_notes.iter().cloned()).collect()
+}
+
+fn uncalibrated(config: &Config) -> Option<String> {
+    let o = &config.stimulator;
+    (o.kind == StimulatorKind::Audio && o.calibration.is_none()).then(|| {
+        "stimulator.calibration: no measurement is named, so scale_ma_per_v and full_scale_v are what somebody has written; \
+         `tras calibrate audio -o FILE --meter NAME` writes one"
+            .to_owned()
+    })
 }
 
 fn electrodes(config: &Config) -> Option<String> {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::section::{Section, within};
+use crate::stimulator::audio::certificate::{Certificate, NO_METER, OLD_DAYS, is_plausible};
 
 /// Which adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +51,12 @@ pub struct StimulatorConfig {
     pub full_scale_v: Option<f64>,
     /// Audio: corner of the output's roll-off at low frequencies in Hz, measured; it is compensated.
     pub rolloff_hz: Option<f64>,
+    /// Audio: the file that `tras calibrate audio -o` has written and signed, seen from the configuration's own folder.
+    /// Its values are taken; those written beside it must be near them.
+    pub calibration: Option<String>,
+    /// What the operator must know of that file, once it was read.
+    #[serde(skip)]
+    pub calibration_notes: Vec<String>,
     /// Audio: the operator states that the current source limits by itself. Without it audio is refused, because
     /// that path has no independent watchdog.
     pub external_limits: bool,
@@ -74,6 +81,8 @@ impl StimulatorConfig {
             scale_ma_per_v: s.number_opt("scale_ma_per_v", within(1e-3, 100.0, "mA/V")),
             full_scale_v: s.number_opt("full_scale_v", within(1e-3, 20.0, "V")),
             rolloff_hz: s.number_opt("rolloff_hz", within(0.01, 10.0, "Hz")),
+            calibration: s.text("calibration"),
+            calibration_notes: Vec::new(),
             external_limits: s.flag("external_limits", false),
         };
         // Known here whether or not it is set, so that a misspelling finds it.
@@ -96,8 +105,16 @@ impl StimulatorConfig {
     /// A key of another kind is a mistake: the file says one thing and does another.
     fn foreign_keys(&self, s: &mut Section<'_, '_, '_>) {
         let serial = ["port", "usb_id"].map(|key| (key, StimulatorKind::Serial, "serial"));
-        let audio = ["device", "channel", "scale_ma_per_v", "full_scale_v", "rolloff_hz", "external_limits"]
-            .map(|key| (key, StimulatorKind::Audio, "audio"));
+        let audio = [
+            "device",
+            "channel",
+            "scale_ma_per_v",
+            "full_scale_v",
+            "rolloff_hz",
+            "calibration",
+            "external_limits",
+        ]
+        .map(|key| (key, StimulatorKind::Audio, "audio"));
         for (key, kind, name) in serial.into_iter().chain(audio) {
             // What is `false` by default may be written down.
             let set = if key == "external_limits" { self.external_limits } else { s.is_set(key) };
@@ -144,7 +161,8 @@ impl StimulatorConfig {
                     ),
                     ("full_scale_v", "give the volts at digital full scale, measured"),
                 ] {
-                    if !s.is_set(key) {
+                    let measured = self.calibration.is_some() && key.contains("scale");
+                    if !s.is_set(key) && !measured {
                         s.problem(key, "is missing", todo);
                     }
                 }
@@ -158,6 +176,57 @@ impl StimulatorConfig {
             }
             StimulatorKind::Simulated | StimulatorKind::None => {}
         }
+    }
+}
+
+impl StimulatorConfig {
+    /// Takes the measured values; `unix_s` is now.
+    ///
+    /// # Errors
+    /// It is of another output, or a value that was written down cannot be the one that was measured: key, what, todo.
+    pub fn take_calibration(
+        &mut self,
+        found: &Certificate,
+        unix_s: f64,
+    ) -> Result<(), (&'static str, String, &'static str)> {
+        let here = (self.device.as_deref(), self.channel);
+        if here != (Some(found.device.as_str()), Some(found.channel)) {
+            let what = format!("is of {:?}, channel {}", found.device, found.channel);
+            return Err(("calibration", what, "name the file of this output, or measure this output"));
+        }
+        let measured = [
+            ("scale_ma_per_v", self.scale_ma_per_v, Some(found.scale_ma_per_v), "mA/V"),
+            ("full_scale_v", self.full_scale_v, Some(found.full_scale_v), "V"),
+            ("rolloff_hz", self.rolloff_hz, found.rolloff_hz, "Hz"),
+        ];
+        for (key, written, measured, unit) in measured {
+            let Some(written) = written else { continue };
+            if !measured.is_some_and(|measured| is_plausible(written, measured)) {
+                let (at, meter) = (&found.measured_at, &found.meter);
+                let measured = measured.map_or("none".to_owned(), |measured| format!("{measured} {unit}"));
+                let what =
+                    format!("{written} {unit} is not what was measured on {at} with {meter}: {measured}");
+                return Err((
+                    key,
+                    what,
+                    "correct it or take it out; if source or output were changed, measure again",
+                ));
+            }
+        }
+        (self.scale_ma_per_v, self.full_scale_v) = (Some(found.scale_ma_per_v), Some(found.full_scale_v));
+        self.rolloff_hz = found.rolloff_hz;
+        let days = found.age_days(unix_s);
+        if !(0.0..OLD_DAYS).contains(&days) {
+            self.calibration_notes.push(format!(
+                "stimulator.calibration: measured on {} ({days:.0} days ago): measure again",
+                found.measured_at
+            ));
+        }
+        if found.meter == NO_METER {
+            self.calibration_notes
+                .push("stimulator.calibration: nobody has said with which meter".to_owned());
+        }
+        Ok(())
     }
 }
 

@@ -65,7 +65,7 @@ type State = (Outcome, HashSet<usize>);
 /// # Errors
 /// Where the table cannot be written.
 pub fn run(batch: &Batch, stop: &AtomicBool, on: &(dyn Fn(Event<'_>) + Sync)) -> Result<Outcome, String> {
-    let columns = table::header(batch.with_file, &batch.job.readouts.columns());
+    let columns = table::header(batch.with_file, &batch.job.columns());
     let header = csv_line(&columns)?;
     let ledger = Ledger::open(batch.out.as_deref(), header, batch.resume)?;
     let settings = format!("{:?} {}", batch.job, batch.with_file);
@@ -169,7 +169,7 @@ fn one(
         if spreads.len() <= row.target {
             spreads.resize(row.target + 1, Spread::default());
         }
-        if let Some(spread) = spreads.get_mut(row.target).filter(|_| row.invalid.is_none()) {
+        if let Some(spread) = spreads.get_mut(row.target).filter(|_| row.is_valid()) {
             spread.add(row.r_squared);
         }
         table::write_row(&mut out, name, target, row).map_err(|e| format!("{}: {e}", draft.display()))

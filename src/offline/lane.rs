@@ -1,5 +1,7 @@
 //! One thread's share of a recording: an estimator for some of the channels and regions, and their read-outs.
 
+use std::sync::Arc;
+
 use crate::acquisition::frame::{ChannelSet, FrameHeader};
 use crate::estimator::bands::Band;
 use crate::estimator::settings::Settings;
@@ -7,6 +9,7 @@ use crate::estimator::timescale::Timescale;
 use crate::estimator::tracking::{TrackSettings, Tracker, assumed_se};
 use crate::estimator::window::{Estimator, Target};
 use crate::estimator::{Contamination, Estimate, Reason, assemble};
+use crate::offline::current::Timeline;
 use crate::offline::table::{Row, Z_95};
 
 /// What is read out beside the fit.
@@ -46,6 +49,9 @@ pub struct Lane {
     recent: Option<Recent>,
     trackers: Vec<Tracker>,
     found: Vec<Estimate>,
+    /// What samples saw of the current, where that is known, and whether the table has a column for it.
+    timeline: Option<Arc<Timeline>>,
+    tells: bool,
 }
 
 /// The window's samples, for the timescale.
@@ -108,9 +114,17 @@ impl Lane {
             }),
             trackers: track.map(|settings| vec![Tracker::new(settings); count]).unwrap_or_default(),
             found: Vec::with_capacity(count),
+            timeline: None,
+            tells: false,
             estimator,
             take,
         })
+    }
+
+    /// What samples saw of the current; `tells`: the table has a column for it.
+    #[must_use]
+    pub fn with_current(self, timeline: Option<Arc<Timeline>>, tells: bool) -> Self {
+        Self { timeline, tells, ..self }
     }
 
     /// What a user should know about the settings.
@@ -128,10 +142,11 @@ impl Lane {
                 header.spoilt.insert(own);
             }
         }
+        let seen = self.timeline.as_ref().map(|timeline| timeline.at(header.stamp_s)).unwrap_or_default();
         if let Some(recent) = &mut self.recent {
             recent.push(&header, &self.samples_uv);
         }
-        if !self.estimator.push(&header, &self.samples_uv, Contamination::Clean) {
+        if !self.estimator.push(&header, &self.samples_uv, seen) {
             return;
         }
         self.found.clear();
@@ -165,18 +180,12 @@ impl Lane {
                 .map(|t| [t.exponent, t.exponent - Z_95 * t.sd, t.exponent + Z_95 * t.sd]);
             extras.extend(tracked.unwrap_or([f64::NAN; 3]));
         }
-        Some(Row {
-            time_s: *stamp_s,
-            target: self.first_target + target,
-            exponent: fit.exponent,
-            exponent_se: fit.exponent_se,
-            offset: fit.offset,
-            r_squared: fit.r_squared,
-            mae: fit.mae,
-            n_peaks: fit.peaks.as_slice().len(),
-            invalid: fit.invalid,
-            extras,
-        })
+        let estimate = self.found.get(at)?;
+        let contamination = self.timeline.is_some().then_some(estimate.contamination);
+        let seen = contamination.map_or("", Contamination::as_str).to_owned();
+        let texts = if self.tells { vec![seen] } else { Vec::new() };
+        let target = self.first_target + estimate.target;
+        Some(Row { target, extras, texts, ..Row::of(estimate, contamination) })
     }
 }
 

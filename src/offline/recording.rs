@@ -9,11 +9,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::current::Timeline;
+use super::epochs::{Cut, EpochLane};
 use super::lane::{Lane, Readouts};
+use super::markers::{self, Epoch};
 use super::table::Row;
 use crate::acquisition::conditioner::Conditioner;
 use crate::acquisition::frame::FrameHeader;
@@ -45,8 +48,43 @@ pub struct Job {
     pub each_channel: bool,
     /// Beside the fit.
     pub readouts: Readouts,
+    /// Whether the table has a column for what windows saw of the current: some recording is one of ours.
+    pub contamination: bool,
+    /// Windows cut at markers, in place of windows that follow each other.
+    pub epochs: Vec<Epoch>,
+    /// Fields of their markers that have a column.
+    pub fields: Vec<String>,
     /// A fit is deleted where its R² is below the mean minus so many standard deviations of its channel's fits.
     pub delete_below_sd: Option<f64>,
+}
+
+impl Job {
+    /// Names of the columns behind those that every table has.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        let mut names = self.readouts.columns();
+        names.extend(self.contamination.then(|| "contamination".to_owned()));
+        if !self.epochs.is_empty() {
+            names.extend(["epoch".to_owned(), "marker_time".to_owned()]);
+            names.extend(self.fields.iter().cloned());
+        }
+        names
+    }
+}
+
+/// One thread's share of the work.
+enum Worker {
+    Lane(Box<Lane>),
+    Epochs(EpochLane),
+}
+
+impl Worker {
+    fn push(&mut self, header: &FrameHeader, samples_uv: &[f32], rows: &mut Vec<Row>) {
+        match self {
+            Self::Lane(lane) => lane.push(header, samples_uv, rows),
+            Self::Epochs(lane) => lane.push(header, samples_uv, rows),
+        }
+    }
 }
 
 /// Why a recording has no rows.
@@ -107,24 +145,49 @@ pub fn estimate(
         notes: recording.notes().iter().cloned().chain(left_out).collect(),
         ..Summary::default()
     };
+    let timeline = Timeline::of(path).map_err(|e| Unfinished::Broken(e.to_string()))?.map(Arc::new);
+    // Epochs are few and short: one thread has them all.
+    let lanes = if job.epochs.is_empty() { lanes } else { 1 };
     let share = targets.len().div_ceil(lanes.clamp(1, targets.len().max(1)));
     let mut workers = Vec::new();
-    for (nth, part) in targets.chunks(share.max(1)).enumerate() {
+    if !job.epochs.is_empty() {
+        let e = &job.config.estimator;
+        let markers =
+            markers::of(path, &job.open, &job.epochs).map_err(|e| Unfinished::Broken(e.to_string()))?;
+        let cut = Cut {
+            epochs: &job.epochs,
+            markers,
+            fields: &job.fields,
+            tells: job.contamination,
+            timeline: timeline.clone(),
+        };
+        let lane = EpochLane::new(e, &job.readouts, &targets, labels.len(), rate_hz, cut).map_err(broken)?;
+        summary.settings.extend(lane.warnings());
+        summary.notes.extend(lane.missing());
+        workers.push(Worker::Epochs(lane));
+    }
+    let parts = if job.epochs.is_empty() { targets.as_slice() } else { &[] };
+    for (nth, part) in parts.chunks(share.max(1)).enumerate() {
         let lane =
             Lane::new(&job.config.estimator, &job.readouts, part, nth * share, rate_hz).map_err(broken)?;
         if nth == 0 {
             summary.settings.extend(lane.warnings().iter().cloned());
         }
-        workers.push(lane);
+        workers.push(Worker::Lane(Box::new(lane.with_current(timeline.clone(), job.contamination))));
     }
     let names = summary.targets.clone();
+    let cut_off = AtomicU64::new(0);
     let (rows, valid) = std::thread::scope(|scope| {
         let mut inputs: Vec<Sender<Arc<Block>>> = Vec::new();
         let mut outputs: Vec<Receiver<Vec<Row>>> = Vec::new();
-        for lane in workers {
+        for worker in workers {
             let (to_lane, blocks) = bounded::<Arc<Block>>(WAITING);
             let (to_writer, rows) = bounded::<Vec<Row>>(WAITING);
-            scope.spawn(move || run_lane(lane, &blocks, &to_writer));
+            let cut_off = &cut_off;
+            scope.spawn(move || {
+                let left = run_worker(worker, &blocks, &to_writer);
+                cut_off.fetch_add(left, Ordering::Relaxed);
+            });
             inputs.push(to_lane);
             outputs.push(rows);
         }
@@ -147,7 +210,11 @@ pub fn estimate(
             .notes
             .push(format!("{} gaps, {} samples missing: no window spans one", counts.gaps, counts.lost));
     }
-    if rows == 0 {
+    let cut_off = cut_off.into_inner();
+    if cut_off > 0 {
+        summary.notes.push(format!("{cut_off} epochs are not whole in the recording: left out"));
+    }
+    if rows == 0 && job.epochs.is_empty() {
         let (samples, window_s) = (counts.received, job.config.estimator.window_s);
         summary
             .notes
@@ -192,7 +259,12 @@ fn targets(job: &Job, labels: &[String]) -> Result<Vec<Target>, String> {
                 format!("region {name:?} wants channel {label:?}; there are {}", labels.join(", "))
             })
         };
-        let channels = wanted.iter().map(find).collect::<Result<Vec<usize>, String>>()?;
+        // A region of a configuration that names no channels has all of them.
+        let channels = if wanted.is_empty() {
+            (0..labels.len()).collect()
+        } else {
+            wanted.iter().map(find).collect::<Result<Vec<usize>, String>>()?
+        };
         targets.push(Target { name: name.clone(), channels, mean: job.region_mean });
     }
     Ok(targets)
@@ -244,16 +316,21 @@ fn read_blocks(
     }
 }
 
-fn run_lane(mut lane: Lane, blocks: &Receiver<Arc<Block>>, writer: &Sender<Vec<Row>>) {
+/// Gives the number of epochs that were left out.
+fn run_worker(mut worker: Worker, blocks: &Receiver<Arc<Block>>, writer: &Sender<Vec<Row>>) -> u64 {
     for block in blocks {
         let mut rows = Vec::new();
         let width = block.samples_uv.len() / block.headers.len().max(1);
         for (header, samples_uv) in block.headers.iter().zip(block.samples_uv.chunks_exact(width.max(1))) {
-            lane.push(header, samples_uv, &mut rows);
+            worker.push(header, samples_uv, &mut rows);
         }
         if writer.send(rows).is_err() {
-            return;
+            break;
         }
+    }
+    match worker {
+        Worker::Lane(_) => 0,
+        Worker::Epochs(lane) => lane.end(),
     }
 }
 
@@ -278,7 +355,7 @@ fn write_rows(
                 while let Some(row) = rows.next_if(|row| row.time_s.total_cmp(&time_s).is_eq()) {
                     write(names.get(row.target).map_or("", String::as_str), &row)?;
                     count += 1;
-                    valid += u64::from(row.invalid.is_none());
+                    valid += u64::from(row.is_valid());
                 }
             }
         }

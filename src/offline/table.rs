@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::clean;
-use crate::estimator::Reason;
+use crate::estimator::{Contamination, Estimate, Reason};
 
 /// A column: its name, and its cell for a row of the channel or region that is named.
 pub struct Column {
@@ -29,8 +29,8 @@ pub const COLUMNS: [Column; 12] = [
     column("r_squared", |row, _| cell(row.r_squared)),
     column("mae", |row, _| cell(row.mae)),
     column("n_peaks", |row, _| row.n_peaks.to_string()),
-    column("valid", |row, _| row.invalid.is_none().to_string()),
-    column("reason", |row, _| row.invalid.map_or_else(String::new, |reason| reason.as_str().to_owned())),
+    column("valid", |row, _| row.is_valid().to_string()),
+    column("reason", |row, _| row.reason().to_owned()),
 ];
 
 /// Half the width of a 95 % interval of a normal variable, in standard deviations.
@@ -57,8 +57,51 @@ pub struct Row {
     pub n_peaks: usize,
     /// Why the estimate must not be used.
     pub invalid: Option<Reason>,
+    /// What the window saw of the current; `None` where nothing is known of any.
+    pub contamination: Option<Contamination>,
     /// What was asked for beyond [`COLUMNS`].
     pub extras: Vec<f64>,
+    /// What stands behind them in words.
+    pub texts: Vec<String>,
+}
+
+impl Row {
+    /// Of an estimate, without what stands behind [`COLUMNS`].
+    #[must_use]
+    pub fn of(estimate: &Estimate, contamination: Option<Contamination>) -> Self {
+        let fit = &estimate.fit;
+        Self {
+            time_s: estimate.stamp_s,
+            target: estimate.target,
+            exponent: fit.exponent,
+            exponent_se: fit.exponent_se,
+            offset: fit.offset,
+            r_squared: fit.r_squared,
+            mae: fit.mae,
+            n_peaks: fit.peaks.as_slice().len(),
+            invalid: fit.invalid,
+            contamination,
+            extras: Vec::new(),
+            texts: Vec::new(),
+        }
+    }
+
+    /// Whether the estimate may be used: the fit is good, and the window saw no current.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.reason().is_empty()
+    }
+
+    /// Why it must not be used, in words; empty where it may.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match (self.contamination, self.invalid) {
+            (Some(Contamination::Stimulating), _) => "under current",
+            (Some(Contamination::Settling), _) => "settling after current",
+            (_, Some(reason)) => reason.as_str(),
+            _ => "",
+        }
+    }
 }
 
 /// The header's names.
@@ -89,6 +132,9 @@ pub fn write_row<W: Write>(
     }
     for &value in &row.extras {
         out.write_field(cell(value))?;
+    }
+    for text in &row.texts {
+        out.write_field(clean::cell(text).as_ref())?;
     }
     out.write_record(None::<&[u8]>)
 }
@@ -121,7 +167,9 @@ mod tests {
             mae: -0.000_000_01,
             n_peaks: 2,
             invalid: Some(Reason::TooFewSegments),
+            contamination: Some(Contamination::Clean),
             extras: vec![0.5],
+            texts: Vec::new(),
         };
         let mut out = csv::Writer::from_writer(Vec::new());
         write_row(&mut out, Some("a,b.csv"), "Fz", &row).unwrap();
@@ -131,6 +179,8 @@ mod tests {
         assert_eq!(text, expected);
         assert_eq!(header(true, &["x".into()]).len(), text.split(',').count() - 1);
         assert_eq!(cell(1000.0), "1000");
+        let under = Row { contamination: Some(Contamination::Stimulating), invalid: None, ..row.clone() };
+        assert_eq!((under.is_valid(), under.reason()), (false, "under current"));
         let mut out = csv::Writer::from_writer(Vec::new());
         write_row(&mut out, Some("=cmd.edf"), "@a\u{1b}[2J", &row).unwrap();
         let text = String::from_utf8(out.into_inner().unwrap()).unwrap();

@@ -9,6 +9,7 @@ use crate::{
     estimator::Contamination,
     recorder::{Output, Recorder, RecorderError, health::Pulse},
     runtime::{
+        audited::Audited,
         conduct::keeping::Keeping,
         events,
         observation::{Note, Stamped},
@@ -40,6 +41,7 @@ pub enum Entry {
 pub struct Keeper {
     recorder: Recorder,
     pulse: Arc<Pulse>,
+    audit: Option<Audited>,
     rate_hz: f64,
     /// Whether the EEG itself is kept, or only what was wrong with its frames.
     eeg: bool,
@@ -55,10 +57,17 @@ impl Keeper {
     pub fn new(recorder: Recorder, rate_hz: f64, eeg: bool, now_s: f64) -> Self {
         let folder = recorder.path().parent().unwrap_or_else(|| recorder.path());
         let pulse = Arc::new(Pulse::new(folder, now_s));
-        Self { recorder, pulse, rate_hz, eeg, stamps_s: Vec::new(), failed: None, keeping: None }
+        let stamps_s = Vec::new();
+        Self { recorder, pulse, audit: None, rate_hz, eeg, stamps_s, failed: None, keeping: None }
     }
 
-    /// The same with an audit log, and with what would tell a condition sealed.
+    /// With an audit log beside the recording.
+    #[must_use]
+    pub fn with_audit(self, audit: Option<Audited>) -> Self {
+        Self { audit, ..self }
+    }
+
+    /// With the audit log of a session by a protocol, and what would tell a condition sealed.
     #[must_use]
     pub fn with(self, keeping: Keeping) -> Self {
         Self { keeping: Some(keeping), ..self }
@@ -72,6 +81,11 @@ impl Keeper {
 
     /// Records an entry.
     pub fn keep(&mut self, entry: &Entry, now_s: f64) {
+        if let (Entry::Note(stamped), Some(audit)) = (entry, &mut self.audit)
+            && let Err(error) = audit.note(stamped)
+        {
+            self.tell(&error.to_string(), now_s);
+        }
         self.pulse.beat(now_s);
         let result = match entry {
             Entry::Frames(headers, values_uv) => self.frames(headers, values_uv),
@@ -103,6 +117,9 @@ impl Keeper {
             self.pulse.well();
         }
         self.heed(result, now_s);
+        if let Some(Err(error)) = self.audit.as_mut().map(|audit| audit.tend(now_s)) {
+            self.tell(&error.to_string(), now_s);
+        }
         self.pulse.measure_room();
         self.pulse.beat(now_s);
     }
@@ -126,7 +143,8 @@ impl Keeper {
             Some(Err(what)) => Some(what),
             None => None,
         };
-        self.failed.or(closing).or(dropped).or(log)
+        let audit = self.audit.and_then(|audit| audit.end(now_s).err()).map(|error| error.to_string());
+        self.failed.or(closing).or(dropped).or(log).or(audit)
     }
 
     fn frames(&mut self, headers: &[FrameHeader], values_uv: &[f32]) -> Result<(), RecorderError> {
@@ -182,10 +200,13 @@ impl Keeper {
 
     fn heed(&mut self, result: Result<(), RecorderError>, now_s: f64) {
         if let Err(error) = result {
-            let what = error.to_string();
-            self.pulse.failing(now_s, &what);
-            self.failed.get_or_insert(what);
+            self.tell(&error.to_string(), now_s);
         }
+    }
+
+    fn tell(&mut self, what: &str, now_s: f64) {
+        self.pulse.failing(now_s, what);
+        self.failed.get_or_insert_with(|| what.to_owned());
     }
 }
 

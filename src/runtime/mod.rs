@@ -3,6 +3,7 @@
 //! [`stages`] holds what both run: acquire, loop and stimulate, each one step at a time.
 
 pub mod assemble;
+pub mod audited;
 pub mod conduct;
 pub mod digest;
 pub mod events;

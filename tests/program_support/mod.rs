@@ -51,6 +51,7 @@ impl Lab {
         let mut command = Command::new(program);
         command
             .env("LSLAPICFG", &self.lsl)
+            .env("TRAS_KEYS", self.folder().join("keys"))
             .current_dir(self.folder())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,5 +1,7 @@
 //! `[record]` and `[outlets]`: what a run leaves behind, and what the screen shows before anything has happened.
 
+use std::path::Path;
+
 use super::{Order, OutletOrder};
 use crate::{
     acquisition::{Channel, StreamDescription},
@@ -8,8 +10,13 @@ use crate::{
     failure::Failure,
     outlets::OutletSettings,
     recorder::{Recorder, SessionStreams},
-    runtime::keep::Keeper,
-    session::{dose::DoseLedger, hash::build, moment::Moment},
+    runtime::{audited::Audited, keep::Keeper},
+    session::{
+        audit::{AuditLog, new_session},
+        dose::DoseLedger,
+        hash::{Hash, build},
+        moment::Moment,
+    },
     stimulator::Stimulator,
 };
 
@@ -51,7 +58,29 @@ impl Order {
         let Some(folder) = &self.record else { return Ok(None) };
         let session = self.session_streams(stream, eeg, targets.to_vec(), current_rate_hz, now_s);
         let recorder = Recorder::create(folder, "session", &session, now_s).map_err(Failure::usage)?;
-        Ok(Some(Keeper::new(recorder, current_rate_hz, self.config.record.eeg, now_s)))
+        let keeper = Keeper::new(recorder, current_rate_hz, self.config.record.eeg, now_s);
+        Ok(Some(keeper.with_audit(self.audit(folder, current_rate_hz, now_s)?)))
+    }
+
+    /// The audit log of the recording's folder, where there are keys to sign it.
+    ///
+    /// # Errors
+    /// It cannot be begun: the folder has one, or there is no room.
+    fn audit(&self, folder: &Path, current_rate_hz: f64, now_s: f64) -> Result<Option<Audited>, Failure> {
+        // A session by a protocol has a log of its own, which knows of boxes and sealed chunks.
+        if self.session.is_some() {
+            return Ok(None);
+        }
+        let Some(keys) = self.keys.clone() else { return Ok(None) };
+        let at = Moment::now(now_s);
+        let mut about = serde_json::Map::new();
+        for (name, text) in self.about(current_rate_hz) {
+            // The configuration stands beside the log; its hash is enough.
+            let text = if name == "configuration" { Hash::of(text.as_bytes()).to_string() } else { text };
+            about.insert(name, text.into());
+        }
+        let log = AuditLog::create(folder, &new_session(), about.into(), at).map_err(Failure::usage)?;
+        Ok(Some(Audited::new(log, keys, self.wall_clock.is_some(), at)))
     }
 
     /// What the recording's headers say. `eeg`: the chosen channels.
@@ -71,7 +100,7 @@ impl Order {
             method: self.config.estimator.method.name().to_owned(),
             current_rate_hz: self.config.stimulates().then_some(rate_hz),
             eeg_clock_offset_s: 0.0,
-            began: self.wall_clock.map(|s| Moment { unix_s: s as f64, run_s: now_s }),
+            began: self.wall_clock.map(|_| Moment::now(now_s)),
             about: self.about(rate_hz),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{config::Config, stimulator::FaultCode};
+use crate::{config::Config, session::keys::Keys, stimulator::FaultCode};
 
 /// What a run is assembled from.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Order {
     pub wall_clock: Option<u64>,
     /// Seconds to wait for the stream at the start.
     pub patience_s: f64,
+    /// Keys that sign the recording's audit log; `None` keeps none.
+    pub keys: Option<Keys>,
     /// The fault that the operator wants cleared, which the device has latched in an earlier run.
     pub clear_fault: Option<FaultCode>,
     /// A session by a protocol, and what the command line says of it.
@@ -52,6 +54,7 @@ impl Order {
             record: None,
             wall_clock: None,
             patience_s: 10.0,
+            keys: None,
             clear_fault: None,
             session: None,
         }

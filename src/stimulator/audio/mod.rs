@@ -10,6 +10,7 @@
 //! the output after the buffers that wait there, 20 ms and more, not within 5 ms.
 
 pub mod calibration;
+pub mod certificate;
 pub mod drive;
 pub mod find;
 pub mod player;

@@ -16,6 +16,11 @@ impl<L: Line> Stimulator for Linked<L> {
             let (name, code, value) = (self.name(), fault.code, fault.value);
             cautions.push(format!("{name}: its fault {code} ({value}) of an earlier run was cleared"));
         }
+        let flowed_mc = self.telemetry.total_charge_mc;
+        if flowed_mc > 0.0 {
+            let what = "have flowed since it was switched on and count against this run's limits; for another participant switch it off for ten seconds";
+            cautions.push(format!("{}: {flowed_mc:.1} mC {what}", self.name()));
+        }
         if let Some(identity) = &self.identity {
             if identity.crystal_failed {
                 let what =

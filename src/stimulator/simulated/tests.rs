@@ -173,6 +173,34 @@ fn limits_above_the_firmware_are_refused_by_name() {
 }
 
 #[test]
+fn firmware_of_other_rules_or_limits_is_refused() {
+    let mut s = SimulatedStimulator::simulated(Settings::default());
+    let identity = Identity {
+        serial: 1,
+        rate_hz: RATE_HZ,
+        dac_rate_hz: 4_000,
+        queue_capacity: 200,
+        emulated: true,
+        crystal_failed: false,
+        watchdog_reset: false,
+        build: tras_device::BUILD,
+        hard: tras_device::hard::LIMITS,
+    };
+    let mut told = |identity| {
+        s.line_mut().device = Device::new(Config { identity, entropy: 1 });
+        s.connect(&LIMITS, Latched::Refuse, 0.0).map_err(|error| error.to_string())
+    };
+    assert_eq!(told(identity), Ok(LIMITS));
+    let other = told(Identity { build: identity.build ^ 1, ..identity }).unwrap_err();
+    assert!(other.contains("built from other rules"), "{other}");
+    // One bit of its memory has flipped: 2 mA have become 4.
+    let hard =
+        Limits { peak_ma: f32::from_bits(identity.hard.peak_ma.to_bits() ^ 0x0080_0000), ..identity.hard };
+    let corrupt = told(Identity { hard, ..identity }).unwrap_err();
+    assert!(corrupt.contains("hard limit peak_ma is 4 where this program knows 2"), "{corrupt}");
+}
+
+#[test]
 fn nonsense_times_are_survived_and_equal_calls_give_equal_bits() {
     let run = || {
         let mut h = Host::new(Settings { rate_error_ppm: -37.0, ..Settings::default() });

@@ -193,6 +193,33 @@ fn short_gap(told: u64) {
 }
 
 #[test]
+fn three_underruns_within_a_minute_are_a_fault() {
+    for (apart_s, is_fault) in [(3.0, true), (31.0, false)] {
+        let mut host = Host::armed(None);
+        host.run(7.0, sine);
+        let (mut status, mut from) = (None, 0);
+        for _ in 0..3 {
+            host.s.line_mut().stopped = true;
+            host.now_s += 0.15;
+            from = host.frames();
+            (host.s.line_mut().stopped, host.s.line_mut().due_s) = (false, host.now_s);
+            status = Some(host.run(apart_s, sine));
+        }
+        let status = status.unwrap();
+        let code = status.fault.map(|fault| fault.code);
+        if is_fault {
+            assert_eq!((code, status.state), (Some(FaultCode::DrySpells), State::Fault));
+            // What is left of the fault's ramp when the wait for a return is over: nanoamperes.
+            assert!(host.largest_ma(from) < 1e-4, "{} mA comes back", host.largest_ma(from));
+            let now_s = host.now_s;
+            assert!(host.s.arm(now_s).is_err());
+        } else {
+            assert_eq!((code, status.state, status.underruns), (None, State::Stimulating, 3));
+        }
+    }
+}
+
+#[test]
 fn with_the_relay_open_a_gap_is_nothing() {
     let link = LinkSettings { queue_s: 0.2, batch: 8, silent_after_s: 2.5 };
     let mut s = Linked::new(Bench::new(None), link);
