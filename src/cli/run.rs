@@ -79,12 +79,11 @@ fn fault_code(text: &str) -> Result<FaultCode, String> {
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let (mut order, file) = match (&args.resume, &args.config) {
+    let mut order = match (&args.resume, &args.config) {
         (Some(within), _) => session::resumed(within, args)?,
-        (None, Some(file)) => (session::ordered(file, args)?, file.clone()),
+        (None, Some(file)) => session::ordered(file, args)?,
         (None, None) => return Err(Failure::usage("-c FILE or --resume FOLDER is needed")),
     };
-    let _ = file;
     order.clear_fault = args.clear_fault;
     if args.virtual_time {
         let summary = virtual_time::run(&order, &mut |_| {})?;
@@ -115,14 +114,14 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
     order.check_seed(asked_for)?;
     // Last of all, so that a run that is refused leaves no folder behind.
     order.record = parent.map(|dir| new_folder(&dir, &order.config.record.participant)).transpose()?;
-    describe(&order)?;
+    describe(&mut order)?;
     Ok(order)
 }
 
-/// Writes the configuration into the run's folder.
-pub(super) fn describe(order: &Order) -> Result<(), Failure> {
+/// Writes the configuration into the run's folder, whose log needs keys.
+pub(super) fn describe(order: &mut Order) -> Result<(), Failure> {
     if let Some(within) = &order.record {
-        order.keys = signing_keys(command)?;
+        order.keys = signing_keys(order.command)?;
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
         let text = format!(
             "# tras {} {}, seed {}\n{}",

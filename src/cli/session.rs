@@ -88,12 +88,12 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
     private::create_folder(&parent).map_err(failed)?;
     private::create_new_folder(&within).map_err(failed)?;
     order.record = Some(within);
-    describe(&order)?;
+    describe(&mut order)?;
     Ok(order)
 }
 
 /// The order of a session that goes on in its folder.
-pub(super) fn resumed(within: &Path, args: &RunArgs) -> Result<(Order, PathBuf), Failure> {
+pub(super) fn resumed(within: &Path, args: &RunArgs) -> Result<Order, Failure> {
     let file = within.join(folder::CONFIGURATION);
     let mut config: Config = check::load(&file)?;
     if let Some(stream) = &args.stream {
@@ -123,7 +123,7 @@ pub(super) fn resumed(within: &Path, args: &RunArgs) -> Result<(Order, PathBuf),
     let options = super::options::RunOptions { no_record: true, record: None, ..args.options.clone() };
     let mut order = Order { session: Some(session), ..build("run", config, &options)? };
     order.record = Some(within.to_owned());
-    Ok((order, file))
+    Ok(order)
 }
 
 fn blocks(config: &Config) -> u32 {

@@ -135,14 +135,7 @@ impl Keeper {
         let dropped = (dropped > 0).then(|| format!("recording: {dropped} writes were refused and are lost"));
         let whole = self.failed.is_none() && closing.is_none() && dropped.is_none();
         let log = self.keeping.map(|keeping| keeping.close(json!({"recording_whole": whole}), now_s));
-        let log = match log {
-            Some(Ok(head)) => {
-                eprintln!("audit head  {head}");
-                None
-            }
-            Some(Err(what)) => Some(what),
-            None => None,
-        };
+        let log = log.and_then(Result::err);
         let audit = self.audit.and_then(|audit| audit.end(now_s).err()).map(|error| error.to_string());
         self.failed.or(closing).or(dropped).or(log).or(audit)
     }

@@ -201,17 +201,15 @@ impl Keeping {
         self.end_block(now_s)
     }
 
-    /// Closes the log over everything that stands in the folder. Gives its head, to be printed.
+    /// The recording is closed. The log is not, until everything that belongs to the folder is in it:
+    /// [`crate::runtime::audited::close`].
     ///
     /// # Errors
     /// In words.
-    pub fn close(self, data: Value, now_s: f64) -> Result<String, String> {
+    pub fn close(mut self, data: Value, now_s: f64) -> Result<(), String> {
+        self.log("recorded", data, now_s);
         let at = self.moment(now_s);
-        let Self { log, keys, failed, .. } = self;
-        let signed = log.close(&keys, data, at).map_err(|error| error.to_string())?;
-        match failed {
-            Some(what) => Err(what),
-            None => Ok(signed.head.to_string()),
-        }
+        self.log.sign(&self.keys, at).map_err(|error| error.to_string())?;
+        self.failed.map_or(Ok(()), Err)
     }
 }
