@@ -17,11 +17,12 @@ DRAWS ?= 25
 SPECTRA ?= 100
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy parity clean session-demo
+.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy parity clean session-demo
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
 	@echo 'make test       every test, Python peers included where Python is'
+	@echo 'make test-bare  both of them in a bare Debian 12 (as root, with debootstrap)'
 	@echo 'make lint       format and clippy, as .ci/run does'
 	@echo 'make bench      latency of the loop, cost of many channels (60 s a row; ARGS=300)'
 	@echo 'make bench-noise  samples of noise a second'
@@ -43,8 +44,11 @@ browser:
 	@scripts/browser.sh
 
 test: setup peers browser
-	TRAS_PYTHON="$(or $(TRAS_PYTHON),$(wildcard $(CURDIR)/$(VENV)/bin/python))" \
-		$(CARGO) test --workspace --locked
+	@TRAS_PYTHON="$(or $(TRAS_PYTHON),$(wildcard $(CURDIR)/$(VENV)/bin/python))" scripts/test.sh $(CARGO)
+
+# The README's two commands in a bare Debian 12; named and passed over without root or debootstrap.
+test-bare:
+	@scripts/test-bare.sh
 
 lint: setup
 	$(CARGO) fmt --all --check
@@ -86,7 +90,7 @@ bench-accuracy: setup
 	$(BENCH) --bench accuracy -- --memory 60,0 --windows 2,4,8,16 --draws $(DRAWS) --plots docs
 
 parity: setup
-	$(CARGO) test --locked --test estimator_parity -- --nocapture --test-threads 1
+	$(CARGO) test --locked -p tras-estimator --test parity -- --nocapture --test-threads 1
 
 include firmware/Makefile
 include hil/Makefile

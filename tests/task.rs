@@ -3,7 +3,6 @@
 //! Skipped by name where there is no Chromium. `TRAS_SHOTS=folder` keeps a picture of every phase.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-mod common_lsl;
 #[path = "task_support/scores.rs"]
 mod scores;
 mod task_support;
@@ -38,10 +37,10 @@ struct Task {
 impl Task {
     fn start(folder: &Path, more: &[&str]) -> Self {
         std::fs::write(folder.join("task.toml"), SETTINGS).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tras"))
+        let mut child = Command::new(tras_test_support::tras())
             .args(["task", "-c", "task.toml", "--out", "out", "--participant", "P07", "--seed", "4"])
             .args(more)
-            .env("LSLAPICFG", common_lsl::session())
+            .env("LSLAPICFG", tras_test_support::lsl::session())
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -158,7 +157,7 @@ impl Shots {
 #[test]
 fn a_participant_goes_through_two_blocks_and_every_marker_stands_at_its_frame() {
     let test = "a_participant_goes_through_two_blocks_and_every_marker_stands_at_its_frame";
-    common_lsl::session();
+    tras_test_support::lsl::session();
     let Some(browser) = Browser::open(test) else { return };
     let folder = tempfile::tempdir().unwrap();
     let task = Task::start(folder.path(), &[]);
@@ -257,7 +256,7 @@ fn a_participant_goes_through_two_blocks_and_every_marker_stands_at_its_frame() 
     }
 
     // What the task wrote, the scoring reads.
-    let score = Command::new(env!("CARGO_BIN_EXE_tras"))
+    let score = Command::new(tras_test_support::tras())
         .args(["score", "out/trials.csv", "--json", "--bootstraps", "20", "--imputations", "10"])
         .current_dir(folder.path())
         .output()
@@ -273,7 +272,7 @@ fn a_participant_goes_through_two_blocks_and_every_marker_stands_at_its_frame() 
 #[test]
 fn a_reload_and_a_kill_cost_the_trial_under_way_and_no_other() {
     let test = "a_reload_and_a_kill_cost_the_trial_under_way_and_no_other";
-    common_lsl::session();
+    tras_test_support::lsl::session();
     let Some(browser) = Browser::open(test) else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut task = Task::start(folder.path(), &["--no-lsl"]);

@@ -122,12 +122,6 @@ impl Conditioner {
         self.quality.counts()
     }
 
-    /// Spoilt samples of each chosen channel by its own fault.
-    #[must_use]
-    pub fn spoilt_by_channel(&self) -> &[u64] {
-        self.quality.by_channel().get(..self.montage.chosen().len()).unwrap_or_default()
-    }
-
     /// The rate that the stamps show, Hz.
     #[must_use]
     pub fn measured_rate_hz(&self) -> f64 {

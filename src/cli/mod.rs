@@ -78,6 +78,13 @@ enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Check a configuration and print what it amounts to
     Check(check::CheckArgs),
+    /// A part of this program that talks to the network in a process of its own
+    #[cfg(target_os = "linux")]
+    #[command(hide = true, name = crate::child::role::COMMAND)]
+    LslChild {
+        /// Which part
+        role: String,
+    },
     /// Make a study's balanced, sealed allocation of conditions to blocks
     Allocate(allocate::AllocateArgs),
     /// Sessions to a BIDS tree: EEG, events, questionnaires, stimulation
@@ -117,6 +124,10 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Unblind(args) => unblind::run(&args),
         Command::Check(args) => return ExitCode::from(check::run(&args)),
+        #[cfg(target_os = "linux")]
+        Command::LslChild { role } => crate::child::role::Role::from_name(&role)
+            .ok_or_else(|| Failure::usage(format!("no such part: {role}")))
+            .and_then(|role| crate::child::main(role).map_err(Failure::fault)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

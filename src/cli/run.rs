@@ -24,6 +24,9 @@ use crate::{
     stimulator::FaultCode,
 };
 
+/// How long the stream is looked for, in s, without `--wait`.
+const PATIENCE_S: f64 = 10.0;
+
 /// Arguments of `tras run`.
 #[derive(Args, Debug)]
 pub struct RunArgs {
@@ -89,16 +92,18 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         let summary = virtual_time::run(&order, &mut |_| {})?;
         return finish(&summary, args.options.json);
     }
-    if order.session.is_some() && shows_dashboard(&args.options) {
-        return Err(Failure::usage(
-            "a session by a protocol is conducted by typed lines in this version: add --headless",
-        ));
-    }
     live(&order, &args.options)
 }
 
 /// A run from a configuration and the command line over it.
 pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Order, Failure> {
+    if let Some(what) = config.stream.predicate.as_deref().and_then(crate::config::predicate::problem) {
+        return Err(Failure::Usage(format!(
+            "--stream: {what}; write it as in type='EEG' and starts-with(name,'Bio')"
+        )));
+    }
+    let mut config = config;
+    config.markers.streams.extend(options.markers.iter().cloned());
     let seed = options.seed.or(config.stimulation.seed).unwrap_or_else(rand::random);
     let parent = match (&options.record, config.record.enabled && !options.no_record) {
         (Some(dir), _) => Some(dir.clone()),
@@ -108,6 +113,7 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
     let asked_for = options.seed.is_some() || config.stimulation.seed.is_some();
     let mut order = Order {
         seconds: options.seconds,
+        patience_s: options.wait.unwrap_or(PATIENCE_S),
         wall_clock: Some(clock::unix_s() as u64),
         ..Order::new(command, config, seed)
     };
@@ -148,7 +154,11 @@ pub(super) fn live(order: &Order, options: &RunOptions) -> Result<(), Failure> {
     } else {
         live::Watching::Lines
     };
-    finish(&live::run(assemble::live(order)?, &signals, &watching)?, options.json)
+    let Some(parts) = assemble::live(order, &signals)? else {
+        eprintln!("tras: ended while the stream was looked for");
+        return Ok(());
+    };
+    finish(&live::run(parts, &signals, &watching)?, options.json)
 }
 
 /// Whether there is a terminal for the dashboard, and nobody said `--headless`.

@@ -54,6 +54,7 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
             protocol.session
         )));
     }
+    virtual_only(args)?;
     let beside = |name: &String| {
         let path = PathBuf::from(name);
         if path.is_absolute() || path.exists() {
@@ -94,6 +95,7 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
 
 /// The order of a session that goes on in its folder.
 pub(super) fn resumed(within: &Path, args: &RunArgs) -> Result<Order, Failure> {
+    virtual_only(args)?;
     let file = within.join(folder::CONFIGURATION);
     let mut config: Config = check::load(&file)?;
     if let Some(stream) = &args.stream {
@@ -124,6 +126,16 @@ pub(super) fn resumed(within: &Path, args: &RunArgs) -> Result<Order, Failure> {
     let mut order = Order { session: Some(session), ..build("run", config, &options)? };
     order.record = Some(within.to_owned());
     Ok(order)
+}
+
+/// What conducts a session is not yet joined to the live runtime: refused before anything is made.
+fn virtual_only(args: &RunArgs) -> Result<(), Failure> {
+    if args.virtual_time {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "sessions by a protocol run in virtual time only in this version: add --virtual; nothing flowed, no folder was made",
+    ))
 }
 
 fn blocks(config: &Config) -> u32 {

@@ -11,8 +11,10 @@ mod dose;
 pub mod error;
 mod estimator;
 pub mod limits;
+pub mod markers;
 pub mod outlets;
 pub mod plan;
+pub mod predicate;
 pub mod protocol;
 mod reader;
 pub mod record;
@@ -28,6 +30,7 @@ pub use crate::estimator::settings::{MethodName, Region};
 pub use controller::{Controller, LawName};
 pub use error::{ConfigError, Places, Problem};
 pub use limits::Limits;
+pub use markers::Markers;
 pub use outlets::Outlets;
 pub use plan::Outlook;
 pub use protocol::ProtocolConfig;
@@ -60,6 +63,8 @@ pub struct Config {
     pub stimulator: StimulatorConfig,
     /// What is written to disk.
     pub record: Record,
+    /// Which streams of other programs' markers are taken.
+    pub markers: Markers,
     /// What is published over LSL.
     pub outlets: Outlets,
     /// The virtual participant of `tras demo`.
@@ -89,6 +94,7 @@ impl Config {
             limits: Limits::read(&mut reader.section("limits")),
             stimulator: StimulatorConfig::read(&mut reader.section("stimulator")),
             record: Record::read(&mut reader.section("record")),
+            markers: Markers::read(&mut reader.section("markers")),
             outlets: Outlets::read(&mut reader.section("outlets")),
             simulation: Simulation::read(&mut reader.section("simulation")),
             protocol: ProtocolConfig::read(&mut reader.section("protocol")),
@@ -134,6 +140,7 @@ impl Default for Config {
             limits: Limits::read(&mut reader.section("limits")),
             stimulator: StimulatorConfig::read(&mut reader.section("stimulator")),
             record: Record::read(&mut reader.section("record")),
+            markers: Markers::read(&mut reader.section("markers")),
             outlets: Outlets::read(&mut reader.section("outlets")),
             simulation: Simulation::read(&mut reader.section("simulation")),
             protocol: ProtocolConfig::read(&mut reader.section("protocol")),

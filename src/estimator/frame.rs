@@ -36,16 +36,6 @@ impl ChannelSet {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// Both sets in one.
-    #[must_use]
-    pub fn union(self, other: Self) -> Self {
-        let mut both = self;
-        for (word, more) in both.0.iter_mut().zip(other.0) {
-            *word |= more;
-        }
-        both
-    }
-
     /// Whether the two share a channel.
     #[must_use]
     pub fn intersects(&self, other: &Self) -> bool {
@@ -117,4 +107,13 @@ pub struct FrameHeader {
     pub facts: Facts,
     /// Channels whose value here is not EEG: not finite, flat, at the rail, or a spike.
     pub spoilt: ChannelSet,
+}
+
+impl FrameHeader {
+    /// How old the frame is at `now_s`, by its stamp or by its arrival, the older of the two: a stamp that runs ahead
+    /// makes nothing young. An arrival that nobody knows does not count.
+    #[must_use]
+    pub fn age_s(&self, now_s: f64) -> f64 {
+        (now_s - self.stamp_s).max(now_s - self.arrived_s)
+    }
 }

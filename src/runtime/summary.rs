@@ -47,6 +47,9 @@ pub struct Summary {
     /// From the last sample of a window in the ring to its decision queued for the stimulate stage. All 0 in
     /// a virtual run.
     pub loop_latency_us: LatencyUs,
+    /// The same from that sample's own stamp: the way from the sender, the network and the reading process included,
+    /// as true as the stamps are.
+    pub stamp_latency_us: LatencyUs,
     /// Frames, current samples and notes that an observer was too slow for.
     pub observations_dropped: u64,
     /// Processor time over the run, in cores.
@@ -175,6 +178,10 @@ impl std::fmt::Display for Summary {
             "latency     p50 {:.0} us, p99 {:.0} us, p99.9 {:.0} us, max {:.0} us",
             l.p50, l.p99, l.p999, l.max
         )?;
+        let s = &self.stamp_latency_us;
+        if s.max > 0.0 {
+            writeln!(f, "from stamp  p50 {:.0} us, p99 {:.0} us (sender to decision)", s.p50, s.p99)?;
+        }
         if self.observations_dropped > 0 {
             writeln!(f, "dropped     {} observations (screen, disk or outlets too slow)", {
                 self.observations_dropped

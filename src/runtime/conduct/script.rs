@@ -1,5 +1,5 @@
 //! A scripted operator, participant and task program for virtual sessions: what people would do in the laboratory, under
-//! the virtual clock. The task sends what `tests/peers/task_sender.py` sends.
+//! the virtual clock. Markers are numbered JSON.
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 

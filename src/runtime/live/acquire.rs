@@ -1,4 +1,4 @@
-//! The acquire thread: one step of the acquire stage every millisecond, into the loop's ring and the recording's.
+//! The acquire thread: one step of the acquire stage whenever samples come, into the loop's ring and the recording's.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,8 +10,8 @@ use crate::{
     runtime::stages::acquire::AcquireStage,
 };
 
-/// Between two looks at the source.
-const NAP: Duration = Duration::from_millis(1);
+/// The longest between two looks at the source: samples wake the thread by themselves.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Everything that the thread owns.
 pub struct AcquireThread<S> {
@@ -46,7 +46,8 @@ impl<S: Source> AcquireThread<S> {
                 to_record.push(header, samples_uv);
             });
             self.control.set_stream(state);
-            std::thread::sleep(NAP);
+            self.control.loop_bell.ring();
+            self.stage.source().wait(LOOK_EVERY);
         }
         Acquired {
             counts: *self.stage.conditioner().counts(),

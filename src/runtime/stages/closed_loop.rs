@@ -128,7 +128,7 @@ impl LoopStage {
             self.notes.tell(now_s, Note::Phase(phase, left_s));
         }
         self.newest = *header;
-        let contamination = self.watch.contamination(header.stamp_s, self.settings.blind_gap_s);
+        let contamination = self.watch.contamination_of(header, self.settings.blind_gap_s);
         if contamination != self.contamination {
             self.contamination = contamination;
             let flowing = contamination == Contamination::Stimulating;
@@ -151,7 +151,8 @@ impl LoopStage {
         let queued_s = queued(self.controller.decision());
         self.notes.tell(now_s, Note::Estimate(estimate));
         let took_s = queued_s - self.newest.arrived_s;
-        self.notes.tell(now_s, Note::Hop { took_s, skipped: self.skipped });
+        let since_stamp_s = queued_s - self.newest.stamp_s;
+        self.notes.tell(now_s, Note::Hop { took_s, since_stamp_s, skipped: self.skipped });
         if let Some(decision) = decision {
             self.notes.tell(now_s, Note::Decision(decision));
         }
@@ -170,7 +171,7 @@ impl LoopStage {
     }
 
     fn follow(&mut self, stream: StreamState, now_s: f64, commands: &mut [Option<Command>; 3]) {
-        let age_s = now_s - self.newest.stamp_s;
+        let age_s = self.newest.age_s(now_s);
         let data = match stream {
             StreamState::Live if age_s > self.settings.max_age_s => Data::Stale(age_s),
             StreamState::Live => Data::Fresh,
