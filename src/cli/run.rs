@@ -120,16 +120,14 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
     order.check_seed(asked_for)?;
     // Last of all, so that a run that is refused leaves no folder behind.
     order.record = parent.map(|dir| new_folder(&dir, &order.config.record.participant)).transpose()?;
-    if order.record.is_some() {
-        order.keys = signing_keys(command)?;
-    }
-    describe(&order)?;
+    describe(&mut order)?;
     Ok(order)
 }
 
-/// Writes the configuration into the run's folder.
-pub(super) fn describe(order: &Order) -> Result<(), Failure> {
+/// Writes the configuration into the run's folder, whose log needs keys.
+pub(super) fn describe(order: &mut Order) -> Result<(), Failure> {
     if let Some(within) = &order.record {
+        order.keys = signing_keys(order.command)?;
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
         let text = format!(
             "# tras {} {}, seed {}\n{}",

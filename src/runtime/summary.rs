@@ -16,6 +16,10 @@ pub struct Summary {
     pub samples_lost: u64,
     /// Places where samples are missing, and returns of the stream.
     pub gaps: u64,
+    /// The rate that the stream says of itself, in Hz.
+    pub rate_nominal_hz: f64,
+    /// The rate that its stamps show, in Hz; `null` until it is known.
+    pub rate_measured_hz: Option<f64>,
     /// Frames with at least one spoilt channel.
     pub frames_spoilt: u64,
     /// Estimates of the steering region.
@@ -145,8 +149,14 @@ impl std::fmt::Display for Summary {
         let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.3}"));
         writeln!(
             f,
-            "EEG         {} samples in {:.1} s, {} lost, {} gaps, {} with a spoilt channel",
-            self.samples_received, self.seconds, self.samples_lost, self.gaps, self.frames_spoilt
+            "EEG         {} samples in {:.1} s, {} Hz ({} Hz measured), {} lost, {} gaps, {} with a spoilt channel",
+            self.samples_received,
+            self.seconds,
+            self.rate_nominal_hz,
+            number(self.rate_measured_hz),
+            self.samples_lost,
+            self.gaps,
+            self.frames_spoilt
         )?;
         writeln!(
             f,
@@ -222,6 +232,8 @@ mod tests {
             "samples_received",
             "samples_lost",
             "gaps",
+            "rate_nominal_hz",
+            "rate_measured_hz",
             "estimates",
             "estimates_valid",
             "exponent_mean",

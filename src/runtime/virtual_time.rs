@@ -224,7 +224,10 @@ impl Virtual {
         self.maintain(now_s);
         let blind = self.conducted.as_ref().is_some_and(|(conductor, _)| conductor.blind());
         let active_s = self.stimulate.as_ref().map_or(0.0, StimulateStage::active_s);
-        let mut summary = self.digest.summary(self.acquire.conditioner().counts(), 0, active_s);
+        let conditioner = self.acquire.conditioner();
+        let mut summary = self.digest.summary(conditioner.counts(), 0, active_s);
+        summary.rate_nominal_hz = conditioner.nominal_rate_hz();
+        summary.rate_measured_hz = conditioner.measured_rate_hz();
         summary.seconds = now_s - START_S;
         summary.record_dir = self.shape.record_dir;
         summary.observations_dropped = self.notes.dropped();

@@ -8,6 +8,7 @@ mod estimator_recording;
 mod noise_command;
 mod offline_tables;
 mod recorder_session;
+mod recording_brainvision;
 mod recording_cases;
 mod recording_csv;
 mod recording_edf;

@@ -40,7 +40,7 @@ fn gaps(whole: &Whole) -> (u64, u64) {
 }
 
 /// Standard output and error of `tras estimate`, and its exit code.
-fn estimate(path: &PathBuf, options: &[&str]) -> (String, String, Option<i32>) {
+fn estimate(path: &Path, options: &[&str]) -> (String, String, Option<i32>) {
     let output =
         Command::new(tras_test_support::tras()).arg("estimate").arg(path).args(options).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -85,7 +85,7 @@ fn coarse_times_are_read_at_their_true_rate_and_it_is_said() {
     if let (Some(coarse), Some(fine)) =
         (shared("cases/time_two_decimals.csv"), shared("cases/time_same_full.csv"))
     {
-        let exponents = |path: &PathBuf| -> Vec<String> {
+        let exponents = |path: &Path| -> Vec<String> {
             let table = estimate(path, &[]).0;
             table.lines().skip(1).map(|row| row.split(',').nth(2).unwrap().to_owned()).collect()
         };

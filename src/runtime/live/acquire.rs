@@ -31,6 +31,8 @@ pub struct Acquired {
     pub counts: Counts,
     /// Frames that found no room on their way to the loop.
     pub overruns: u64,
+    /// The rate that the stream says of itself, and the one that its stamps show, in Hz.
+    pub rates_hz: (f64, Option<f64>),
     /// What the source has to say.
     pub warnings: Vec<String>,
 }
@@ -52,7 +54,14 @@ impl<S: Source> AcquireThread<S> {
         Acquired {
             counts: *self.stage.conditioner().counts(),
             overruns: self.to_loop.overruns(),
-            warnings: self.stage.source().warnings(),
+            rates_hz: {
+                let conditioner = self.stage.conditioner();
+                (conditioner.nominal_rate_hz(), conditioner.measured_rate_hz())
+            },
+            warnings: {
+                let rate = self.stage.conditioner().rate_warning();
+                self.stage.source().warnings().into_iter().chain(rate).collect()
+            },
         }
     }
 }

@@ -230,6 +230,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     if blind {
         summary.hide();
     }
+    (summary.rate_nominal_hz, summary.rate_measured_hz) = acquired.rates_hz;
     summary.seconds = clock::now_s() - shape.began_s;
     summary.observations_dropped = notes.dropped() + dropped + undelivered;
     summary.record_dir = shape.record_dir;
