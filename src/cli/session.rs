@@ -89,7 +89,7 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
     private::create_folder(&parent).map_err(failed)?;
     private::create_new_folder(&within).map_err(failed)?;
     order.record = Some(within);
-    describe(&order)?;
+    describe(&mut order)?;
     Ok(order)
 }
 
