@@ -15,19 +15,24 @@ BENCH_VENV := .venv-bench
 DRAWS ?= 25
 # Spectra of each cell that fooof and specparam are timed on (ours: 1,000).
 SPECTRA ?= 100
+# Recordings that `make real-eeg` looks at.
+EEG ?= ../shared/data
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy parity clean
+.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy bench-through-current real-eeg parity session-demo clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
 	@echo 'make test       every test, Python peers included where Python is'
+	@echo 'make test-bare  both of them in a bare Debian 12 (as root, with debootstrap)'
 	@echo 'make lint       format and clippy, as .ci/run does'
 	@echo 'make bench      latency of the loop, cost of many channels (60 s a row; ARGS=300)'
 	@echo 'make bench-noise  samples of noise a second'
 	@echo 'make bench-estimator  speed of the fits, beside fooof 1.1.1 and specparam 2 (SPECTRA=100 of theirs a cell)'
-	@echo 'make bench-accuracy   errors and bias of both methods, drawn into docs/ (DRAWS=5 for a quick look)'
+	@echo 'make bench-accuracy   errors, bias, coverage and validity on simulated signals (DRAWS=5 for a quick look)'
+	@echo 'make real-eeg   validity, scatter and repeatability of both methods on the recordings in a folder (EEG=../shared/data)'
 	@echo 'make bench-link  the link to the emulated board and the audio output, about an hour (LINK_SECONDS=60 for a look)'
+	@echo 'make bench-through-current  estimates under current against those without, over paths of real heads'
 	@echo 'make parity     specparam against what fooof 1.1.1 found in 600 spectra'
 	@echo 'make firmware   the firmware for its board: size and stack use'
 	@echo 'make hil        one fault after another under tras run, on the emulated board and the audio path (FAULT=, PORT=)'
@@ -43,8 +48,11 @@ browser:
 	@scripts/browser.sh
 
 test: setup peers browser
-	TRAS_PYTHON="$(or $(TRAS_PYTHON),$(wildcard $(CURDIR)/$(VENV)/bin/python))" \
-		$(CARGO) test --workspace --locked
+	@TRAS_PYTHON="$(or $(TRAS_PYTHON),$(wildcard $(CURDIR)/$(VENV)/bin/python))" scripts/test.sh $(CARGO)
+
+# The README's two commands in a bare Debian 12; named and passed over without root or debootstrap.
+test-bare:
+	@scripts/test-bare.sh
 
 lint: setup
 	$(CARGO) fmt --all --check
@@ -62,6 +70,11 @@ records-peers:
 	@if [ -x $(RECORDS_VENV)/bin/pip ] && [ ! -e $(RECORDS_VENV)/bin/mnelab ]; then \
 		$(RECORDS_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps mnelab==1.4.0; fi
 
+# Both working-memory sessions in virtual time, verified, opened, exported; the last line is the folder of session 2.
+session-demo: setup peers
+	$(CARGO) build --locked --bin tras
+	@scripts/session-demo.sh $(CURDIR)/target/debug/tras $(wildcard $(CURDIR)/$(VENV)/bin/python)
+
 bench: setup
 	$(CARGO) bench --locked --bench pipeline -- $(ARGS)
 
@@ -78,10 +91,17 @@ bench-estimator: setup
 	else $(BENCH) --bench estimator; fi
 
 bench-accuracy: setup
-	$(BENCH) --bench accuracy -- --memory 60,0 --windows 2,4,8,16 --draws $(DRAWS) --plots docs
+	$(BENCH) -p tras-estimator --bench accuracy -- --draws $(DRAWS)
+
+real-eeg: setup
+	$(CARGO) build --locked --bin tras
+	python3 scripts/real-eeg.py target/debug/tras $(EEG)
+
+bench-through-current:
+	$(BENCH) -p tras-estimator --bench through_current
 
 parity: setup
-	$(CARGO) test --locked --test estimator_parity -- --nocapture --test-threads 1
+	$(CARGO) test --locked -p tras-estimator --test parity -- --nocapture --test-threads 1
 
 include firmware/Makefile
 include hil/Makefile

@@ -10,8 +10,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a bench")]
 
-#[allow(dead_code, reason = "the table of errors has other shapes of peaks")]
-#[path = "accuracy/signal.rs"]
+#[allow(dead_code, missing_docs, reason = "the accuracy bench uses the rest")]
+#[path = "../src/estimator/benches/accuracy/signal.rs"]
 mod signal;
 
 use std::fmt::Write;
@@ -19,12 +19,10 @@ use std::fmt::Write;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use tras::acquisition::frame::FrameHeader;
+use tras::estimator::assemble;
+use tras::estimator::settings::{MethodName, Settings};
 use tras::estimator::specparam::{Mode, Specparam, SpecparamSettings};
-use tras::estimator::spectrum::shape::Overlap;
-use tras::estimator::spectrum::transform::Transform;
 use tras::estimator::spectrum::{Average, Kind, SpectrumSettings};
-use tras::estimator::whittle::design::Design;
-use tras::estimator::whittle::{self, Whittle};
 use tras::estimator::window::{Estimator, EstimatorSettings};
 use tras::estimator::{Contamination, Method, Spectrum};
 
@@ -190,44 +188,45 @@ fn time_hops(channels: usize, window_s: f64, spectrum: SpectrumSettings) -> (f64
     (median(&mut pushes), median(&mut fits))
 }
 
-/// Fits of consecutive 4 s windows, after their transform: a minute for the memory, then 200 that count.
+/// Fits of consecutive 4 s windows, after their transform: a minute for the memory, then 200 that count. With memory the
+/// mean too: every eighth window the minute is searched, which costs most.
 fn whittle_table() {
     const WINDOW_S: f64 = 4.0;
     const SAMPLES: usize = 1000;
     const WARM: usize = 15;
-    let settings = whittle::spectrum_settings(WINDOW_S, WINDOW_S);
-    let design = Design::of_settings(&settings, signal::RATE_HZ, WINDOW_S);
-    let mut transform = Transform::new(&settings, SAMPLES, signal::RATE_HZ);
-    let gamma_shape = Overlap::new(transform.tapers(), SAMPLES).mean_shape(std::iter::once(true));
-    let freqs_hz: Vec<f64> = (0..=SAMPLES / 2).map(|k| k as f64 / WINDOW_S).collect();
     println!("\nOne whittle fit of a 4 s window after the transform (us)");
-    println!("memory, s  true peaks  median  slowest of 1,000");
+    println!("memory, s  true peaks  median    mean  slowest of 1,000");
     for memory_s in [60.0, 0.0] {
         for kind in 0..4 {
             let mut times = Vec::new();
             for session in 0..5 {
-                let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(session);
-                let bumps = signal::draw(kind, 1.0, &mut rng);
-                let x = signal::series((WARM + 200) * SAMPLES, &mut rng, |f| {
-                    1.0 / f.max(0.1) + bumps.iter().map(|b| b.at(f, 1.0, signal::Shape::Gauss)).sum::<f64>()
-                });
-                let with_memory = whittle::Settings { memory_s, ..whittle::Settings::default() };
-                let mut method = Whittle::new(with_memory, &design, &freqs_hz, 1);
-                let mut power = vec![0.0; freqs_hz.len()];
-                for (at, window) in x.chunks_exact(SAMPLES).enumerate() {
-                    assert!(transform.periodogram(&mut window.to_vec(), &mut power));
-                    let spectrum = Spectrum { freqs_hz: &freqs_hz, power: &power, segments: 1, gamma_shape };
+                let mut draw = signal::Draw::new(session);
+                let density = signal::Density::line(1.0, signal::peaks(kind, 1.0, &mut draw));
+                let x = density.series((WARM + 200) * SAMPLES, &mut draw);
+                let settings = Settings {
+                    memory_s,
+                    ..Settings::for_windows(MethodName::Whittle, WINDOW_S, WINDOW_S, [2.0, 35.0])
+                };
+                let windows = assemble::estimator_settings(&settings, EstimatorSettings::each_channel(["x"]));
+                let method = assemble::method(&settings, &windows, signal::RATE_HZ).unwrap();
+                let mut estimator = Estimator::new(windows, signal::RATE_HZ, 1, method).unwrap();
+                for (index, &value) in x.iter().enumerate() {
+                    let header = FrameHeader { index: index as u64, ..FrameHeader::default() };
+                    if !estimator.push(&header, &[value as f32], Contamination::Clean) {
+                        continue;
+                    }
                     // Once only: a second fit of a window would find it in the memory.
                     let start = cpu_us();
-                    std::hint::black_box(method.fit(&spectrum, 0));
+                    std::hint::black_box(estimator.estimates(0.0));
                     let took = cpu_us() - start;
-                    if at >= WARM {
+                    if index > WARM * SAMPLES {
                         times.push(took);
                     }
                 }
             }
             let slowest = times.iter().copied().fold(0.0, f64::max);
-            println!("{memory_s:>9}  {kind:>10}  {:>6.1}  {slowest:>16.1}", median(&mut times));
+            let mean = times.iter().sum::<f64>() / times.len() as f64;
+            println!("{memory_s:>9}  {kind:>10}  {:>6.1}  {mean:>6.1}  {slowest:>16.1}", median(&mut times));
         }
     }
 }

@@ -18,15 +18,11 @@ command -v pkg-config >/dev/null || missing="$missing pkg-config"
     exit 1
 }
 
-as_root=
-if [ "$(id -u)" != 0 ]; then
-    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root="sudo -n"; else as_root=no; fi
-fi
-if command -v apt-get >/dev/null && [ "$as_root" != no ]; then
+apt=$(dirname "$0")/apt.sh
+if "$apt" --may; then
     echo "setup: installing$missing"
-    $as_root apt-get update -qq
     # shellcheck disable=SC2086 # a list of words
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    "$apt" $missing
 else
     echo "setup: please install these packages (named as in Debian), then try again:$missing" >&2
     exit 1

@@ -15,6 +15,7 @@
 //! Time is `f64` seconds of the LSL clock of this machine (monotonic) wherever a name ends in `_s`;
 //! potentials are microvolts (`_uv`), currents milliamperes (`_ma`), frequencies hertz (`_hz`).
 
+pub mod child;
 pub mod clean;
 pub mod clock;
 pub mod config;
@@ -30,6 +31,8 @@ pub mod session;
 pub mod stimulator;
 
 pub mod dashboard;
+#[cfg(target_os = "linux")]
+pub mod markers;
 pub mod outlets;
 pub mod recorder;
 pub mod report;

@@ -1,9 +1,15 @@
 //! The task as a participant meets it: the real page in a real browser, a scripted participant, the real program.
 //!
 //! Skipped by name where there is no Chromium. `TRAS_SHOTS=folder` keeps a picture of every phase.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cmp_owned,
+    reason = "tests"
+)]
 
-mod common_lsl;
 #[path = "task_support/scores.rs"]
 mod scores;
 mod task_support;
@@ -38,10 +44,10 @@ struct Task {
 impl Task {
     fn start(folder: &Path, more: &[&str]) -> Self {
         std::fs::write(folder.join("task.toml"), SETTINGS).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tras"))
+        let mut child = Command::new(tras_test_support::tras())
             .args(["task", "-c", "task.toml", "--out", "out", "--participant", "P07", "--seed", "4"])
             .args(more)
-            .env("LSLAPICFG", common_lsl::session())
+            .env("LSLAPICFG", tras_test_support::lsl::session())
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -158,7 +164,7 @@ impl Shots {
 #[test]
 fn a_participant_goes_through_two_blocks_and_every_marker_stands_at_its_frame() {
     let test = "a_participant_goes_through_two_blocks_and_every_marker_stands_at_its_frame";
-    common_lsl::session();
+    tras_test_support::lsl::session();
     let Some(browser) = Browser::open(test) else { return };
     let folder = tempfile::tempdir().unwrap();
     let task = Task::start(folder.path(), &[]);
@@ -237,8 +243,8 @@ fn a_participant_goes_through_two_blocks_and_every_marker_stands_at_its_frame() 
     let of_trial = |event: &str, row: &Row| {
         let at = markers.iter().find(|(_, m)| {
             m["event"] == event
-                && row["block"] == format!("{}", m["block"])
-                && row["trial"] == format!("{}", m["trial"])
+                && m["block"].as_u64() == row["block"].parse().ok()
+                && m["trial"].as_u64() == row["trial"].parse().ok()
         });
         at.unwrap_or_else(|| panic!("no {event} for {row:?}")).clone()
     };
@@ -257,7 +263,7 @@ fn a_participant_goes_through_two_blocks_and_every_marker_stands_at_its_frame() 
     }
 
     // What the task wrote, the scoring reads.
-    let score = Command::new(env!("CARGO_BIN_EXE_tras"))
+    let score = Command::new(tras_test_support::tras())
         .args(["score", "out/trials.csv", "--json", "--bootstraps", "20", "--imputations", "10"])
         .current_dir(folder.path())
         .output()
@@ -273,7 +279,7 @@ fn a_participant_goes_through_two_blocks_and_every_marker_stands_at_its_frame() 
 #[test]
 fn a_reload_and_a_kill_cost_the_trial_under_way_and_no_other() {
     let test = "a_reload_and_a_kill_cost_the_trial_under_way_and_no_other";
-    common_lsl::session();
+    tras_test_support::lsl::session();
     let Some(browser) = Browser::open(test) else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut task = Task::start(folder.path(), &["--no-lsl"]);

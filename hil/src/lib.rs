@@ -10,9 +10,6 @@
 //! alone, never by what the device or the host says of itself.
 
 pub mod alive;
-/// The server and the recorder of the audio adapter's own tests.
-#[path = "../../tests/audio_support/mod.rs"]
-mod audio_support;
 pub mod campaign;
 pub mod emulator;
 pub mod faults;
@@ -21,6 +18,9 @@ pub mod host;
 pub mod line;
 pub mod link;
 pub mod serve;
+
+// The server and the recorder of the audio adapter's own tests.
+use tras_test_support::audio as audio_support;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -14,6 +14,11 @@ use super::montage::Montage;
 use super::quality::{Quality, SpoiltCounts};
 use super::settings::{AcquisitionError, AcquisitionSettings};
 use super::{Channel, StreamDescription};
+use crate::units::hz;
+
+/// A measured rate beyond this share of the nominal one is told; beyond the second, no stamp counts as settled.
+const RATE_TOLD: f64 = 0.01;
+const RATE_REFUSED: f64 = 0.05;
 
 /// What has come in so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +44,7 @@ pub struct Conditioner {
     montage: Montage,
     values_uv: Vec<f64>,
     out_uv: Vec<f32>,
+    rate_hz: f64,
     dejitter: Dejitter,
     quality: Quality,
     next: FrameHeader,
@@ -66,6 +72,7 @@ impl Conditioner {
             } else {
                 Dejitter::new(stream.rate_hz, settings.settle_s)
             },
+            rate_hz: stream.rate_hz,
             quality: Quality::new(montage.inputs(), stream.rate_hz, settings.range_uv),
             next: FrameHeader::default(),
             counts: Counts::default(),
@@ -122,16 +129,31 @@ impl Conditioner {
         self.quality.counts()
     }
 
-    /// Spoilt samples of each chosen channel by its own fault.
+    /// The rate that the stamps show, Hz, beside the nominal one; `None` until it is known.
     #[must_use]
-    pub fn spoilt_by_channel(&self) -> &[u64] {
-        self.quality.by_channel().get(..self.montage.chosen().len()).unwrap_or_default()
+    pub fn measured_rate_hz(&self) -> Option<f64> {
+        self.dejitter.rate_is_known().then(|| self.dejitter.rate_hz())
     }
 
-    /// The rate that the stamps show, Hz.
+    /// The rate that the stream says of itself, Hz.
     #[must_use]
-    pub fn measured_rate_hz(&self) -> f64 {
-        self.dejitter.rate_hz()
+    pub fn nominal_rate_hz(&self) -> f64 {
+        self.rate_hz
+    }
+
+    /// What an operator should know of the rate: that it is not what the stream says, beyond 1 %.
+    #[must_use]
+    pub fn rate_warning(&self) -> Option<String> {
+        let (nominal_hz, measured_hz) = (self.rate_hz, self.measured_rate_hz()?);
+        let off = (measured_hz / nominal_hz - 1.0).abs();
+        let refused = if off > RATE_REFUSED { "; no estimate of it is valid" } else { "" };
+        (off > RATE_TOLD).then(|| {
+            format!(
+                "the stream says {} of itself, its stamps run at {}{refused}",
+                hz(nominal_hz),
+                hz(measured_hz)
+            )
+        })
     }
 
     /// One sample; its values are left in `out_uv`.
@@ -143,6 +165,11 @@ impl Conditioner {
         header.stamp_s = stamp.smooth_s;
         header.lost_before = header.lost_before.saturating_add(stamp.lost_before);
         header.facts.insert(stamp.facts);
+        // A window of so many samples would last another time, and its spectrum lie elsewhere.
+        let off = self.dejitter.rate_hz() / self.rate_hz - 1.0;
+        if self.dejitter.rate_is_known() && off.abs() > RATE_REFUSED {
+            header.facts.insert(Facts::UNSETTLED);
+        }
         if stamp.facts.intersects(Facts::BREAKS) {
             self.quality.discontinuity();
         }

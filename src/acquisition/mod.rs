@@ -4,6 +4,10 @@
 //! `f32` in microvolts for each chosen channel, with what is known to be wrong with them. Nothing is ever
 //! filled in: a lost sample is a fact on the frame after it.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
 pub use tras_estimator::frame;
 
 pub mod conditioner;
@@ -13,12 +17,14 @@ pub mod lsl;
 pub mod montage;
 pub mod quality;
 pub mod recording;
+#[cfg(target_os = "linux")]
+pub mod remote;
 mod repeats;
 pub mod settings;
 pub mod state;
 
 /// One channel of a stream, as its sender describes it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Channel {
     /// The 10-20 or other label; `1`, `2`, ... where the sender gives none.
     pub label: String,
@@ -29,7 +35,7 @@ pub struct Channel {
 }
 
 /// What a stream says of itself. A stream that returns is resumed only where these are unchanged.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StreamDescription {
     /// The stream's name.
     pub name: String,
@@ -71,6 +77,10 @@ pub trait Source {
     fn correction_s(&self) -> f64 {
         0.0
     }
+    /// Waits until there may be samples, at most `timeout`; allocates no more than `poll`.
+    fn wait(&mut self, timeout: Duration) {
+        std::thread::sleep(timeout.min(Duration::from_millis(1)));
+    }
     /// What the end of a run should tell of the source: a sender's long chunks, a stream that was refused.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
@@ -86,6 +96,9 @@ impl<S: Source + ?Sized> Source for Box<S> {
     }
     fn correction_s(&self) -> f64 {
         (**self).correction_s()
+    }
+    fn wait(&mut self, timeout: Duration) {
+        (**self).wait(timeout);
     }
     fn warnings(&self) -> Vec<String> {
         (**self).warnings()

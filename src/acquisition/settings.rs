@@ -1,9 +1,11 @@
 //! What to acquire: the `[stream]` section of the configuration, resolved; and what can go wrong.
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::UnitError;
 
 /// Which stream is meant. Every part that is given must match.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamChoice {
     /// Its name, exactly.
     pub name: Option<String>,
@@ -40,7 +42,7 @@ impl StreamChoice {
 }
 
 /// What the potentials are measured against.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reference {
     /// As the amplifier gives them.
     #[default]
@@ -52,7 +54,7 @@ pub enum Reference {
 }
 
 /// Everything that acquisition is told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AcquisitionSettings {
     /// Which stream.
     pub choice: StreamChoice,
@@ -128,6 +130,14 @@ pub enum AcquisitionError {
         /// Why, and what to do.
         what: String,
     },
+    /// In the words of the process that reads the stream.
+    #[error("{what}")]
+    Told {
+        /// Whether it is about what is there (exit code 3), or about what was asked for (exit code 2).
+        not_found: bool,
+        /// In words.
+        what: String,
+    },
     /// A channel's unit cannot be told: exit code 2.
     #[error(transparent)]
     Unit(#[from] UnitError),
@@ -145,7 +155,7 @@ impl AcquisitionError {
     /// Whether it is about what is there (exit code 3) and not about what was asked for (exit code 2).
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound { .. } | Self::Unusable { .. })
+        matches!(self, Self::NotFound { .. } | Self::Unusable { .. } | Self::Told { not_found: true, .. })
     }
 }
 

@@ -1,11 +1,7 @@
 //! `tras demo`: the closed loop on a simulated participant and a simulated stimulator; live over real LSL
 //! streams, or `--virtual` in seconds.
 
-use std::{
-    io::IsTerminal,
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::{io::IsTerminal, path::PathBuf, time::Duration};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,10 +15,7 @@ use crate::{
     config::{Config, StimulatorKind},
     failure::Failure,
     runtime::{assemble::Order, virtual_time},
-    simulation::{
-        listen::Names,
-        publish::{PublishSettings, publish},
-    },
+    simulation::{child::ParticipantOrder, listen::Names},
 };
 
 /// Length of a demo without a dashboard, in s.
@@ -70,27 +63,17 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
         // Nobody presses `q`: the baseline and two blocks show it all.
         order.seconds = order.seconds.or(Some(HEADLESS_S));
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let settings = PublishSettings {
+    let participant = ParticipantOrder {
         name,
         participant: order.participant(),
         seed: order.seed,
-        chunk: 1,
-        seconds: None,
-        faults: Vec::new(),
-        respond_to: Some(Names::of_current(&format!("{}-current", order.config.outlets.prefix))),
+        respond_to: Names::of_current(&format!("{}-current", order.config.outlets.prefix)),
     };
-    let told = Arc::clone(&stop);
-    let participant = std::thread::Builder::new()
-        .name("participant".to_owned())
-        .spawn(move || publish(&settings, &told, |_| {}).map(|_| ()))
-        .map_err(|e| Failure::Fault(e.to_string()))?;
+    // It listens to the network, so not in this process.
+    let mut participant = participant.start().map_err(Failure::fault)?;
     let result = live(&order, &args.options);
-    stop.store(true, std::sync::atomic::Ordering::SeqCst);
-    match participant.join() {
-        Ok(published) => result.and(published.map_err(Failure::from)),
-        Err(_) => Err(Failure::Fault("the simulated participant panicked; this is a defect of tras".into())),
-    }
+    participant.end(Duration::from_secs(1));
+    result
 }
 
 fn in_virtual_time(order: &Order, json: bool) -> Result<(), Failure> {

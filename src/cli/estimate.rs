@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::method::{MethodOptions, ModeArg};
+use super::method::{BentArg, FloorArg, MethodOptions, ModeArg};
 use super::options::positive;
 use crate::acquisition::recording::OpenOptions;
 use crate::acquisition::settings::{AcquisitionSettings, Reference};
@@ -30,11 +30,15 @@ use crate::offline::settings::{Overrides, complaint};
 use crate::session::recorded::Recorded;
 
 const AFTER_HELP: &str = "\
-Recordings: XDF, EDF, EDF+, BDF, BDF+, CSV (a header of channel names; an optional column time in seconds; microvolts).
-Output columns: time,channel,exponent,exponent_se,ci_low,ci_high,offset,r_squared,mae,n_peaks,valid,reason
+Recordings: XDF, EDF, EDF+, BDF, BDF+, BrainVision (.vhdr), CSV (a header of channel names; an optional column of times;
+  microvolts).
+Output columns: time,channel,exponent,exponent_se,ci_low,ci_high,offset,r_squared,mae,n_peaks,valid,reason,
+  bend_evidence,knee_hz,knee_se,floor_uv,pivot_offset
   time is the stamp of the window's last sample, in seconds on the recording's own time axis. ci_low and ci_high are
   exponent -/+ 1.96 exponent_se, empty for specparam, which states no standard error. valid is true or false; reason
-  says why not. A window that does not fit between the start or a gap and the next gap or the end has no row.
+  says why not, or what to bear in mind. whittle alone: bend_evidence is ln of how much likelier the last minute is
+  with a knee than without, floor_uv white noise under the spectrum (rms over the whole band). knee_hz is empty without
+  a knee. pivot_offset is log10 power at the range's geometric mean. A window that does not fit between the start or a gap and the next gap or the end has no row.
   A column file stands first where several files are given. Then follow, where asked for:
   NAME_power (--bands: mean log10 power above the aperiodic line), timescale_s (--timescale: ACF-50),
   tracked, tracked_low, tracked_high (--track: Kalman filter and its 95 % interval).
@@ -54,7 +58,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// Estimate the aperiodic exponent over recordings: one row a window and channel.
 ///
 /// Without --preset: the tRAS settings (2..35 Hz, fixed), specparam on Welch segments of 1 s (Hann, half overlap),
-/// whittle on one multitaper segment (half bandwidth 1 Hz) a window.
+/// whittle on whitened ones (cosine, half overlap), longer where the range begins below 1 Hz.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct EstimateArgs {
@@ -79,7 +83,7 @@ pub struct EstimateArgs {
         allow_hyphen_values = true, conflicts_with_all = ["window", "hop", "timescale", "track"]
     )]
     pub epochs: Vec<Epoch>,
-    /// Sampling rate in Hz, for a CSV that has no time column
+    /// Sampling rate in Hz: for a CSV without times, or over what a file says of itself (it must fit the file's stamps)
     #[arg(long, value_name = "HZ", value_parser = positive)]
     pub rate: Option<f64>,
     /// Length of a window in seconds [default: 4]
@@ -91,6 +95,13 @@ pub struct EstimateArgs {
     /// How to fit
     #[command(flatten)]
     pub fit: MethodOptions,
+    /// What becomes of whittle's straight line where the spectrum bends: hold (not valid, reason `bent`), steer (valid,
+    /// as a descriptive slope) or warn (valid, reason `bent` beside it) [default: hold]
+    #[arg(long, value_name = "WHAT")]
+    pub bent: Option<BentArg>,
+    /// White noise under the spectrum (whittle): auto (learnt over the last minute) or none [default: auto]
+    #[arg(long, value_name = "WHAT")]
+    pub floor: Option<FloorArg>,
     /// Seconds that whittle remembers where the peaks are; 0: nothing [default: 60]
     #[arg(long, value_name = "S")]
     pub memory: Option<f64>,
@@ -122,7 +133,7 @@ pub struct EstimateArgs {
     /// Unit of the channels, over what the file says
     #[arg(long, value_name = "UNIT")]
     pub unit: Option<String>,
-    /// Which stream of an XDF file, where it has several that could be meant
+    /// Which stream of an XDF file, by name or number, where it has several that could be meant
     #[arg(long, value_name = "NAME")]
     pub stream: Option<String>,
     /// A region of interest beside the channels: frontal=Fz+F3+F4; may be repeated
@@ -289,7 +300,9 @@ impl EstimateArgs {
             }
             keys.set("method", Some(name));
         }
-        keys.set("mode", self.fit.mode.map(|mode| if mode == ModeArg::Knee { "knee" } else { "fixed" }));
+        keys.set("mode", self.fit.mode.map(ModeArg::name));
+        keys.set("bent", self.bent.map(BentArg::name));
+        keys.set("floor", self.floor.map(FloorArg::name));
         keys.set("window_s", self.window);
         keys.set("hop_s", self.hop.or(self.window));
         keys.set("range_hz", self.fit.range.map(whole));

@@ -11,6 +11,7 @@ use super::options::positive;
 use crate::clean;
 use crate::config::MethodName;
 use crate::estimator::assemble;
+use crate::estimator::settings;
 use crate::estimator::specparam::{Mode, SpecparamSettings};
 use crate::failure::Failure;
 use crate::offline::fit::{FitRecord, FitSettings, Making, TaperChoice, fit_all};
@@ -21,7 +22,7 @@ use crate::offline::spectra::Spectra;
 const AFTER_HELP: &str = "\
 Input: CSV with the header freq,<name>,<name>,...; frequencies in Hz, evenly spaced; linear powers.
 Output, jsonl: one JSON object a spectrum: name, exponent, offset, knee (knee mode), exponent_se, r_squared, mae,
-  peaks [{cf, pw, bw}], valid, reason; null where a number is not known. csv: the same, peaks as cf:pw:bw;...
+  peaks [{cf, pw, bw}], valid, reason, adjusted_r_squared, median_error, knee_hz, bend_evidence; null where a number is not known. csv: the same, peaks as cf:pw:bw;...
   With several files each record begins with its file.
 Exit codes: 0 done; 2 bad arguments; 3 a file is missing (nothing is fitted); 4 a file is broken: it is named on
   standard error and left out, the others are fitted. A spectrum that cannot be fitted is no error: valid is false.";
@@ -87,7 +88,7 @@ impl FitArgs {
             specparam.peak_width_hz = (narrow, wide);
         }
         if let Some(mode) = self.fit.mode {
-            specparam.mode = if mode == ModeArg::Knee { Mode::Knee } else { Mode::Fixed };
+            specparam.mode = if mode == ModeArg::Fixed { Mode::Fixed } else { Mode::Knee };
         }
         specparam.max_n_peaks = self.fit.max_peaks.map_or(specparam.max_n_peaks, |most| most as usize);
         specparam.min_peak_height = self.fit.min_peak_height.unwrap_or(specparam.min_peak_height);
@@ -102,10 +103,11 @@ impl FitArgs {
             taper: self.taper,
         });
         let method = self.fit.method.map_or(e.method, MethodArg::name);
-        if method == MethodName::Whittle && specparam.mode == Mode::Knee {
-            return Err("--mode knee: whittle fits a straight line; use --method specparam".into());
+        let mode = self.fit.mode.map_or(e.mode, ModeArg::mode);
+        if method == MethodName::Specparam && mode == settings::Mode::Auto {
+            return Err("--mode auto: specparam cannot choose; use fixed or knee, or --method whittle".into());
         }
-        Ok(FitSettings { method, specparam, making })
+        Ok(FitSettings { method, mode, specparam, making })
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
@@ -218,6 +220,10 @@ fn csv_line(out: &mut dyn Write, record: &FitRecord, with_header: bool) -> std::
         ("peaks", peaks.join(";")),
         ("valid", record.valid.to_string()),
         ("reason", record.reason.clone().unwrap_or_default()),
+        ("adjusted_r_squared", number(record.adjusted_r_squared)),
+        ("median_error", number(record.median_error)),
+        ("knee_hz", number(record.knee_hz)),
+        ("bend_evidence", number(record.bend_evidence)),
     ];
     if let Some(knee) = record.knee {
         cells.insert(3, ("knee", number(knee)));

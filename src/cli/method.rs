@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::options::pair;
 use crate::config::MethodName;
+use crate::estimator::settings::Mode;
 
 /// How to fit. What is not given is the preset's, or the tRAS study's.
 #[derive(Args, Clone, Debug)]
@@ -11,7 +12,7 @@ pub struct MethodOptions {
     /// How to fit [default: specparam]
     #[arg(long)]
     pub method: Option<MethodArg>,
-    /// Whether the aperiodic line bends (specparam) [default: fixed]
+    /// Whether the aperiodic line bends; auto (whittle): by the evidence of the last minute [default: fixed]
     #[arg(long)]
     pub mode: Option<ModeArg>,
     /// Fit range in Hz [default: 2,35]
@@ -58,4 +59,71 @@ pub enum ModeArg {
     Fixed,
     /// A line that bends at a knee
     Knee,
+    /// Either, by the evidence
+    Auto,
+}
+
+impl ModeArg {
+    /// As a configuration names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Knee => "knee",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// As the estimator has it.
+    #[must_use]
+    pub fn mode(self) -> Mode {
+        match self {
+            Self::Fixed => Mode::Fixed,
+            Self::Knee => Mode::Knee,
+            Self::Auto => Mode::Auto,
+        }
+    }
+}
+
+/// `--bent`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BentArg {
+    /// Not valid
+    Hold,
+    /// Valid, as a descriptive slope
+    Steer,
+    /// Valid, and marked
+    Warn,
+}
+
+impl BentArg {
+    /// As a configuration names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Steer => "steer",
+            Self::Warn => "warn",
+        }
+    }
+}
+
+/// `--floor`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FloorArg {
+    /// Where the last minute asks for one
+    Auto,
+    /// Never
+    None,
+}
+
+impl FloorArg {
+    /// As a configuration names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::None => "none",
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub mod options;
 pub mod replay;
 pub mod run;
 pub mod score;
+mod session;
 pub mod simulate;
 pub mod study;
 pub mod task;
@@ -57,9 +58,9 @@ enum Command {
     Monitor(monitor::MonitorArgs),
     /// Publish a virtual participant's EEG as an LSL stream
     Simulate(simulate::SimulateArgs),
-    /// Play a recording (XDF, EDF, BDF, CSV) as an LSL stream
+    /// Play a recording (XDF, EDF, BDF, BrainVision, CSV) as an LSL stream
     Replay(replay::ReplayArgs),
-    /// Estimate the aperiodic exponent over recordings (XDF, EDF, BDF, CSV)
+    /// Estimate the aperiodic exponent over recordings (XDF, EDF, BDF, BrainVision, CSV)
     Estimate(Box<estimate::EstimateArgs>),
     /// Fit spectra made elsewhere (CSV)
     Fit(Box<fit::FitArgs>),
@@ -77,6 +78,13 @@ enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Check a configuration and print what it amounts to
     Check(check::CheckArgs),
+    /// A part of this program that talks to the network in a process of its own
+    #[cfg(target_os = "linux")]
+    #[command(hide = true, name = crate::child::role::COMMAND)]
+    LslChild {
+        /// Which part
+        role: String,
+    },
     /// Make a study's balanced, sealed allocation of conditions to blocks
     Allocate(allocate::AllocateArgs),
     /// Sessions to a BIDS tree: EEG, events, questionnaires, stimulation
@@ -116,6 +124,10 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Unblind(args) => unblind::run(&args),
         Command::Check(args) => return ExitCode::from(check::run(&args)),
+        #[cfg(target_os = "linux")]
+        Command::LslChild { role } => crate::child::role::Role::from_name(&role)
+            .ok_or_else(|| Failure::usage(format!("no such part: {role}")))
+            .and_then(|role| crate::child::main(role).map_err(Failure::fault)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,6 +13,12 @@ pub struct RunOptions {
     /// Stop after so many seconds (default: when the session's plan is done; `monitor`: never)
     #[arg(long, value_name = "N", value_parser = positive)]
     pub seconds: Option<f64>,
+    /// Look so many seconds for the stream (10)
+    #[arg(long, value_name = "S", value_parser = positive)]
+    pub wait: Option<f64>,
+    /// Record the markers of this LSL stream, beside those of the configuration; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub markers: Vec<String>,
     /// Seed of the noise and of the simulation, over the configuration's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

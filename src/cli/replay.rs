@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Play an XDF, EDF, EDF+, BDF or CSV recording as an LSL stream, its annotations as a marker stream.
+/// Play an XDF, EDF, EDF+, BDF, BrainVision or CSV recording as an LSL stream, its annotations as a marker stream.
 ///
 /// Each sample leaves at its own time by the monotonic clock. With --fast the samples go out as fast as the
 /// reader takes them, stamped by the recording's own time (1 s + time since its first sample), the same on every
@@ -41,10 +41,10 @@ pub struct ReplayArgs {
     /// Channels to play, by label: Fz,Cz
     #[arg(long, value_delimiter = ',')]
     pub channels: Vec<String>,
-    /// Sampling rate in Hz, for a CSV that has no time column
+    /// Sampling rate in Hz: for a CSV without times, or over what a file says of itself (it must fit the file's stamps)
     #[arg(long, value_parser = positive)]
     pub rate: Option<f64>,
-    /// Which stream of an XDF file, where it has several that could be meant
+    /// Which stream of an XDF file, by name or number, where it has several that could be meant
     #[arg(long)]
     pub stream: Option<String>,
     /// End after so many seconds of the recording

@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::{check, options::RunOptions};
+use super::{options::RunOptions, session};
 use crate::{
     clock,
     config::Config,
@@ -18,17 +18,36 @@ use crate::{
         audited, live,
         signals::Signals,
         summary::Summary,
+        virtual_time,
     },
     session::{audit::head::SignedHead, folder, keys::Keys, private},
     stimulator::FaultCode,
 };
 
+/// How long the stream is looked for, in s, without `--wait`.
+const PATIENCE_S: f64 = 10.0;
+
 /// Arguments of `tras run`.
 #[derive(Args, Debug)]
 pub struct RunArgs {
     /// The session's configuration (see `tras check`)
-    #[arg(short, long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[arg(short, long, value_name = "FILE", required_unless_present = "resume")]
+    pub config: Option<PathBuf>,
+    /// The participant's code, over the configuration's
+    #[arg(long, value_name = "P")]
+    pub participant: Option<String>,
+    /// The study's session: must be the protocol's
+    #[arg(long, value_name = "S")]
+    pub session: Option<String>,
+    /// Go on with the session in this folder, at its next block
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["config", "record", "participant", "session"])]
+    pub resume: Option<PathBuf>,
+    /// What is shown: operator sees no condition; engineer sees everything, and the session is marked as unblinded
+    #[arg(long, value_enum, default_value_t = Role::Operator)]
+    pub role: Role,
+    /// In virtual time: a simulated participant, a scripted operator and task
+    #[arg(long = "virtual")]
+    pub virtual_time: bool,
     /// LSL stream, over the configuration: a name, or a predicate if it holds a `=`
     #[arg(long, value_name = "NAME|PREDICATE")]
     pub stream: Option<String>,
@@ -39,6 +58,15 @@ pub struct RunArgs {
     /// How it is shown, bounded and recorded
     #[command(flatten)]
     pub options: RunOptions,
+}
+
+/// Who sits at the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Blind
+    Operator,
+    /// Sees everything
+    Engineer,
 }
 
 /// `E17`, as the refusal of a run has named it.
@@ -54,17 +82,33 @@ fn fault_code(text: &str) -> Result<FaultCode, String> {
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let mut config = check::load(&args.config)?;
-    if let Some(stream) = &args.stream {
-        config.stream.choose(stream);
-    }
-    let mut order = build("run", config, &args.options)?;
+    let mut order = match (&args.resume, &args.config) {
+        (Some(within), _) => session::resumed(within, args)?,
+        (None, Some(file)) => session::ordered(file, args)?,
+        (None, None) => return Err(Failure::usage("-c FILE or --resume FOLDER is needed")),
+    };
     order.clear_fault = args.clear_fault;
+    if args.virtual_time {
+        let summary = virtual_time::run(&order, &mut |_| {})?;
+        return finish(&summary, args.options.json);
+    }
+    if order.session.is_some() && shows_dashboard(&args.options) {
+        return Err(Failure::usage(
+            "a session by a protocol is conducted by typed lines in this version: add --headless",
+        ));
+    }
     live(&order, &args.options)
 }
 
 /// A run from a configuration and the command line over it.
 pub(super) fn build(command: &'static str, config: Config, options: &RunOptions) -> Result<Order, Failure> {
+    if let Some(what) = config.stream.predicate.as_deref().and_then(crate::config::predicate::problem) {
+        return Err(Failure::Usage(format!(
+            "--stream: {what}; write it as in type='EEG' and starts-with(name,'Bio')"
+        )));
+    }
+    let mut config = config;
+    config.markers.streams.extend(options.markers.iter().cloned());
     let seed = options.seed.or(config.stimulation.seed).unwrap_or_else(rand::random);
     let parent = match (&options.record, config.record.enabled && !options.no_record) {
         (Some(dir), _) => Some(dir.clone()),
@@ -74,25 +118,33 @@ pub(super) fn build(command: &'static str, config: Config, options: &RunOptions)
     let asked_for = options.seed.is_some() || config.stimulation.seed.is_some();
     let mut order = Order {
         seconds: options.seconds,
+        patience_s: options.wait.unwrap_or(PATIENCE_S),
         wall_clock: Some(clock::unix_s() as u64),
         ..Order::new(command, config, seed)
     };
     order.check_seed(asked_for)?;
     // Last of all, so that a run that is refused leaves no folder behind.
     order.record = parent.map(|dir| new_folder(&dir, &order.config.record.participant)).transpose()?;
+    describe(&mut order)?;
+    Ok(order)
+}
+
+/// Writes the configuration into the run's folder, whose log needs keys.
+pub(super) fn describe(order: &mut Order) -> Result<(), Failure> {
     if let Some(within) = &order.record {
-        order.keys = signing_keys(command)?;
+        order.keys = signing_keys(order.command)?;
         // What was asked for, beside what was recorded: a run can be repeated from its folder alone.
         let text = format!(
-            "# tras {} {command}, seed {}\n{}",
+            "# tras {} {}, seed {}\n{}",
             env!("CARGO_PKG_VERSION"),
+            order.command,
             order.seed,
             order.config.to_toml()
         );
         private::write_new(&within.join(folder::CONFIGURATION), text.as_bytes())
             .map_err(|e| Failure::Usage(format!("cannot record in {}: {e}", within.display())))?;
     }
-    Ok(order)
+    Ok(())
 }
 
 /// Runs live, in the dashboard where there is a terminal, and closes with the summary.
@@ -107,7 +159,11 @@ pub(super) fn live(order: &Order, options: &RunOptions) -> Result<(), Failure> {
     } else {
         live::Watching::Lines
     };
-    finish(&live::run(assemble::live(order)?, &signals, &watching)?, options.json)
+    let Some(parts) = assemble::live(order, &signals)? else {
+        eprintln!("tras: ended while the stream was looked for");
+        return Ok(());
+    };
+    finish(&live::run(parts, &signals, &watching)?, options.json)
 }
 
 /// Whether there is a terminal for the dashboard, and nobody said `--headless`.

@@ -8,7 +8,7 @@ pub(super) fn of(config: &Config) -> Vec<String> {
     if !config.stimulation.enabled {
         return Vec::new();
     }
-    let own = [electrodes(config), clipping(config), uncalibrated(config)];
+    let own = [clipping(config), uncalibrated(config)];
     own.into_iter().flatten().chain(config.stimulator.calibration_notes.iter().cloned()).collect()
 }
 
@@ -18,22 +18,6 @@ fn uncalibrated(config: &Config) -> Option<String> {
         "stimulator.calibration: no measurement is named, so scale_ma_per_v and full_scale_v are what somebody has written; \
          `tras calibrate audio -o FILE --meter NAME` writes one"
             .to_owned()
-    })
-}
-
-fn electrodes(config: &Config) -> Option<String> {
-    let (s, l) = (&config.stimulation, &config.limits);
-    let real = config.stimulator.kind.is_real() && s.electrode_kohm.is_none();
-    let measured = match config.stimulator.kind {
-        StimulatorKind::Audio => "this output measures none",
-        _ => "the device measures both electrodes together, and only while current flows",
-    };
-    real.then(|| {
-        format!(
-            "stimulation.electrode_kohm: no impedance is on record; {measured}: measure each electrode beforehand \
-             (at most {} kOhm, {} kOhm apart) and write both down",
-            l.start_kohm, l.mismatch_kohm
-        )
     })
 }
 

@@ -21,7 +21,22 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         dose::check(config, &mut found);
     }
     limits(config, &mut found);
+    protocol(config, &mut found);
     config.places.error(found)
+}
+
+/// A protocol that the core refuses. The line is that of the list; what is wrong names the phase or condition.
+fn protocol(config: &Config, found: &mut Found<'_>) {
+    for fault in config.protocol.iter().flat_map(|protocol| protocol.faults(config)) {
+        let key = if fault.place.starts_with("condition") {
+            "protocol.conditions"
+        } else if fault.place == "stimulation.enabled" {
+            "stimulation.enabled"
+        } else {
+            "protocol.phases"
+        };
+        found.push((key, format!("{}: {}", fault.place, fault.what), fault.todo));
+    }
 }
 
 fn windows(config: &Config, found: &mut Found<'_>) {

@@ -75,7 +75,26 @@ fn output(config: &Config, found: &mut Found<'_>) {
 /// What the operator measured: the device cannot tell the two electrodes apart.
 fn electrodes(config: &Config, found: &mut Found<'_>) {
     let (s, l) = (&config.stimulation, &config.limits);
-    let Some([one, other]) = s.electrode_kohm else { return };
+    let real = config.stimulator.kind.is_real();
+    if real && config.record.participant == super::record::NOBODY {
+        found.push((
+            "record.participant",
+            "is missing, and a real stimulator needs it: the day's dose is kept for each participant"
+                .to_owned(),
+            "give the participant's code, \"P01\" for instance; never a name".to_owned(),
+        ));
+    }
+    let Some([one, other]) = s.electrode_kohm else {
+        if real {
+            found.push((
+                "stimulation.electrode_kohm",
+                "is missing, and a real stimulator needs it: the device cannot tell one bad electrode from two fair ones"
+                    .to_owned(),
+                "measure each electrode and give both, [4.8, 5.5] for instance".to_owned(),
+            ));
+        }
+        return;
+    };
     if one.max(other) > l.start_kohm {
         found.push((
             "stimulation.electrode_kohm",

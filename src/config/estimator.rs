@@ -4,8 +4,7 @@ use super::section::{Section, within};
 use crate::estimator::{
     MAX_PEAKS,
     assemble::best_segments,
-    settings::{MethodName, Region, Settings},
-    specparam::Mode,
+    settings::{Bent, Floor, MethodName, Mode, Region, Settings},
     spectrum::{Average, Detrend},
 };
 
@@ -17,14 +16,25 @@ pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Settings {
     let method = s.choice("method", MethodName::Specparam, &methods);
     let window_s = s.number("window_s", 4.0, within(0.5, 120.0, "s"));
     let hop_s = s.number("hop_s", 0.5, within(0.01, 60.0, "s"));
-    let (segment_s, mut overlap) = best_segments(method, window_s, hop_s);
+    let range_hz = s.pair("range_hz", [2.0, 35.0], within(0.1, 500.0, "Hz"));
+    let (segment_s, mut overlap) = best_segments(method, window_s, range_hz);
     if s.is_set("segment_s") {
         overlap = 0.5;
     }
     let mut estimator = Settings {
         method,
-        mode: s.choice("mode", Mode::Fixed, &[("fixed", Mode::Fixed), ("knee", Mode::Knee)]),
-        range_hz: s.pair("range_hz", [2.0, 35.0], within(0.1, 500.0, "Hz")),
+        mode: s.choice(
+            "mode",
+            Mode::Fixed,
+            &[("fixed", Mode::Fixed), ("knee", Mode::Knee), ("auto", Mode::Auto)],
+        ),
+        bent: s.choice(
+            "bent",
+            Bent::Hold,
+            &[("hold", Bent::Hold), ("steer", Bent::Steer), ("warn", Bent::Warn)],
+        ),
+        floor: s.choice("floor", Floor::Auto, &[("auto", Floor::Auto), ("none", Floor::None)]),
+        range_hz,
         window_s,
         hop_s,
         segment_s: s.number("segment_s", segment_s, within(0.1, 60.0, "s")),
@@ -44,6 +54,13 @@ pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Settings {
         each_channel: s.flag("each_channel", false),
         steer: s.text("steer").unwrap_or_default(),
     };
+    if estimator.method == MethodName::Specparam && estimator.mode == Mode::Auto {
+        s.problem(
+            "mode",
+            "is \"auto\", but specparam cannot choose",
+            "set \"fixed\" or \"knee\", or method = \"whittle\"",
+        );
+    }
     if !s.is_set("regions") {
         estimator.regions = vec![Region { name: "all".to_owned(), channels: Vec::new() }];
     } else if estimator.regions.is_empty() {

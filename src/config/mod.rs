@@ -11,8 +11,11 @@ mod dose;
 pub mod error;
 mod estimator;
 pub mod limits;
+pub mod markers;
 pub mod outlets;
 pub mod plan;
+pub mod predicate;
+pub mod protocol;
 mod reader;
 pub mod record;
 mod section;
@@ -27,8 +30,10 @@ pub use crate::estimator::settings::{MethodName, Region};
 pub use controller::{Controller, LawName};
 pub use error::{ConfigError, Places, Problem};
 pub use limits::Limits;
+pub use markers::Markers;
 pub use outlets::Outlets;
 pub use plan::Outlook;
+pub use protocol::ProtocolConfig;
 pub use record::Record;
 pub use simulation::Simulation;
 pub use stimulation::Stimulation;
@@ -58,10 +63,18 @@ pub struct Config {
     pub stimulator: StimulatorConfig,
     /// What is written to disk.
     pub record: Record,
+    /// Which streams of other programs' markers are taken.
+    pub markers: Markers,
     /// What is published over LSL.
     pub outlets: Outlets,
     /// The virtual participant of `tras demo`.
     pub simulation: Simulation,
+    /// The working-memory task of a protocol's blocks; `tras task` reads the same table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<crate::task::TaskSettings>,
+    /// A session's phases; without it `stimulation` says the course.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<ProtocolConfig>,
     #[serde(skip)]
     places: Places,
 }
@@ -84,8 +97,11 @@ impl Config {
             limits: Limits::read(&mut reader.section("limits")),
             stimulator: StimulatorConfig::read(&mut reader.section("stimulator")),
             record: Record::read(&mut reader.section("record")),
+            markers: Markers::read(&mut reader.section("markers")),
             outlets: Outlets::read(&mut reader.section("outlets")),
             simulation: Simulation::read(&mut reader.section("simulation")),
+            task: reader.task(text),
+            protocol: ProtocolConfig::read(&mut reader.section("protocol")),
             places: Places::default(),
         };
         let config = Self { places: reader.finish()?, ..config };
@@ -128,8 +144,11 @@ impl Default for Config {
             limits: Limits::read(&mut reader.section("limits")),
             stimulator: StimulatorConfig::read(&mut reader.section("stimulator")),
             record: Record::read(&mut reader.section("record")),
+            markers: Markers::read(&mut reader.section("markers")),
             outlets: Outlets::read(&mut reader.section("outlets")),
             simulation: Simulation::read(&mut reader.section("simulation")),
+            task: None,
+            protocol: ProtocolConfig::read(&mut reader.section("protocol")),
             places: Places::default(),
         }
     }

@@ -11,6 +11,8 @@ pub struct Outlets {
     pub enabled: bool,
     /// Names of the streams begin with it: `tras-estimates`, `tras-current`, `tras-events`.
     pub prefix: String,
+    /// Whether other machines may connect to them; without it the kernel keeps everybody else out.
+    pub network: bool,
 }
 
 impl Outlets {
@@ -18,6 +20,7 @@ impl Outlets {
         let outlets = Self {
             enabled: s.flag("enabled", true),
             prefix: s.text("prefix").unwrap_or_else(|| "tras".to_owned()),
+            network: s.flag("network", false),
         };
         s.done();
         outlets

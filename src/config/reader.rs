@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Places, Problem};
 use super::section::{Section, type_of};
+use crate::task::TaskSettings;
 
 /// What an absent section is read from.
 pub(super) static EMPTY: std::sync::LazyLock<DeTable<'static>> = std::sync::LazyLock::new(DeTable::new);
@@ -104,6 +105,22 @@ impl<'a, 'i> Reader<'a, 'i> {
             }
         }
         Section::new(self, name.to_owned(), table)
+    }
+
+    /// `[task]` is the task's own to read; an absent one is `None`.
+    pub(super) fn task(&mut self, text: &str) -> Option<TaskSettings> {
+        self.sections.push("task");
+        let (key, _) = self.root.get_key_value("task")?;
+        let line = line_at(&self.starts, key.span().start);
+        self.lines.insert("task".to_owned(), line);
+        // Its texts are looked for beside the file by whoever starts the task.
+        match TaskSettings::from_toml(text, std::path::Path::new("")) {
+            Ok(settings) => Some(settings),
+            Err(what) => {
+                self.note(line, "task", what, "tras task --help lists its keys".to_owned());
+                None
+            }
+        }
     }
 
     pub(super) fn note(&mut self, line: usize, key: &str, what: String, todo: String) {

@@ -119,6 +119,11 @@ impl<'r, 'a, 'i> Section<'r, 'a, 'i> {
         self.reader.note(line, &full, what.into(), todo.into());
     }
 
+    /// Whether the file has nothing here.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// Whether the file sets `key`, good or bad.
     pub(super) fn is_set(&self, key: &str) -> bool {
         self.table.get(key).is_some()

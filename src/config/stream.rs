@@ -2,7 +2,10 @@
 
 use serde::{Serialize, Serializer};
 
-use super::section::{Section, within};
+use super::{
+    predicate,
+    section::{Section, within},
+};
 
 /// The unit of a stream that does not state its own, or states it wrongly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -26,16 +29,6 @@ impl Unit {
             Self::Volts => "V",
             Self::Millivolts => "mV",
             Self::Microvolts => "uV",
-        }
-    }
-
-    /// Microvolts in one of this unit.
-    #[must_use]
-    pub fn in_uv(self) -> f64 {
-        match self {
-            Self::Volts => 1e6,
-            Self::Millivolts => 1e3,
-            Self::Microvolts => 1.0,
         }
     }
 }
@@ -131,6 +124,9 @@ impl Stream {
             lowpass_hz: s.number_opt("lowpass_hz", within(0.1, 1e5, "Hz")),
             range_uv: s.number_opt("range_uv", within(10.0, 1e7, "uV")),
         };
+        if let Some(what) = stream.predicate.as_deref().and_then(predicate::problem) {
+            s.problem("predicate", what, "write it as in type='EEG' and starts-with(name,'Bio')");
+        }
         s.done();
         stream
     }

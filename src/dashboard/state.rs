@@ -64,8 +64,14 @@ pub struct View {
     pub dropped: u64,
     /// Latched faults, newest last.
     pub faults: VecDeque<EventLine>,
+    /// What a session by a protocol says, all of it.
+    pub words: Vec<String>,
     /// Events, newest last.
     pub events: VecDeque<EventLine>,
+    /// Those of them that an operator without a screen is told at once, newest last, and how many there were.
+    pub told: VecDeque<EventLine>,
+    /// See `told`.
+    pub told_count: usize,
 }
 
 impl Default for View {
@@ -84,7 +90,10 @@ impl Default for View {
             recording: String::new(),
             dropped: 0,
             faults: VecDeque::new(),
+            words: Vec::new(),
             events: VecDeque::new(),
+            told: VecDeque::new(),
+            told_count: 0,
         }
     }
 }
@@ -152,6 +161,14 @@ impl View {
     /// Adds a line to the list of events.
     pub fn push_event(&mut self, text: impl Into<String>) {
         push_bounded(&mut self.events, self.elapsed_s, text.into());
+    }
+
+    /// Logs something that an operator without a screen is told at once too.
+    pub fn tell(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        push_bounded(&mut self.told, self.elapsed_s, text.clone());
+        self.told_count += 1;
+        self.push_event(text);
     }
 
     /// Shows a latched fault until [`View::clear_faults`].

@@ -14,6 +14,8 @@
 //! Two more need no past: **rail**, a run of one and the same value at the segment's top or bottom; and **spike**, a
 //! change from one sample to the next far beyond the segment's own usual one.
 
+pub mod power;
+
 /// Thresholds. [`Default`] is for segments of 0.5 to 4 s of scalp EEG.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ArtefactSettings {
@@ -221,6 +223,17 @@ fn quartiles(values: &[f64], work: &mut Vec<f64>) -> (f64, f64) {
     }
     let quarter = below.len() / 2;
     (*below.select_nth_unstable_by(quarter, f64::total_cmp).1, middle)
+}
+
+/// The middle value, or the mean of the two in the middle; NaN of none. Reorders.
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    let middle = values.len() / 2;
+    if middle >= values.len() {
+        return f64::NAN;
+    }
+    let even = values.len().is_multiple_of(2);
+    let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    if even { 0.5 * (upper + below.iter().copied().fold(f64::NEG_INFINITY, f64::max)) } else { upper }
 }
 
 /// Whether a change from one sample to the next exceeds `factor` times the median one. Where most samples do not change

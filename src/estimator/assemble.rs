@@ -3,32 +3,41 @@
 
 use super::Method;
 use super::artefact::ArtefactSettings;
-use super::settings::{MethodName, Settings};
-use super::specparam::{Specparam, SpecparamSettings};
+use super::settings::{Floor, MethodName, Mode, Settings};
+use super::specparam::{self, Specparam, SpecparamSettings};
 use super::spectrum::transform::Transform;
-use super::spectrum::{Kind, LineNoise, SpectrumSettings, Taper};
-use super::whittle::{self, Settings as WhittleSettings, Whittle, design::Design};
+use super::spectrum::{Detrend, Kind, LineNoise, SpectrumSettings, Taper};
+use super::whittle::{Settings as WhittleSettings, Whittle, design::Design};
 use super::window::{EstimatorSettings, RegionMean, Steps, Target};
 
-/// Half the width, in Hz, over which `whittle`'s tapers smear: with 4 s windows 7 tapers, the facts' prototype.
+/// Half the width, in Hz, over which `whittle`'s tapers smear where a user asks for segments long enough for several.
 const WHITTLE_HALF_BANDWIDTH_HZ: f64 = 1.0;
-/// The longest segment that `whittle` takes whole; more would only cost time, for 31 tapers scatter little.
-const WHITTLE_MAX_SEGMENT_S: f64 = 16.0;
 
-/// Segment length (s) and overlap (share) that serve a method best where the user names none: for `specparam` the
-/// tRAS study's 1 s with half overlap; for `whittle` the whole window in one multitaper segment (or the fewest
-/// equal parts of at most 16 s), because nothing is then lost at the segments' ends.
+/// Segment length (s) and overlap (share) that serve a method best where the user names none. For `specparam` the
+/// tRAS study's 1 s with half overlap; for `whittle` the same, or a period of the lowest frequency where that is longer,
+/// stretched a little where it would not fill the window: what a blink spoils is a second and not the window, and
+/// what steep spectra leak the whitening takes away.
 #[must_use]
-pub fn best_segments(method: MethodName, window_s: f64, hop_s: f64) -> (f64, f64) {
+pub fn best_segments(method: MethodName, window_s: f64, range_hz: [f64; 2]) -> (f64, f64) {
     match method {
         MethodName::Specparam => (1.0, 0.5),
-        // Windows that overlap share their segments: one artefact costs half a second and not the window.
-        MethodName::Whittle if hop_s < window_s && window_s > 2.0 => {
-            let shared = whittle::spectrum_settings(window_s, hop_s);
-            (shared.segment_s, shared.overlap)
+        MethodName::Whittle => {
+            let least_s = shortest_whittle_segment_s(range_hz);
+            let steps = (2.0 * (window_s / least_s - 1.0) + 1e-9).floor().max(0.0);
+            (window_s / (1.0 + 0.5 * steps), 0.5)
         }
-        MethodName::Whittle => (window_s / (window_s / WHITTLE_MAX_SEGMENT_S).ceil().max(1.0), 0.0),
     }
+}
+
+fn shortest_whittle_segment_s(range_hz: [f64; 2]) -> f64 {
+    (1.0 / range_hz[0].max(1e-3)).max(1.0)
+}
+
+/// Whether `whittle` cuts each segment's spectrum out with several tapers: where a segment is much longer than it
+/// need be, one taper would scatter too much.
+fn several_tapers(e: &Settings) -> bool {
+    e.segment_s * WHITTLE_HALF_BANDWIDTH_HZ >= 1.5
+        && e.segment_s > 1.5 * shortest_whittle_segment_s(e.range_hz)
 }
 
 /// Window, spectrum and gates as `e` says, for `targets`.
@@ -49,18 +58,20 @@ pub fn estimator_settings(e: &Settings, targets: Vec<Target>) -> EstimatorSettin
 
 fn spectrum_settings(e: &Settings) -> SpectrumSettings {
     let kind = match e.method {
-        // Shorter segments have no room for a second taper.
-        MethodName::Whittle if e.segment_s * WHITTLE_HALF_BANDWIDTH_HZ >= 1.5 => {
+        MethodName::Whittle if several_tapers(e) => {
             Kind::Multitaper { half_bandwidth_hz: WHITTLE_HALF_BANDWIDTH_HZ, tapers: None }
         }
-        MethodName::Whittle | MethodName::Specparam => Kind::Welch { taper: Taper::Hann },
+        MethodName::Whittle => Kind::Welch { taper: Taper::Cosine },
+        MethodName::Specparam => Kind::Welch { taper: Taper::Hann },
     };
     SpectrumSettings {
         kind,
         segment_s: e.segment_s,
         overlap: e.overlap,
         average: e.average,
-        detrend: e.detrend,
+        // Of the changes that a whitened segment is made of, the mean is below the model's care.
+        detrend: if e.method == MethodName::Whittle { Detrend::None } else { e.detrend },
+        whiten: e.method == MethodName::Whittle,
         // Some room above the fit range: the screen shows it.
         max_hz: e.range_hz[1] * 1.5,
     }
@@ -69,8 +80,8 @@ fn spectrum_settings(e: &Settings) -> SpectrumSettings {
 fn line_noise(e: &Settings) -> Option<LineNoise> {
     // A Hann window's main lobe, or the tapers' bandwidth where it is wider.
     let tapers_hz = match e.method {
-        MethodName::Whittle => WHITTLE_HALF_BANDWIDTH_HZ,
-        MethodName::Specparam => 0.0,
+        MethodName::Whittle if several_tapers(e) => WHITTLE_HALF_BANDWIDTH_HZ,
+        MethodName::Whittle | MethodName::Specparam => 0.0,
     };
     let half_width_hz = tapers_hz.max(2.0 / e.segment_s);
     (e.line_hz > 0.0).then_some(LineNoise { mains_hz: e.line_hz, half_width_hz })
@@ -81,7 +92,7 @@ fn line_noise(e: &Settings) -> Option<LineNoise> {
 pub fn specparam_settings(e: &Settings) -> SpecparamSettings {
     SpecparamSettings {
         range_hz: (e.range_hz[0], e.range_hz[1]),
-        mode: e.mode,
+        mode: if e.mode == Mode::Fixed { specparam::Mode::Fixed } else { specparam::Mode::Knee },
         peak_width_hz: (e.peak_width_hz[0], e.peak_width_hz[1]),
         max_n_peaks: e.max_peaks as usize,
         min_peak_height: e.min_peak_height,
@@ -106,6 +117,7 @@ pub fn method(e: &Settings, settings: &EstimatorSettings, rate_hz: f64) -> Resul
                 tapers: Transform::new(&settings.spectrum, segment, rate_hz).tapers().to_vec(),
                 step_samples: step,
                 segments: depth,
+                whiten: settings.spectrum.whiten,
             };
             let freqs_hz: Vec<f64> = (0..=segment / 2)
                 .map(|k| k as f64 * rate_hz / segment as f64)
@@ -116,6 +128,9 @@ pub fn method(e: &Settings, settings: &EstimatorSettings, rate_hz: f64) -> Resul
                 memory_s: e.memory_s,
                 hop_s: e.hop_s,
                 window_s: e.window_s,
+                mode: e.mode,
+                bent: e.bent,
+                floor: e.floor == Floor::Auto,
                 line_noise: line_noise(e),
                 ..WhittleSettings::default()
             };
@@ -136,10 +151,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_windows_are_cut_into_equal_parts() {
-        assert_eq!(best_segments(MethodName::Whittle, 4.0, 4.0), (4.0, 0.0));
-        assert_eq!(best_segments(MethodName::Whittle, 60.0, 60.0), (15.0, 0.0));
-        assert_eq!(best_segments(MethodName::Whittle, 4.0, 0.5), (2.0, 0.75));
-        assert_eq!(best_segments(MethodName::Specparam, 4.0, 0.5), (1.0, 0.5));
+    fn segments_last_a_period_and_fill_the_window() {
+        let of = |window_s, low_hz| best_segments(MethodName::Whittle, window_s, [low_hz, 35.0]);
+        assert_eq!(of(4.0, 2.0), (1.0, 0.5));
+        assert_eq!(of(60.0, 0.5), (2.0, 0.5));
+        assert_eq!(of(5.0, 0.5), (2.0, 0.5));
+        assert_eq!(of(2.0, 0.25), (2.0, 0.5));
+        assert_eq!(best_segments(MethodName::Specparam, 4.0, [2.0, 35.0]), (1.0, 0.5));
     }
 }

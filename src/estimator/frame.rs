@@ -73,6 +73,9 @@ impl Facts {
     /// First frame after the stream came back.
     pub const RESUMED: Self = Self(1 << 5);
 
+    /// The stamp is late: samples are missing before it, or the sender was held up; which, is not known yet.
+    pub const LATE: Self = Self(1 << 6);
+
     /// No window may span the boundary before a frame with one of these.
     pub const BREAKS: Self = Self(Self::GAP.0 | Self::STAMP_JUMP.0 | Self::OVERRUN.0 | Self::RESUMED.0);
 
@@ -117,4 +120,13 @@ pub struct FrameHeader {
     pub facts: Facts,
     /// Channels whose value here is not EEG: not finite, flat, at the rail, or a spike.
     pub spoilt: ChannelSet,
+}
+
+impl FrameHeader {
+    /// How old the frame is at `now_s`, by its stamp or by its arrival, the older of the two: a stamp that runs ahead
+    /// makes nothing young. An arrival that nobody knows does not count.
+    #[must_use]
+    pub fn age_s(&self, now_s: f64) -> f64 {
+        (now_s - self.stamp_s).max(now_s - self.arrived_s)
+    }
 }

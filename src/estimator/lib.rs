@@ -17,6 +17,7 @@ pub mod peaks;
 pub mod settings;
 pub mod specparam;
 pub mod spectrum;
+pub mod through_current;
 pub mod timescale;
 pub mod tracking;
 pub mod whittle;
@@ -101,6 +102,8 @@ pub enum Reason {
     NotConverged,
     /// The model does not describe the spectrum.
     PoorFit,
+    /// The spectrum bends, and a straight line was fitted.
+    Bent,
     /// The exponent is outside what an EEG can have.
     OutOfRange,
     /// The stamps have not settled.
@@ -119,6 +122,7 @@ impl Reason {
             Self::BadSpectrum => "bad spectrum",
             Self::NotConverged => "not converged",
             Self::PoorFit => "poor fit",
+            Self::Bent => "bent",
             Self::OutOfRange => "exponent out of range",
             Self::Unsettled => "stamps unsettled",
             Self::Stale => "stale data",
@@ -141,10 +145,29 @@ pub struct Fit {
     pub r_squared: f64,
     /// Mean absolute error of the model, in log10 power.
     pub mae: f64,
+    /// R squared for as many parameters as the model has (Ezekiel 1930): 1 - (1 - R²)(n - 1)/(n - p - 1).
+    pub adjusted_r_squared: f64,
+    /// Median absolute error of the model, in log10 power.
+    pub median_error: f64,
+    /// Where level and exponent are all but uncorrelated, in Hz; NaN where the method has no such place.
+    pub pivot_hz: f64,
+    /// log10 power of the aperiodic line there: an offset that does not move with the exponent.
+    pub pivot_offset: f64,
+    /// The knee's frequency, knee^(1/exponent), and its standard error, in Hz; NaN where there is none.
+    pub knee_hz: f64,
+    /// See `knee_hz`.
+    pub knee_se: f64,
+    /// White noise under the spectrum: root mean square over the whole band, in uV; 0 where none was found, NaN where
+    /// the method looks for none.
+    pub floor_uv: f64,
+    /// ln of how much likelier a line with a knee is than a straight one, both with peaks; NaN where it is not known.
+    pub bend_evidence: f64,
     /// Peaks, by frequency.
     pub peaks: Peaks,
     /// `None` where the fit may be used.
     pub invalid: Option<Reason>,
+    /// What to bear in mind where it may.
+    pub caution: Option<Reason>,
 }
 
 impl Fit {
@@ -158,10 +181,27 @@ impl Fit {
             knee: None,
             r_squared: f64::NAN,
             mae: f64::NAN,
+            adjusted_r_squared: f64::NAN,
+            median_error: f64::NAN,
+            pivot_hz: f64::NAN,
+            pivot_offset: f64::NAN,
+            knee_hz: f64::NAN,
+            knee_se: f64::NAN,
+            floor_uv: f64::NAN,
+            bend_evidence: f64::NAN,
             peaks: Peaks::default(),
             invalid: Some(reason),
+            caution: None,
         }
     }
+}
+
+/// [`Fit::adjusted_r_squared`] of a model with `parameters` over `bins`.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "small")]
+pub fn adjusted_r_squared(r_squared: f64, bins: usize, parameters: usize) -> f64 {
+    let left = bins as f64 - parameters as f64 - 1.0;
+    if left > 0.0 { 1.0 - (1.0 - r_squared) * (bins as f64 - 1.0) / left } else { f64::NAN }
 }
 
 /// A way to fit a spectrum. `fit` does not allocate.

@@ -6,7 +6,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::specparam::Mode;
+use crate::assemble::best_segments;
 use crate::spectrum::{Average, Detrend};
 
 /// Which method fits the spectrum.
@@ -30,6 +30,43 @@ impl MethodName {
     }
 }
 
+/// Whether the aperiodic line bends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// A straight line in log-log.
+    #[default]
+    Fixed,
+    /// A line that bends at a knee.
+    Knee,
+    /// Either, by the evidence of the last minute, or both where that is marginal (`whittle`).
+    Auto,
+}
+
+/// What becomes of a straight line's exponent where the spectrum bends (`whittle`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bent {
+    /// It is not valid.
+    #[default]
+    Hold,
+    /// It is valid, a descriptive slope.
+    Steer,
+    /// The same, and each is marked.
+    Warn,
+}
+
+/// Whether white noise under the spectrum is looked for (`whittle`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Floor {
+    /// Where the last minute asks for it.
+    #[default]
+    Auto,
+    /// Never.
+    None,
+}
+
 /// Channels whose spectra are averaged before the fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Region {
@@ -48,6 +85,10 @@ pub struct Settings {
     pub method: MethodName,
     /// The shape of the aperiodic part.
     pub mode: Mode,
+    /// What becomes of a straight line's exponent where the spectrum bends.
+    pub bent: Bent,
+    /// Whether a floor is looked for.
+    pub floor: Floor,
     /// Fit range, low and high, in Hz.
     pub range_hz: [f64; 2],
     /// Length of the window, in s.
@@ -94,6 +135,38 @@ fn whole<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Settings {
+    /// The defaults for `method` on windows of `window_s` every `hop_s` over `range_hz`: on the segments that serve
+    /// it best.
+    #[must_use]
+    pub fn for_windows(method: MethodName, window_s: f64, hop_s: f64, range_hz: [f64; 2]) -> Self {
+        let (segment_s, overlap) = best_segments(method, window_s, range_hz);
+        Self {
+            method,
+            mode: Mode::Fixed,
+            bent: Bent::Hold,
+            floor: Floor::Auto,
+            range_hz,
+            window_s,
+            hop_s,
+            segment_s,
+            overlap,
+            average: Average::Mean,
+            detrend: Detrend::Constant,
+            max_peaks: 12,
+            peak_width_hz: [1.0, 8.0],
+            min_peak_height: 0.05,
+            peak_threshold: 2.0,
+            line_hz: 50.0,
+            min_r_squared: None,
+            min_segments_share: 0.5,
+            // Peaks of a minute ago are still there: what whittle may start from.
+            memory_s: 60.0,
+            regions: vec![Region { name: "all".to_owned(), channels: Vec::new() }],
+            each_channel: false,
+            steer: "all".to_owned(),
+        }
+    }
+
     /// From one segment's start to the next one's, in s.
     #[must_use]
     pub fn segment_step_s(&self) -> f64 {

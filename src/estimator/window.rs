@@ -15,7 +15,7 @@ mod target;
 pub use settings::{EstimatorSettings, RegionMean, Target};
 pub use steps::Steps;
 
-use super::artefact::Detector;
+use super::artefact::{Detector, power::PowerJudge};
 use super::spectrum::pool::{Place, Pool};
 use super::spectrum::shape::Overlap;
 use super::spectrum::transform::Transform;
@@ -33,6 +33,7 @@ pub struct Estimator {
     transform: Transform,
     overlap: Overlap,
     detector: Option<Detector>,
+    power_judge: Option<PowerJudge>,
     pool: Pool,
     /// Channels that some target wants; the others cost nothing.
     wanted: Vec<bool>,
@@ -96,6 +97,10 @@ impl Estimator {
         Ok(Self {
             warnings,
             detector: settings.artefact.map(|a| Detector::new(a, rate_hz, channel_count, timing.segment)),
+            power_judge: settings.artefact.zip(settings.fit_range_hz).map(|(a, range_hz)| {
+                let tapers = transform.tapers().len();
+                PowerJudge::new(&freqs_hz, range_hz, tapers, channel_count, a.memory, a.warm_up)
+            }),
             transform,
             overlap,
             pool,
@@ -224,7 +229,7 @@ impl Estimator {
         // What forbids every target's estimate, the most telling first.
         let reason = if !whole {
             Some(Reason::Filling)
-        } else if within(self.last_unsettled, self.received) {
+        } else if within(self.last_unsettled, self.received) || self.last.facts.intersects(Facts::LATE) {
             Some(Reason::Unsettled)
         } else if self.settings.max_age_s.is_some_and(|most| now_s - self.last.stamp_s > most) {
             Some(Reason::Stale)
@@ -269,6 +274,9 @@ impl Estimator {
         if let Some(detector) = &mut self.detector {
             detector.reset();
         }
+        if let Some(judge) = &mut self.power_judge {
+            judge.reset();
+        }
         self.method.reset();
     }
 
@@ -309,8 +317,11 @@ impl Estimator {
                     usable = detector.judge(channel, &self.segment, learn).is_none();
                 }
             }
-            let (transform, segment) = (&mut self.transform, &mut self.segment);
-            self.pool.put(channel, place, usable, |power| transform.periodogram(segment, power));
+            let (transform, segment, judge) = (&mut self.transform, &mut self.segment, &mut self.power_judge);
+            self.pool.put(channel, place, usable, |power| {
+                transform.periodogram(segment, power)
+                    && judge.as_mut().is_none_or(|judge| judge.judge(channel, power, learn))
+            });
         }
     }
 }

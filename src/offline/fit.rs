@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::spectra::Spectra;
 use crate::config::MethodName;
-use crate::estimator::specparam::{Mode, Specparam, SpecparamSettings};
+use crate::estimator::settings;
+use crate::estimator::specparam::{Specparam, SpecparamSettings};
 use crate::estimator::spectrum::{Taper, shape::Overlap};
 use crate::estimator::whittle::{Settings as WhittleSettings, Whittle, design::Design};
 use crate::estimator::{Fit, Method, Peak, Spectrum};
@@ -61,6 +62,8 @@ impl TaperChoice {
 pub struct FitSettings {
     /// Which method.
     pub method: MethodName,
+    /// Whether the line bends.
+    pub mode: settings::Mode,
     /// `specparam`'s; `whittle` takes its range.
     pub specparam: SpecparamSettings,
     /// For `whittle`; `None`: not known.
@@ -111,6 +114,14 @@ pub struct FitRecord {
     pub valid: bool,
     /// Why not.
     pub reason: Option<String>,
+    /// R squared for as many parameters as the model has.
+    pub adjusted_r_squared: f64,
+    /// Median absolute error of the model, in log10 power.
+    pub median_error: f64,
+    /// The knee's frequency: knee^(1/exponent).
+    pub knee_hz: f64,
+    /// ln of how much likelier a bent line is than a straight one (`whittle`).
+    pub bend_evidence: f64,
 }
 
 impl FitRecord {
@@ -128,6 +139,10 @@ impl FitRecord {
             peaks: fit.peaks.as_slice().iter().map(PeakRecord::from).collect(),
             valid: reason.is_none(),
             reason: reason.map(str::to_owned),
+            adjusted_r_squared: fit.adjusted_r_squared,
+            median_error: fit.median_error,
+            knee_hz: fit.knee_hz,
+            bend_evidence: fit.bend_evidence,
         }
     }
 }
@@ -141,7 +156,7 @@ pub fn fit_all(
     settings: &FitSettings,
     mut each: impl FnMut(FitRecord) -> Result<(), String>,
 ) -> Result<(), String> {
-    let knee = settings.method == MethodName::Specparam && settings.specparam.mode == Mode::Knee;
+    let knee = settings.mode != settings::Mode::Fixed;
     let mut method: Box<dyn Method> = match (settings.method, &settings.making) {
         (MethodName::Specparam, _) => Box::new(Specparam::new(settings.specparam.clone())?),
         (MethodName::Whittle, Some(making)) => Box::new(whittle(spectra, settings, making)),
@@ -177,6 +192,7 @@ fn whittle(spectra: &Spectra, settings: &FitSettings, making: &Making) -> Whittl
     let method = WhittleSettings {
         range_hz: settings.specparam.range_hz,
         memory_s: 0.0,
+        mode: settings.mode,
         hop_s: window_s,
         window_s,
         ..WhittleSettings::default()
@@ -205,6 +221,7 @@ fn design(spectra: &Spectra, making: &Making) -> Design {
             tapers: vec![taper.values(samples)],
             step_samples,
             segments: making.segments,
+            whiten: false,
         },
     }
 }

@@ -18,7 +18,7 @@ const fn column(name: &'static str, cell: fn(&Row, &str) -> String) -> Column {
 
 /// The columns that every table has, in order, each named and written here and nowhere else; `file` stands before them
 /// where there are several, what else was asked for after them. Tables are read by place too: a new one goes behind.
-pub const COLUMNS: [Column; 12] = [
+pub const COLUMNS: [Column; 17] = [
     column("time", |row, _| cell(row.time_s)),
     column("channel", |_, name| clean::cell(name).into_owned()),
     column("exponent", |row, _| cell(row.exponent)),
@@ -31,6 +31,11 @@ pub const COLUMNS: [Column; 12] = [
     column("n_peaks", |row, _| row.n_peaks.to_string()),
     column("valid", |row, _| row.is_valid().to_string()),
     column("reason", |row, _| row.reason().to_owned()),
+    column("bend_evidence", |row, _| cell(row.bend_evidence)),
+    column("knee_hz", |row, _| cell(row.knee_hz)),
+    column("knee_se", |row, _| cell(row.knee_se)),
+    column("floor_uv", |row, _| cell(row.floor_uv)),
+    column("pivot_offset", |row, _| cell(row.pivot_offset)),
 ];
 
 /// Half the width of a 95 % interval of a normal variable, in standard deviations.
@@ -57,6 +62,18 @@ pub struct Row {
     pub n_peaks: usize,
     /// Why the estimate must not be used.
     pub invalid: Option<Reason>,
+    /// What to bear in mind of a valid one.
+    pub caution: Option<Reason>,
+    /// ln of how much likelier a bent line is than a straight one.
+    pub bend_evidence: f64,
+    /// Frequency of the knee and its standard error.
+    pub knee_hz: f64,
+    /// See `knee_hz`.
+    pub knee_se: f64,
+    /// White noise under the spectrum.
+    pub floor_uv: f64,
+    /// log10 power of the aperiodic line at the pivot.
+    pub pivot_offset: f64,
     /// What the window saw of the current; `None` where nothing is known of any.
     pub contamination: Option<Contamination>,
     /// What was asked for beyond [`COLUMNS`].
@@ -80,6 +97,12 @@ impl Row {
             mae: fit.mae,
             n_peaks: fit.peaks.as_slice().len(),
             invalid: fit.invalid,
+            caution: fit.caution,
+            bend_evidence: fit.bend_evidence,
+            knee_hz: fit.knee_hz,
+            knee_se: fit.knee_se,
+            floor_uv: fit.floor_uv,
+            pivot_offset: fit.pivot_offset,
             contamination,
             extras: Vec::new(),
             texts: Vec::new(),
@@ -89,17 +112,17 @@ impl Row {
     /// Whether the estimate may be used: the fit is good, and the window saw no current.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.reason().is_empty()
+        self.invalid.is_none() && self.contamination.is_none_or(|seen| seen == Contamination::Clean)
     }
 
-    /// Why it must not be used, in words; empty where it may.
+    /// Why it must not be used, or what to bear in mind where it may, in words.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match (self.contamination, self.invalid) {
             (Some(Contamination::Stimulating), _) => "under current",
             (Some(Contamination::Settling), _) => "settling after current",
             (_, Some(reason)) => reason.as_str(),
-            _ => "",
+            _ => self.caution.map_or("", Reason::as_str),
         }
     }
 }
@@ -168,14 +191,19 @@ mod tests {
             n_peaks: 2,
             invalid: Some(Reason::TooFewSegments),
             contamination: Some(Contamination::Clean),
+            caution: None,
+            bend_evidence: -1.5,
+            knee_hz: f64::NAN,
+            knee_se: f64::NAN,
+            floor_uv: 0.0,
+            pivot_offset: 0.25,
             extras: vec![0.5],
             texts: Vec::new(),
         };
         let mut out = csv::Writer::from_writer(Vec::new());
         write_row(&mut out, Some("a,b.csv"), "Fz", &row).unwrap();
         let text = String::from_utf8(out.into_inner().unwrap()).unwrap();
-        let expected =
-            "\"a,b.csv\",3.996,Fz,1.25,0.1,1.054004,1.445996,,1,0,2,false,too few clean segments,0.5\n";
+        let expected = "\"a,b.csv\",3.996,Fz,1.25,0.1,1.054004,1.445996,,1,0,2,false,too few clean segments,-1.5,,,0,0.25,0.5\n";
         assert_eq!(text, expected);
         assert_eq!(header(true, &["x".into()]).len(), text.split(',').count() - 1);
         assert_eq!(cell(1000.0), "1000");

@@ -4,12 +4,19 @@
 //! LSL reader can take. Outlets are not `Send`: open them in the thread that pushes. Nothing here is on the path
 //! of a sample; pushing never waits for a reader.
 
+#[cfg(target_os = "linux")]
+pub mod child;
 pub mod describe;
+#[cfg(target_os = "linux")]
+mod reach;
+#[cfg(target_os = "linux")]
+pub mod remote;
 
 use crate::acquisition::{Channel, StreamDescription};
 use crate::estimator::{Contamination, Estimate};
 use describe::{declare, hostname};
 use lsl::{ChannelFormat, ExPushable, IRREGULAR_RATE, StreamOutlet};
+use serde::{Deserialize, Serialize};
 
 /// What each target contributes to the estimates' channels: suffix of the label, unit, type.
 const ESTIMATE_FIELDS: [(&str, &str, &str); 6] = [
@@ -21,11 +28,27 @@ const ESTIMATE_FIELDS: [(&str, &str, &str); 6] = [
     ("contamination", "0 clean, 1 settling, 2 stimulating", "Contamination"),
 ];
 
+/// What one target contributes to a row: exponent, standard error, offset, R^2, valid, contamination.
+pub type Cells = [f64; ESTIMATE_FIELDS.len()];
+
+/// The cells of an estimate.
+#[must_use]
+pub fn cells(estimate: &Estimate) -> Cells {
+    let fit = &estimate.fit;
+    let contamination = match estimate.contamination {
+        Contamination::Clean => 0.0,
+        Contamination::Settling => 1.0,
+        Contamination::Stimulating => 2.0,
+    };
+    let valid = f64::from(u8::from(fit.invalid.is_none()));
+    [fit.exponent, fit.exponent_se, fit.offset, fit.r_squared, valid, contamination]
+}
+
 /// Seconds (or hundreds of samples, for irregular streams) that a reader may lag before it loses data.
 const BUFFER: i32 = 360;
 
 /// How our streams are named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutletSettings {
     /// Beginning of every stream's name: `tras` gives `tras-estimates`, `tras-current`, `tras-events`.
     pub prefix: String,
@@ -56,11 +79,12 @@ pub enum OutletError {
     },
 }
 
-/// The three open streams.
+/// The open streams.
 pub struct Outlets {
     estimates: Named,
     current: Named,
     events: Named,
+    markers: Named,
     rate_hz: f64,
     /// One row of estimates in the making: values, and which targets have given theirs.
     row: Vec<f64>,
@@ -174,6 +198,14 @@ impl Outlets {
                 ChannelFormat::String,
                 vec![channel("event".into(), "json", "Markers")],
             )?,
+            markers: Named::open(
+                settings,
+                "markers",
+                "Markers",
+                IRREGULAR_RATE,
+                ChannelFormat::String,
+                vec![channel("marker".into(), "", "Markers")],
+            )?,
             rate_hz,
             row: vec![f64::NAN; width],
             filled: vec![false; regions.len()],
@@ -182,35 +214,42 @@ impl Outlets {
         })
     }
 
+    /// Sends a short marker: `block/3/start`.
+    ///
+    /// # Errors
+    /// [`OutletError::Lsl`] where LSL fails.
+    pub fn push_marker(&mut self, stamp_s: f64, text: &str) -> Result<(), OutletError> {
+        self.markers.push(&vec![text.to_owned()], stamp_s, true)
+    }
+
     /// Takes in one target's estimate. A row of all targets goes out when every target has given its estimate
     /// of one time, or when one of another time comes; targets without one stand as NaN, not valid.
     ///
     /// # Errors
     /// [`OutletError::Settings`] for a target that was not declared, [`OutletError::Lsl`] where LSL fails.
     pub fn push_estimate(&mut self, estimate: &Estimate) -> Result<(), OutletError> {
+        self.push_cells(estimate.target, estimate.stamp_s, &cells(estimate))
+    }
+
+    /// The same from the cells of the row.
+    ///
+    /// # Errors
+    /// As [`Outlets::push_estimate`].
+    pub fn push_cells(&mut self, target: usize, stamp_s: f64, values: &Cells) -> Result<(), OutletError> {
         let targets = self.filled.len();
-        let Some(filled) = self.filled.get(estimate.target).copied() else {
-            let target = estimate.target;
+        let Some(filled) = self.filled.get(target).copied() else {
             return Err(OutletError::Settings(format!(
                 "estimate of target {target}, but there are {targets}"
             )));
         };
-        if filled || (estimate.stamp_s != self.row_stamp_s && self.filled.contains(&true)) {
+        if filled || (stamp_s != self.row_stamp_s && self.filled.contains(&true)) {
             self.flush_estimates()?;
         }
-        let fit = &estimate.fit;
-        let contamination = match estimate.contamination {
-            Contamination::Clean => 0.0,
-            Contamination::Settling => 1.0,
-            Contamination::Stimulating => 2.0,
-        };
-        let valid = f64::from(u8::from(fit.invalid.is_none()));
-        let values = [fit.exponent, fit.exponent_se, fit.offset, fit.r_squared, valid, contamination];
-        for (slot, value) in self.row.iter_mut().skip(estimate.target * values.len()).zip(values) {
-            *slot = value;
+        for (slot, value) in self.row.iter_mut().skip(target * values.len()).zip(values) {
+            *slot = *value;
         }
-        self.row_stamp_s = estimate.stamp_s;
-        if let Some(mark) = self.filled.get_mut(estimate.target) {
+        self.row_stamp_s = stamp_s;
+        if let Some(mark) = self.filled.get_mut(target) {
             *mark = true;
         }
         if self.filled.iter().all(|filled| *filled) { self.flush_estimates() } else { Ok(()) }

@@ -28,7 +28,7 @@ const ESTIMATE: [(&str, &str, &str); 17] = [
 ];
 
 /// All reasons, at the place of their code less one.
-const REASONS: [Reason; 8] = [
+const REASONS: [Reason; 9] = [
     Reason::Filling,
     Reason::TooFewSegments,
     Reason::BadSpectrum,
@@ -37,6 +37,7 @@ const REASONS: [Reason; 8] = [
     Reason::OutOfRange,
     Reason::Unsettled,
     Reason::Stale,
+    Reason::Bent,
 ];
 
 fn reason_code(reason: Option<Reason>) -> f64 {
@@ -206,7 +207,7 @@ mod tests {
     #[test]
     fn every_reason_has_a_code_of_its_own() {
         let codes: Vec<f64> = REASONS.iter().map(|reason| reason_code(Some(*reason))).collect();
-        assert_eq!(codes, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        assert_eq!(codes, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
         assert_eq!(reason_code(None), 0.0);
         // A reason that is added must be added to the table: this match then fails to compile.
         for reason in REASONS {
@@ -218,7 +219,8 @@ mod tests {
                 | Reason::PoorFit
                 | Reason::OutOfRange
                 | Reason::Unsettled
-                | Reason::Stale => {}
+                | Reason::Stale
+                | Reason::Bent => {}
             }
         }
     }

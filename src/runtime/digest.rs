@@ -32,6 +32,7 @@ pub struct Digest {
     delivered: Dose,
     rate_hz: f64,
     latency: Latency,
+    since_stamp: Latency,
     skipped: u64,
 }
 
@@ -47,8 +48,9 @@ impl Digest {
     pub fn note(&mut self, stamped: &Stamped) {
         match stamped.note {
             Note::Estimate(estimate) if estimate.target == self.steer => self.estimates.push(&estimate),
-            Note::Hop { took_s, skipped } => {
+            Note::Hop { took_s, since_stamp_s, skipped } => {
                 self.latency.record_s(took_s);
+                self.since_stamp.record_s(since_stamp_s);
                 self.skipped = skipped;
             }
             Note::Decision(decision) => {
@@ -119,6 +121,7 @@ impl Digest {
             underruns: self.underruns,
             faults: self.faults.clone(),
             loop_latency_us: self.latency(),
+            stamp_latency_us: self.since_stamp.summary(),
             ..Summary::default()
         };
         self.estimates.fill(&mut summary);

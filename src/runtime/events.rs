@@ -43,8 +43,23 @@ pub fn json(stamped: &Stamped) -> Option<String> {
             "at_s": fault.at_s,
         }),
         Note::LinkFault(what) => json!({"event": "fault", "by": "link", "what": what}),
+        Note::Ahead(ahead_s) => json!({"event": "stamps", "ahead_s": finite(ahead_s)}),
+        Note::Child(role, news) => json!({"event": "process", "what": news.words(role)}),
     };
     Some(value.to_string())
+}
+
+/// The same while nobody may learn a block's condition: what is told of current and decisions is left out. `in_block`:
+/// from a block's begin until its current has gone.
+#[must_use]
+pub fn blind_json(stamped: &Stamped, in_block: bool) -> Option<String> {
+    match stamped.note {
+        Note::Decision(_) if in_block => None,
+        Note::Host { state, sample, .. } => {
+            Some(json!({"event": "current", "state": state_label(state), "sample": sample}).to_string())
+        }
+        _ => json(stamped),
+    }
 }
 
 /// A fault in words, `None` for a note that is no fault.
@@ -64,6 +79,15 @@ pub fn fault_words(stamped: &Stamped) -> Option<String> {
             "the loop stood still for {:.0} ms at {at_s:.3} s: ramped down, nothing starts any more in this run",
             FROZEN_AFTER_S * 1e3
         )),
+        Note::Halted(Halt::DailyLimit(active_s)) => {
+            Some(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"))
+        }
+        Note::Halted(Halt::Ledger) => Some(format!(
+            "the dose ledger has not confirmed a write for 10 s at {at_s:.3} s: ramped down, because the day's dose cannot be kept"
+        )),
+        Note::Halted(Halt::Stalled(thread)) => Some(format!(
+            "{thread} shows no sign of life at {at_s:.3} s: ramped down, nothing starts any more in this run"
+        )),
         _ => None,
     }
 }
@@ -82,6 +106,9 @@ pub fn halt_words(why: Halt) -> String {
         }
         Halt::Fault => "a fault is latched".to_owned(),
         Halt::Frozen => "the loop does not go round any more".to_owned(),
+        Halt::DailyLimit(_) => "the day's limit of stimulation is reached".to_owned(),
+        Halt::Ledger => "the ledger of the day's dose does not confirm what was given".to_owned(),
+        Halt::Stalled(thread) => format!("{thread} has stalled"),
     }
 }
 
@@ -98,12 +125,18 @@ pub fn state_label(state: State) -> &'static str {
     }
 }
 
+/// Whether a phase is a block, or its end.
+#[must_use]
+pub fn is_block(phase: Phase) -> bool {
+    matches!(phase, Phase::Block(_) | Phase::Ending(_))
+}
+
 /// The block that a phase belongs to.
 #[must_use]
 pub fn block_of(phase: Phase) -> Option<u32> {
     match phase {
         Phase::Block(n) | Phase::Ending(n) | Phase::Gap(n) => Some(n),
-        Phase::Baseline | Phase::Done => None,
+        Phase::Baseline | Phase::Part(_) | Phase::Waiting | Phase::Done => None,
     }
 }
 

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use crate::{
     acquisition::frame::FrameHeader,
-    recorder::{Recorder, RecorderError, health::Pulse},
+    estimator::Contamination,
+    recorder::{Output, Recorder, RecorderError, health::Pulse},
     runtime::{
         audited::Audited,
+        conduct::keeping::Keeping,
         events,
         observation::{Note, Stamped},
     },
+    session::questionnaires::Filled,
     stimulator::Delivered,
 };
 
@@ -24,6 +29,12 @@ pub enum Entry {
     Note(Box<Stamped>),
     /// A marker of another program.
     Marker(f64, String),
+    /// A short marker of our own.
+    OwnMarker(f64, String),
+    /// For the audit log: kind and data.
+    Log(&'static str, Value),
+    /// A questionnaire.
+    Filled(Box<Filled>),
 }
 
 /// A recorder that tells of its failures by its pulse and goes on trying.
@@ -36,6 +47,8 @@ pub struct Keeper {
     eeg: bool,
     stamps_s: Vec<f64>,
     failed: Option<String>,
+    /// The audit log and the sealed streams, in a session by a protocol.
+    keeping: Option<Keeping>,
 }
 
 impl Keeper {
@@ -44,13 +57,20 @@ impl Keeper {
     pub fn new(recorder: Recorder, rate_hz: f64, eeg: bool, now_s: f64) -> Self {
         let folder = recorder.path().parent().unwrap_or_else(|| recorder.path());
         let pulse = Arc::new(Pulse::new(folder, now_s));
-        Self { recorder, pulse, audit: None, rate_hz, eeg, stamps_s: Vec::new(), failed: None }
+        let failed = None;
+        Self { recorder, pulse, audit: None, rate_hz, eeg, stamps_s: Vec::new(), failed, keeping: None }
     }
 
     /// With an audit log beside the recording.
     #[must_use]
     pub fn with_audit(self, audit: Option<Audited>) -> Self {
         Self { audit, ..self }
+    }
+
+    /// The same with an audit log, and with what would tell a condition sealed.
+    #[must_use]
+    pub fn with(self, keeping: Keeping) -> Self {
+        Self { keeping: Some(keeping), ..self }
     }
 
     /// How the recording is, for those who look.
@@ -69,7 +89,16 @@ impl Keeper {
         self.pulse.beat(now_s);
         let result = match entry {
             Entry::Frames(headers, values_uv) => self.frames(headers, values_uv),
-            Entry::Current(stamp_s, values_ma) => self.recorder.current(*stamp_s, self.rate_hz, values_ma),
+            Entry::Current(stamp_s, values_ma) => self.current(*stamp_s, values_ma),
+            Entry::OwnMarker(stamp_s, text) => self.recorder.own_marker(*stamp_s, text),
+            Entry::Log(kind, data) => {
+                self.keeping.iter_mut().for_each(|keeping| keeping.log(kind, data.clone(), now_s));
+                Ok(())
+            }
+            Entry::Filled(filled) => {
+                self.keeping.iter_mut().for_each(|keeping| keeping.filled(filled, now_s));
+                Ok(())
+            }
             Entry::Note(stamped) => self.note(stamped),
             Entry::Marker(stamp_s, text) => self.recorder.marker(*stamp_s, text),
         };
@@ -78,7 +107,12 @@ impl Keeper {
 
     /// To be called at least every second: what came after it is lost if the process is killed.
     pub fn maintain(&mut self, now_s: f64) {
-        let result = self.recorder.maintain(now_s).and_then(|()| self.recorder.stands());
+        let kept = self.keeping.as_mut().map_or(Ok(()), |keeping| keeping.maintain(now_s));
+        let result = self.recorder.maintain(now_s).and_then(|()| self.recorder.stands()).and(kept);
+        if let Some(what) = self.keeping.as_mut().and_then(Keeping::failed) {
+            self.pulse.failing(now_s, &what);
+            self.failed.get_or_insert(what);
+        }
         if result.is_ok() {
             self.pulse.well();
         }
@@ -90,33 +124,71 @@ impl Keeper {
         self.pulse.beat(now_s);
     }
 
-    /// Ends the file and checks it. Gives what went wrong at any time.
-    pub fn close(self, now_s: f64) -> Option<String> {
+    /// Ends the file and checks it; closes the audit log, whose head is printed. Gives what went wrong at any time.
+    pub fn close(mut self, now_s: f64) -> Option<String> {
+        if let Some(keeping) = &mut self.keeping {
+            let result = keeping.finish(now_s);
+            self.heed(result, now_s);
+        }
         let dropped = self.recorder.dropped();
         let closing = self.recorder.close(now_s).err().map(|e| e.to_string());
         let dropped = (dropped > 0).then(|| format!("recording: {dropped} writes were refused and are lost"));
+        let whole = self.failed.is_none() && closing.is_none() && dropped.is_none();
+        let log = self.keeping.map(|keeping| keeping.close(json!({"recording_whole": whole}), now_s));
+        let log = log.and_then(Result::err);
         let audit = self.audit.and_then(|audit| audit.end(now_s).err()).map(|error| error.to_string());
-        self.failed.or(closing).or(dropped).or(audit)
+        self.failed.or(closing).or(dropped).or(log).or(audit)
     }
 
     fn frames(&mut self, headers: &[FrameHeader], values_uv: &[f32]) -> Result<(), RecorderError> {
-        for header in headers {
-            self.recorder.frame(header)?;
-        }
-        if !self.eeg {
-            return Ok(());
-        }
         self.stamps_s.clear();
         self.stamps_s.extend(headers.iter().map(|header| header.stamp_s));
-        self.recorder.eeg(&self.stamps_s, values_uv)?;
-        self.recorder.raw_stamps(headers)
+        let values_uv = self.eeg.then_some(values_uv);
+        match self.keeping.as_mut().and_then(Keeping::sealed) {
+            Some(sealed) => write_frames(sealed.recorder(), headers, &self.stamps_s, values_uv),
+            None => write_frames(&mut self.recorder, headers, &self.stamps_s, values_uv),
+        }
+    }
+
+    fn current(&mut self, stamp_s: f64, values_ma: &[f32]) -> Result<(), RecorderError> {
+        match &mut self.keeping {
+            Some(keeping) if keeping.blind() => match keeping.sealed() {
+                Some(sealed) => sealed.recorder().current(stamp_s, self.rate_hz, values_ma),
+                // The zeros that the device reports between blocks.
+                None => Ok(()),
+            },
+            _ => self.recorder.current(stamp_s, self.rate_hz, values_ma),
+        }
     }
 
     fn note(&mut self, stamped: &Stamped) -> Result<(), RecorderError> {
-        if let Note::Estimate(estimate) = &stamped.note {
-            return self.recorder.estimate(stamped.at_s, estimate);
+        let mut result = Ok(());
+        if let Some(keeping) = &mut self.keeping {
+            result = keeping.follow(stamped);
         }
-        events::json(stamped).map_or(Ok(()), |json| self.recorder.event(stamped.at_s, &json))
+        let written = match &mut self.keeping {
+            Some(keeping) if keeping.blind() => match (keeping.sealed(), &stamped.note) {
+                (sealed, Note::Estimate(e)) if e.contamination != Contamination::Clean => {
+                    sealed.map_or(Ok(()), |sealed| sealed.recorder().estimate(stamped.at_s, e))
+                }
+                (_, Note::Estimate(estimate)) => self.recorder.estimate(stamped.at_s, estimate),
+                (sealed, _) => {
+                    let open = events::blind_json(stamped, sealed.is_some());
+                    let whole = events::json(stamped).filter(|_| sealed.is_some());
+                    let first = match (sealed, whole) {
+                        (Some(sealed), Some(json)) => sealed.recorder().event(stamped.at_s, &json),
+                        _ => Ok(()),
+                    };
+                    let second = open.map_or(Ok(()), |json| self.recorder.event(stamped.at_s, &json));
+                    first.and(second)
+                }
+            },
+            _ => match &stamped.note {
+                Note::Estimate(estimate) => self.recorder.estimate(stamped.at_s, estimate),
+                _ => events::json(stamped).map_or(Ok(()), |json| self.recorder.event(stamped.at_s, &json)),
+            },
+        };
+        result.and(written)
     }
 
     fn heed(&mut self, result: Result<(), RecorderError>, now_s: f64) {
@@ -129,6 +201,21 @@ impl Keeper {
         self.pulse.failing(now_s, what);
         self.failed.get_or_insert_with(|| what.to_owned());
     }
+}
+
+/// Without values only what was wrong with the frames.
+fn write_frames<W: Output>(
+    recorder: &mut Recorder<W>,
+    headers: &[FrameHeader],
+    stamps_s: &[f64],
+    values_uv: Option<&[f32]>,
+) -> Result<(), RecorderError> {
+    for header in headers {
+        recorder.frame(header)?;
+    }
+    let Some(values_uv) = values_uv else { return Ok(()) };
+    recorder.eeg(stamps_s, values_uv)?;
+    recorder.raw_stamps(headers)
 }
 
 /// Joins delivered samples into runs without a break.

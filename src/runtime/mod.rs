@@ -4,6 +4,7 @@
 
 pub mod assemble;
 pub mod audited;
+pub mod conduct;
 pub mod digest;
 pub mod events;
 pub mod keep;

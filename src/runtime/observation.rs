@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::{
     acquisition::state::StreamState,
+    child::role::{News, Role},
     controller::Decision,
     estimator::{Contamination, Estimate, Spectrum},
     session::schedule::Phase,
@@ -37,6 +38,12 @@ pub enum Halt {
     Fault,
     /// The loop thread has stopped going round.
     Frozen,
+    /// `limits.daily_min` is reached, after so many seconds of this run.
+    DailyLimit(f64),
+    /// The ledger of the day's dose does not confirm what was given.
+    Ledger,
+    /// A thread that the protocol needs has stalled or died.
+    Stalled(&'static str),
 }
 
 /// The most bins of a spectrum that the screen gets.
@@ -95,6 +102,8 @@ pub enum Note {
     Hop {
         /// From the last sample of its window in the ring to the decision queued, in s.
         took_s: f64,
+        /// The same from that sample's own stamp: all of the way from the sender on.
+        since_stamp_s: f64,
         /// Hops passed over so far because a newer window was waiting.
         skipped: u64,
     },
@@ -132,6 +141,10 @@ pub enum Note {
     DeviceFault(DeviceFault),
     /// The link to the device failed.
     LinkFault(&'static str),
+    /// Stamps lie ahead of their arrival by so many seconds, and are not believed.
+    Ahead(f64),
+    /// What has become of a child process.
+    Child(Role, News),
 }
 
 /// A note with its time.

@@ -34,6 +34,12 @@ impl Signals {
         Ok(Self { count, ids })
     }
 
+    /// The count itself, for a thread that must not wait for another to read it.
+    #[must_use]
+    pub fn word(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.count)
+    }
+
     /// How many came so far.
     #[must_use]
     pub fn count(&self) -> usize {

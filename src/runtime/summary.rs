@@ -16,6 +16,10 @@ pub struct Summary {
     pub samples_lost: u64,
     /// Places where samples are missing, and returns of the stream.
     pub gaps: u64,
+    /// The rate that the stream says of itself, in Hz.
+    pub rate_nominal_hz: f64,
+    /// The rate that its stamps show, in Hz; `null` until it is known.
+    pub rate_measured_hz: Option<f64>,
     /// Frames with at least one spoilt channel.
     pub frames_spoilt: u64,
     /// Estimates of the steering region.
@@ -47,10 +51,15 @@ pub struct Summary {
     /// From the last sample of a window in the ring to its decision queued for the stimulate stage. All 0 in
     /// a virtual run.
     pub loop_latency_us: LatencyUs,
+    /// The same from that sample's own stamp: the way from the sender, the network and the reading process included,
+    /// as true as the stamps are.
+    pub stamp_latency_us: LatencyUs,
     /// Frames, current samples and notes that an observer was too slow for.
     pub observations_dropped: u64,
     /// Processor time over the run, in cores.
     pub cpu_cores: f64,
+    /// Nobody here may learn a condition: figures of the current are left out (0), and lie within the limits.
+    pub blind: bool,
     /// Faults, in words, in their order.
     pub faults: Vec<String>,
     /// What the operator should know: priorities refused, lags, odd settings.
@@ -121,13 +130,33 @@ impl EstimateTally {
     }
 }
 
+impl Summary {
+    /// Leaves out what would tell something of the conditions.
+    pub fn hide(&mut self) {
+        self.blind = true;
+        self.stimulation_exponent = None;
+        (self.stimulation_seconds, self.charge_c) = (0.0, 0.0);
+        (self.current_rms_ma, self.current_peak_ma, self.current_dc_ua) = (0.0, 0.0, 0.0);
+        // Of windows under current, by their number.
+        self.estimates = self.estimates_clean;
+        self.estimates_valid = self.estimates_clean;
+        self.frames_spoilt = 0;
+    }
+}
+
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.3}"));
         writeln!(
             f,
-            "EEG         {} samples in {:.1} s, {} lost, {} gaps, {} with a spoilt channel",
-            self.samples_received, self.seconds, self.samples_lost, self.gaps, self.frames_spoilt
+            "EEG         {} samples in {:.1} s, {} Hz ({} Hz measured), {} lost, {} gaps, {} with a spoilt channel",
+            self.samples_received,
+            self.seconds,
+            self.rate_nominal_hz,
+            number(self.rate_measured_hz),
+            self.samples_lost,
+            self.gaps,
+            self.frames_spoilt
         )?;
         writeln!(
             f,
@@ -138,23 +167,31 @@ impl std::fmt::Display for Summary {
             self.estimates_valid,
             self.estimates
         )?;
-        writeln!(
-            f,
-            "current     {:.1} s, RMS {:.3} mA, peak {:.3} mA, DC {:.1} uA, charge {:.4} C, exponent {}, {} underruns",
-            self.stimulation_seconds,
-            self.current_rms_ma,
-            self.current_peak_ma,
-            self.current_dc_ua,
-            self.charge_c,
-            number(self.stimulation_exponent),
-            self.underruns
-        )?;
+        if self.blind {
+            writeln!(f, "current     within its limits; nothing more is told while the session is blind")?;
+        } else {
+            writeln!(
+                f,
+                "current     {:.1} s, RMS {:.3} mA, peak {:.3} mA, DC {:.1} uA, charge {:.4} C, exponent {}, {} underruns",
+                self.stimulation_seconds,
+                self.current_rms_ma,
+                self.current_peak_ma,
+                self.current_dc_ua,
+                self.charge_c,
+                number(self.stimulation_exponent),
+                self.underruns
+            )?;
+        }
         let l = &self.loop_latency_us;
         writeln!(
             f,
             "latency     p50 {:.0} us, p99 {:.0} us, p99.9 {:.0} us, max {:.0} us",
             l.p50, l.p99, l.p999, l.max
         )?;
+        let s = &self.stamp_latency_us;
+        if s.max > 0.0 {
+            writeln!(f, "from stamp  p50 {:.0} us, p99 {:.0} us (sender to decision)", s.p50, s.p99)?;
+        }
         if self.observations_dropped > 0 {
             writeln!(f, "dropped     {} observations (screen, disk or outlets too slow)", {
                 self.observations_dropped
@@ -195,6 +232,8 @@ mod tests {
             "samples_received",
             "samples_lost",
             "gaps",
+            "rate_nominal_hz",
+            "rate_measured_hz",
             "estimates",
             "estimates_valid",
             "exponent_mean",

@@ -163,6 +163,10 @@ impl ViewFeed {
                     view.push_fault(words);
                 }
             }
+            Note::Child(role, news) => view.tell(news.words(role)),
+            Note::Ahead(ahead_s) => view.tell(format!(
+                "the sender's stamps lie {ahead_s:.2} s ahead of their arrival: not believed, no window is valid"
+            )),
             Note::Estimate(_) | Note::Decision(_) | Note::Hop { .. } | Note::Flow { .. } => {}
         }
     }
@@ -177,6 +181,7 @@ fn phase_on_screen(view: &mut View, phase: Phase) {
         Phase::Ending(_) => "gap",
         Phase::Gap(n) if n < blocks => "block",
         Phase::Gap(_) | Phase::Done => "done",
+        Phase::Part(_) | Phase::Waiting => "next phase",
     }
     .to_owned();
     if let Some(block) = events::block_of(phase) {
@@ -195,6 +200,18 @@ fn running(state: State) -> bool {
 #[must_use]
 pub fn line(view: &View) -> String {
     let s = &view.stimulation;
+    if view.blinded {
+        return format!(
+            "{:6.1} s {} {} samples, {} lost, age {:.0} ms, {} {}, dose within limits",
+            view.elapsed_s,
+            view.stream.state.label(),
+            view.stream.received,
+            view.stream.lost,
+            view.stream.age_s * 1e3,
+            s.phase,
+            s.block,
+        );
+    }
     let exponent = view.exponents.points.back().map_or_else(
         || "exponent -".to_owned(),
         |point| match (point.invalid, point.contamination) {

@@ -5,6 +5,7 @@ use crossbeam_channel::Receiver;
 
 use super::{
     assemble::{self, Order, Parts, Shape},
+    conduct::{Conductor, Deed, Script},
     digest::Digest,
     events,
     keep::{CurrentRuns, Entry, Keeper},
@@ -43,6 +44,9 @@ struct Virtual {
     digest: Digest,
     keeper: Option<Keeper>,
     runs: CurrentRuns,
+    /// What conducts a session by a protocol, and who acts in it.
+    conducted: Option<(Conductor, Script)>,
+    lines: bool,
 }
 
 /// Runs `order` on its simulated participant and stimulator. `progress` is told the virtual seconds done.
@@ -50,7 +54,7 @@ struct Virtual {
 /// # Errors
 /// The configuration does not fit the simulation.
 pub fn run(order: &Order, progress: &mut dyn FnMut(f64)) -> Result<Summary, Failure> {
-    let mut all = Virtual::new(assemble::in_virtual_time(order, START_S)?);
+    let mut all = Virtual::new(assemble::in_virtual_time(order, START_S)?, order.seed);
     let seconds = order.length_s();
     let mut ending_since_s: Option<f64> = None;
     let mut maintained_s = START_S;
@@ -67,6 +71,7 @@ pub fn run(order: &Order, progress: &mut dyn FnMut(f64)) -> Result<Summary, Fail
         }
         all.write(now_s);
         all.observe();
+        all.conduct(now_s);
         if now_s - maintained_s >= 1.0 {
             maintained_s = now_s;
             all.maintain(now_s);
@@ -87,10 +92,26 @@ pub fn run(order: &Order, progress: &mut dyn FnMut(f64)) -> Result<Summary, Fail
 }
 
 impl Virtual {
-    fn new(parts: Parts<SimulatedSource>) -> Self {
-        let Parts { acquire, looping, stimulate, notes, notes_out, digest, keeper, shape, .. } = parts;
+    fn new(parts: Parts<SimulatedSource>, seed: u64) -> Self {
+        let Parts { acquire, looping, stimulate, notes, notes_out, digest, keeper, shape, conductor, .. } =
+            parts;
         let (commands, runs) = (Vec::new(), CurrentRuns::new());
-        Self { acquire, looping, stimulate, shape, commands, notes, notes_out, digest, keeper, runs }
+        let conducted = conductor.map(|conductor| (conductor, Script::new(seed)));
+        let lines = conducted.is_some();
+        Self {
+            acquire,
+            looping,
+            stimulate,
+            shape,
+            commands,
+            notes,
+            notes_out,
+            digest,
+            keeper,
+            runs,
+            conducted,
+            lines,
+        }
     }
 
     /// EEG that is due: acquire and loop.
@@ -138,6 +159,9 @@ impl Virtual {
     fn observe(&mut self) {
         while let Ok(stamped) = self.notes_out.try_recv() {
             self.digest.note(&stamped);
+            if let Some((conductor, _)) = &mut self.conducted {
+                conductor.note(&stamped);
+            }
             if let Note::Host { state, exponent, rms_ma, .. } = stamped.note {
                 let on = matches!(state, State::RampUp | State::Stimulating);
                 self.acquire.source().set_drive(on.then_some((exponent, rms_ma)));
@@ -147,6 +171,27 @@ impl Virtual {
                 self.keep(&Entry::Note(Box::new(stamped)), at_s);
             }
         }
+    }
+
+    /// Conductor, operator and task, in a session by a protocol.
+    fn conduct(&mut self, now_s: f64) {
+        let Some((mut conductor, mut script)) = self.conducted.take() else { return };
+        conductor.turn(now_s);
+        let markers = script.act(&mut conductor, now_s);
+        for (at_s, text) in markers {
+            self.keep(&Entry::Marker(at_s, text), now_s);
+        }
+        for deed in conductor.deeds() {
+            script.see(&deed, now_s);
+            match deed {
+                Deed::Log(kind, data) => self.keep(&Entry::Log(kind, data), now_s),
+                Deed::Marker(text) => self.keep(&Entry::OwnMarker(now_s, text), now_s),
+                Deed::Filled(filled) => self.keep(&Entry::Filled(Box::new(filled)), now_s),
+                Deed::Line(text) if self.lines => println!("{:8.1} s {text}", now_s - START_S),
+                Deed::Line(_) => {}
+            }
+        }
+        self.conducted = Some((conductor, script));
     }
 
     fn end(&mut self, now_s: f64) {
@@ -175,15 +220,23 @@ impl Virtual {
         if let Some(stage) = &mut self.stimulate {
             stage.disarm(now_s);
         }
+        self.conduct(now_s);
         self.maintain(now_s);
+        let blind = self.conducted.as_ref().is_some_and(|(conductor, _)| conductor.blind());
         let active_s = self.stimulate.as_ref().map_or(0.0, StimulateStage::active_s);
-        let mut summary = self.digest.summary(self.acquire.conditioner().counts(), 0, active_s);
+        let conditioner = self.acquire.conditioner();
+        let mut summary = self.digest.summary(conditioner.counts(), 0, active_s);
+        summary.rate_nominal_hz = conditioner.nominal_rate_hz();
+        summary.rate_measured_hz = conditioner.measured_rate_hz();
         summary.seconds = now_s - START_S;
         summary.record_dir = self.shape.record_dir;
         summary.observations_dropped = self.notes.dropped();
         let left_out = self.acquire.source().current_left_out();
         if left_out > 0 {
             summary.warnings.push(format!("{left_out} samples of current came too late for the participant"));
+        }
+        if blind {
+            summary.hide();
         }
         summary.faults.extend(self.keeper.and_then(|keeper| keeper.close(now_s)));
         summary

@@ -1,169 +1,184 @@
 //! What a participant has had today, kept across restarts: 60 min of stimulation a day in total
 //! (Antal et al., successor of the 2017 guideline: "up to 4 mA and 60 min a day").
 //!
-//! One JSON line a burst in a ledger file, appended when the burst ends and every few seconds within it, so
-//! that a killed process is still counted to within that interval. A ledger that cannot be read stops
-//! stimulation rather than starting the day at zero.
+//! One JSON line in a ledger file every few seconds of current and at its end, so that a killed process is still counted
+//! to within that interval. Each line carries the hash of all before it ([`chain`]), and how far the ledger has come is
+//! kept in a second place ([`Head`]): what is cut off, edited or removed is noticed. Runs at the same time see each
+//! other: the file is locked and read anew at each write. Whatever cannot be is refused, never counted as nothing.
+
+mod chain;
+mod entry;
+mod error;
+mod head;
 
 use std::{
+    fs::File,
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
-
 use super::private;
+pub use entry::Moment;
+use entry::{Entry, person};
+pub use error::DoseError;
+use head::Head;
+pub use head::state_folder;
 
 const DAY_S: f64 = 86_400.0;
-
-/// Seconds of stimulation that ended at a moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Entry {
-    participant: String,
-    /// Seconds since 1970, UTC.
-    ended_unix_s: f64,
-    active_s: f64,
-}
-
-/// Why the ledger cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DoseError {
-    /// The file cannot be read or written.
-    #[error("dose ledger {}: {source}; mend its permissions, or choose another with `record.dir`", path.display())]
-    File {
-        /// The ledger.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// A line is no entry.
-    #[error("dose ledger {}:{line}: not an entry ({detail}); what was given today is unknown: \
-             check it by hand before you stimulate", path.display())]
-    Line {
-        /// The ledger.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// The day's limit is reached.
-    #[error(
-        "participant {participant}: {given_min:.1} min of stimulation in the last 24 h, \
-             the limit is {limit_min:.0} min; come back tomorrow"
-    )]
-    Reached {
-        /// Who.
-        participant: String,
-        /// What was given.
-        given_min: f64,
-        /// `limits.daily_min`.
-        limit_min: f64,
-    },
-}
+/// The longest stretch that one entry may claim, in s; a run writes every few seconds, older ledgers once a burst.
+const LONGEST_ENTRY_S: f64 = DAY_S;
 
 /// The ledger of one participant.
 #[derive(Debug)]
 pub struct DoseLedger {
     path: PathBuf,
     participant: String,
-    /// In the 24 h before the start of this run.
-    before_s: f64,
+    /// Of all runs but this one, in the last 24 h, as of the newest look.
+    others_s: f64,
     /// In this run, as written.
     written_s: f64,
     limit_s: f64,
+}
+
+/// What a ledger says of one person.
+struct Read {
+    /// Whole lines, and the newest chained one.
+    head: Head,
+    /// Whether the ledger has come past the head that was remembered.
+    met: bool,
+    given_s: f64,
+    newest: Option<Entry>,
 }
 
 impl DoseLedger {
     /// Opens the ledger `dose.jsonl` in `dir` and adds up the last 24 h.
     ///
     /// # Errors
-    /// It cannot be read, a line is broken, or the limit is reached already.
+    /// It cannot be read, is broken, cut or edited, the clock has jumped, or the limit is reached already.
     pub fn open(dir: &Path, participant: &str, limit_min: f64, now_unix_s: f64) -> Result<Self, DoseError> {
+        Self::open_at(dir, participant, limit_min, &Moment::of_machine(now_unix_s))
+    }
+
+    /// The same at a moment of one's own.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_at(dir: &Path, participant: &str, limit_min: f64, now: &Moment) -> Result<Self, DoseError> {
         let path = dir.join("dose.jsonl");
         let file = |source| DoseError::File { path: path.clone(), source };
         private::create_folder(dir).map_err(file)?;
-        let text = match std::fs::read_to_string(&path) {
-            Err(e) if e.kind() == ErrorKind::NotFound => String::new(),
-            other => other.map_err(file)?,
-        };
-        let mut before_s = 0.0;
-        for (index, line) in text.lines().enumerate() {
-            let entry: Entry = serde_json::from_str(line).map_err(|e| DoseError::Line {
-                path: path.clone(),
-                line: index + 1,
-                detail: e.to_string(),
-            })?;
-            if entry.participant == participant && entry.ended_unix_s > now_unix_s - DAY_S {
-                before_s += entry.active_s;
-            }
+        let _lock = lock(&path).map_err(file)?;
+        let participant = person(participant);
+        let known = Head::known(&path);
+        let read = read(&path, &participant, now, &known)?;
+        known.agrees(&read.head, read.met, &path)?;
+        if let Some(newest) = &read.newest {
+            newest.agrees(now, &path)?;
         }
         let limit_s = limit_min * 60.0;
-        if before_s >= limit_s {
-            return Err(DoseError::Reached {
-                participant: participant.to_owned(),
-                given_min: before_s / 60.0,
-                limit_min,
-            });
+        if read.given_s >= limit_s {
+            return Err(DoseError::Reached { participant, given_min: read.given_s / 60.0, limit_min });
         }
-        Ok(Self { path, participant: participant.to_owned(), before_s, written_s: 0.0, limit_s })
+        Ok(Self { path, participant, others_s: read.given_s, written_s: 0.0, limit_s })
     }
 
-    /// Seconds of stimulation that the day still has, at the start of this run.
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the participant has had in the last 24 h from other runs, in s.
+    #[must_use]
+    pub fn given_s(&self) -> f64 {
+        self.others_s
+    }
+
+    /// Seconds of stimulation that this run may come to: the day's limit less what all other runs have given.
     #[must_use]
     pub fn left_s(&self) -> f64 {
-        (self.limit_s - self.before_s).max(0.0)
+        (self.limit_s - self.others_s).max(0.0)
     }
 
-    /// Writes down what has been given since the last call. `active_s` is the run's total.
+    /// Writes down what has been given since the last call, and looks what others have given. `active_s` is the run's
+    /// total.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn record(&mut self, active_s: f64, now_unix_s: f64) -> Result<(), DoseError> {
+        self.record_at(active_s, &Moment::of_machine(now_unix_s))
+    }
+
+    /// The same at a moment of one's own.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn record_at(&mut self, active_s: f64, now: &Moment) -> Result<(), DoseError> {
         let more_s = active_s - self.written_s;
+        // A total that is no number must not look like one that has not grown.
         if more_s <= 0.0 {
             return Ok(());
         }
-        let entry =
-            Entry { participant: self.participant.clone(), ended_unix_s: now_unix_s, active_s: more_s };
         let file = |source| DoseError::File { path: self.path.clone(), source };
+        let _lock = lock(&self.path).map_err(file)?;
+        let text = text_of(&self.path).map_err(file)?;
+        let before = chain::head_of(&text);
+        let entry = Entry::new(&self.participant, more_s, now);
+        let (line, head) = chain::link(&entry, &before).map_err(|e| file(e.into()))?;
+        // What another process has left half-written stays a line of its own, and is refused at the next start.
+        let start = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let mut out = private::append(&self.path).map_err(file)?;
-        let line = serde_json::to_string(&entry).map_err(|e| file(e.into()))?;
-        // One write a line: two processes that append do not mix within a line.
-        out.write_all(format!("{line}\n").as_bytes()).map_err(file)?;
+        out.write_all(format!("{start}{line}\n").as_bytes()).map_err(file)?;
         out.sync_data().map_err(file)?;
+        head.keep(&self.path).map_err(file)?;
         self.written_s = active_s;
+        // What cannot be read counts as the whole day: the run ends.
+        let given_s =
+            read(&self.path, &self.participant, now, &head).map_or(f64::INFINITY, |read| read.given_s);
+        self.others_s = given_s - self.written_s;
         Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn adds_up_across_restarts_and_forgets_after_a_day() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut first = DoseLedger::open(dir.path(), "p01", 60.0, 1e6).unwrap();
-        first.record(600.0, 1e6).unwrap();
-        first.record(1_800.0, 1e6 + 1_200.0).unwrap();
-        let again = DoseLedger::open(dir.path(), "p01", 60.0, 1e6 + 2_000.0).unwrap();
-        assert_eq!(again.left_s(), 1_800.0);
-        let other = DoseLedger::open(dir.path(), "p02", 60.0, 1e6 + 2_000.0).unwrap();
-        assert_eq!(other.left_s(), 3_600.0);
-        let tomorrow = DoseLedger::open(dir.path(), "p01", 60.0, 1e6 + 90_000.0).unwrap();
-        assert_eq!(tomorrow.left_s(), 3_600.0);
+/// Every line, checked; what `participant` was given in the 24 h before `now`.
+fn read(path: &Path, participant: &str, now: &Moment, known: &Head) -> Result<Read, DoseError> {
+    let text = text_of(path).map_err(|source| DoseError::File { path: path.to_owned(), source })?;
+    let mut read = Read { head: Head::default(), met: *known == Head::default(), given_s: 0.0, newest: None };
+    for (index, line) in text.lines().enumerate() {
+        let wrong = |detail: String| DoseError::Line { path: path.to_owned(), line: index + 1, detail };
+        let entry = chain::check(line, &mut read.head).map_err(wrong)?;
+        read.met |= read.head == *known;
+        entry.check(LONGEST_ENTRY_S).map_err(wrong)?;
+        if person(&entry.participant) == participant && entry.ended_unix_s > now.unix_s - DAY_S {
+            read.given_s += entry.active_s;
+        }
+        if read.newest.as_ref().is_none_or(|newest| entry.ended_unix_s >= newest.ended_unix_s) {
+            read.newest = Some(entry);
+        }
     }
+    Ok(read)
+}
 
-    #[test]
-    fn refuses_a_day_that_is_full_and_a_ledger_that_is_broken() {
-        let dir = tempfile::tempdir().unwrap();
-        DoseLedger::open(dir.path(), "p01", 60.0, 0.0).unwrap().record(3_600.0, 0.0).unwrap();
-        let full = DoseLedger::open(dir.path(), "p01", 60.0, 1.0).unwrap_err();
-        assert!(full.to_string().contains("60.0 min"), "{full}");
-        std::fs::write(dir.path().join("dose.jsonl"), "{\"participant\":").unwrap();
-        let broken = DoseLedger::open(dir.path(), "p01", 60.0, 1.0).unwrap_err();
-        assert!(broken.to_string().contains("dose.jsonl:1"), "{broken}");
+fn text_of(path: &Path) -> std::io::Result<String> {
+    match std::fs::read_to_string(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),
+        other => other,
     }
 }
+
+/// Alone with the ledger until dropped, across processes.
+fn lock(path: &Path) -> std::io::Result<File> {
+    let file = private::append(&path.with_extension("lock"))?;
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsRawFd;
+        // SAFETY: a plain system call on an open descriptor.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) } < 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests;

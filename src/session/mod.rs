@@ -24,4 +24,4 @@ pub mod recorded;
 pub mod sealed;
 pub mod unblinding;
 pub mod verify;
-pub use tras_stimulation::session::{blocks, course, schedule};
+pub use tras_stimulation::session::{blocks, check, course, dose as reckoned, protocol, schedule, sequencer};

@@ -4,6 +4,8 @@
 //! allow. Out: a channel of [`Heard`]. The listener keeps looking until both streams are there, and follows them
 //! when they come back.
 
+use serde::{Deserialize, Serialize};
+
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use lsl::{ContinuousResolver, Pullable, StreamInlet};
 use std::sync::Arc;
@@ -21,7 +23,7 @@ pub enum Heard {
 }
 
 /// Names of the streams to hear.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
     /// The current's, `tras-current`.
     pub current: String,

@@ -4,11 +4,9 @@
 //! ([`publish`], [`playback`]) that nothing can tell from an amplifier's. [`faults`] breaks such a stream on
 //! purpose, at stated times.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::thread::JoinHandle;
-
 pub mod background;
+#[cfg(target_os = "linux")]
+pub mod child;
 pub mod faults;
 pub mod listen;
 pub mod montage;
@@ -41,33 +39,4 @@ impl From<participant::SettingsError> for SimulationError {
     fn from(error: participant::SettingsError) -> Self {
         Self::Arguments(error.to_string())
     }
-}
-
-/// Publishes a participant that responds to the streams `<prefix>-current` and `<prefix>-events`, on a thread of
-/// its own, until `stop` is set. Faults on the way are what the thread returns.
-///
-/// # Errors
-/// [`SimulationError::Arguments`] for settings that make no sense, [`SimulationError::Fault`] where the thread
-/// cannot be started.
-pub fn publish_participant(
-    settings: participant::ParticipantSettings,
-    seed: u64,
-    name: &str,
-    prefix: &str,
-    stop: Arc<AtomicBool>,
-) -> Result<JoinHandle<Result<publish::Published, SimulationError>>, SimulationError> {
-    settings.check()?;
-    let settings = publish::PublishSettings {
-        name: name.into(),
-        participant: settings,
-        seed,
-        chunk: 1,
-        seconds: None,
-        faults: Vec::new(),
-        respond_to: Some(listen::Names::of_current(&format!("{prefix}-current"))),
-    };
-    std::thread::Builder::new()
-        .name("participant".into())
-        .spawn(move || publish::publish(&settings, &stop, |_| ()))
-        .map_err(|error| SimulationError::Fault(format!("cannot start the participant's thread: {error}")))
 }

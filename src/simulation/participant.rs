@@ -14,6 +14,7 @@ use crate::acquisition::frame::MAX_CHANNELS;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
+use serde::{Deserialize, Serialize};
 
 /// Samples between two looks at the exponent. The filters' coefficients move in steps this short.
 const UPDATE: u64 = 8;
@@ -23,7 +24,7 @@ const WARM_UP_S: f64 = 12.0;
 const SHARED_FOCI: [&str; 4] = ["Fz", "Oz", "C5", "C6"];
 
 /// A change of the resting exponent at a time.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExponentChange {
     /// When it begins, in seconds from the participant's first sample.
     pub at_s: f64,
@@ -34,7 +35,7 @@ pub struct ExponentChange {
 }
 
 /// What a participant is like.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ParticipantSettings {
     /// Sampling rate in Hz.
     pub rate_hz: f64,

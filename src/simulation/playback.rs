@@ -104,6 +104,18 @@ struct Streams {
     /// Index of each played channel in the recording.
     chosen: Vec<usize>,
     sample: Vec<f64>,
+    /// Stamp of the sample in `sample` that has not been sent.
+    held_s: Option<f64>,
+}
+
+impl Streams {
+    /// Sends the sample that was held; with `through`, everything that LSL holds back goes with it.
+    fn send_held(&mut self, through: bool) -> Result<(), lsl::Error> {
+        match self.held_s.take() {
+            Some(stamp_s) => self.data.push_sample_ex(&self.sample, stamp_s, through),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Plays `recording` until it ends or `stop` is set; calls `watch` after each block.
@@ -184,12 +196,16 @@ pub fn play(
                     }
                     played.lateness.note(due_s, clock.now_s());
                 }
+                // With `fast`, packets of several samples: one at a time would be bound by the sockets. The last waits
+                // here, to take along whatever LSL still holds back when no other follows.
+                streams.send_held(played.samples % 64 == 63).map_err(lsl_fault)?;
                 for (slot, from) in streams.sample.iter_mut().zip(&streams.chosen) {
                     *slot = row.get(*from).copied().unwrap_or(f64::NAN);
                 }
-                // With `fast`, packets of several samples: one at a time would be bound by the sockets.
-                let through = !settings.fast || played.samples % 64 == 63;
-                streams.data.push_sample_ex(&streams.sample, due_s, through).map_err(lsl_fault)?;
+                streams.held_s = Some(due_s);
+                if !settings.fast {
+                    streams.send_held(true).map_err(lsl_fault)?;
+                }
                 played.samples += 1;
                 last_s = time_s;
                 played.seconds = time_s + period_s;
@@ -199,12 +215,30 @@ pub fn play(
             }
             watch(&played);
         }
+        streams.send_held(true).map_err(lsl_fault)?;
+        // Markers behind the last sample: at their own time, unless that is too far off to be waited for.
+        let origin_s = first.unwrap_or(0.0) + cut_s;
+        for mark in marks.iter().skip(next_mark).filter(|_| first.is_some()) {
+            let time_s = round_s + (mark.onset_s - origin_s);
+            if time_s >= limit_s || time_s - last_s > LONGEST_PAUSE_S {
+                break;
+            }
+            let due_s = start_s + time_s / speed;
+            if !settings.fast && !wait_until(&clock, due_s, stop) {
+                break 'rounds;
+            }
+            if let Some(outlet) = &streams.marks {
+                outlet.push_sample_ex(&vec![mark.label.as_str()], due_s, true).map_err(lsl_fault)?;
+                played.marks += 1;
+            }
+        }
         if !settings.looped || first.is_none() {
             break;
         }
         round_s = last_s + period_s.max(1e-3);
         recording.rewind().map_err(SimulationError::Arguments)?;
     }
+    streams.send_held(true).map_err(lsl_fault)?;
     // Closing at once would cut off what readers have not fetched yet.
     clock.sleep(if settings.fast { 2.0 } else { 0.3 });
     Ok(played)
@@ -277,5 +311,5 @@ fn open(recording: &impl Playable, settings: &PlaybackSettings) -> Result<Stream
         let info = declare(&stream, ChannelFormat::String, &notes).map_err(fault)?;
         Some(StreamOutlet::new(&info, 0, 360).map_err(fault)?)
     };
-    Ok(Streams { data, marks, sample: vec![0.0; chosen.len()], chosen })
+    Ok(Streams { data, marks, sample: vec![0.0; chosen.len()], chosen, held_s: None })
 }

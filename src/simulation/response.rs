@@ -10,8 +10,10 @@
 //! own voltage and with the very spectrum that is to be estimated. Whoever fits a window taken during
 //! stimulation reads its own output.
 
+use serde::{Deserialize, Serialize};
+
 /// The response's parameters.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResponseSettings {
     /// Share of the way from the resting exponent to the stimulation's that full current reaches. 0: none.
     pub gain: f64,

@@ -2,13 +2,14 @@
 
 use rand::{Rng, RngExt};
 use rand_distr::{Exp1, StandardNormal};
+use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
 /// Time that a burst takes to rise and to fall, in seconds.
 const EDGE_S: f64 = 0.25;
 
 /// One rhythm.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RhythmSettings {
     /// Centre frequency in Hz.
     pub centre_hz: f64,
@@ -111,12 +112,6 @@ impl Rhythm {
         self.second = turn(self.second, self.pole, self.first);
         let envelope = 0.5 - 0.5 * (PI * self.level).cos();
         self.gain * envelope * self.second.0
-    }
-
-    /// Whether a burst is on.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.gain > 0.0 && self.level > 0.0
     }
 }
 

@@ -105,12 +105,6 @@ impl SimulatedSource {
         })
     }
 
-    /// What the source says of itself, without the trait.
-    #[must_use]
-    pub fn description_ref(&self) -> &StreamDescription {
-        &self.description
-    }
-
     /// Moves the time on: samples up to and with `now_s` are due. Time that goes back is ignored.
     pub fn advance_to(&mut self, now_s: f64) {
         if now_s > self.now_s {

@@ -9,7 +9,7 @@ use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(not(test))]
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use tras_estimator::Contamination;
+use tras_estimator::{Contamination, frame::FrameHeader};
 
 /// Whether current flows, and since when it does not. Lock-free, shared by two threads.
 #[derive(Debug)]
@@ -46,6 +46,13 @@ impl CurrentWatch {
         self.flowing.load(Ordering::SeqCst)
     }
 
+    /// What a frame has seen, by its stamp and by its arrival, the worse of the two: a sender may stamp what it likes.
+    #[must_use]
+    pub fn contamination_of(&self, header: &FrameHeader, blind_gap_s: f64) -> Contamination {
+        let by_stamp = self.contamination(header.stamp_s, blind_gap_s);
+        by_stamp.max(self.contamination(header.arrived_s, blind_gap_s))
+    }
+
     /// What a frame stamped `stamp_s` has seen. A frame that is late by the stream's own delay counts as
     /// taken under current: the doubt goes against using it.
     #[must_use]
@@ -69,6 +76,21 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use loom::sync::Arc;
+
+    #[test]
+    fn a_stamp_that_runs_ahead_does_not_shorten_the_blind_gap() {
+        loom::model(|| {
+            let watch = CurrentWatch::default();
+            watch.begin();
+            watch.end(100.0);
+            let at = |stamp_s, arrived_s| {
+                watch.contamination_of(&FrameHeader { stamp_s, arrived_s, ..FrameHeader::default() }, 2.0)
+            };
+            assert_eq!(at(106.0, 101.0), Contamination::Settling);
+            assert_eq!(at(99.0, 103.0), Contamination::Stimulating);
+            assert_eq!(at(102.5, 102.6), Contamination::Clean);
+        });
+    }
 
     #[test]
     fn clean_only_after_the_blind_gap() {

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tras_scoring::design::{Design, ORDERS};
 
 /// The `[task]` table. Times are shown in whole frames of the participant's screen.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskSettings {
     /// What is remembered: `colour` or `orientation`.
@@ -38,10 +38,12 @@ pub struct TaskSettings {
     /// Empty screen after a trial.
     pub iti_ms: f64,
     /// The participant's texts; ours in English where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<PathBuf>,
     /// Whether a patch in the corner shows a photodiode when the sample is on.
     pub photodiode_patch: bool,
     /// What `tras task --calibrate` measured: from a marker's stamp to light. Told in each row, never subtracted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub photodiode_ms: Option<f64>,
     /// Whether the page asks for the whole screen.
     pub fullscreen: bool,
@@ -156,6 +158,17 @@ mod tests {
         let t = read("[stream]\nname = \"x\"\n[task]\nloads = [4, 6]\ntext = \"de.txt\"\n").unwrap();
         assert_eq!((t.loads.as_slice(), t.sample_ms), (&[4, 6][..], 500.0));
         assert_eq!(t.text, Some(PathBuf::from("study/de.txt")));
+    }
+
+    #[test]
+    fn a_protocol_may_hold_its_task() {
+        let text = "[stream]\nname = \"x\"\n\n[task]\nloads = [4, 6]\n";
+        let config = crate::config::Config::from_str(text, "p.toml").unwrap();
+        assert_eq!(config.task.as_ref().map(|t| t.loads.clone()), Some(vec![4, 6]));
+        let again = crate::config::Config::from_str(&config.to_toml(), "p.toml").unwrap();
+        assert_eq!(again.task, config.task);
+        let wrong = crate::config::Config::from_str("[task]\nload = 4\n", "p.toml").unwrap_err().to_string();
+        assert!(wrong.contains("task") && wrong.contains("unknown field `load`"), "{wrong}");
     }
 
     #[test]

@@ -54,7 +54,10 @@ impl Browser {
             let _ = child.kill();
             let _ = child.wait();
         }
-        eprintln!("skipped: {test}: no Chromium (apt install chromium-headless-shell, or set TRAS_CHROMIUM)");
+        tras_test_support::skipped(
+            test,
+            "no Chromium (apt install chromium-headless-shell, or set TRAS_CHROMIUM)",
+        );
         None
     }
 

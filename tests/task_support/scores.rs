@@ -11,7 +11,7 @@ use tras_scoring::simulate::Observer;
 use tras_scoring::stream::Streams;
 
 fn tras(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tras")).args(arguments).current_dir(folder).output().unwrap()
+    Command::new(tras_test_support::tras()).args(arguments).current_dir(folder).output().unwrap()
 }
 
 fn lines(output: &Output) -> Vec<Value> {

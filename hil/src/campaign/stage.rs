@@ -163,7 +163,7 @@ fn config(scenario_patient: bool, folder: &Path, section: &str) -> String {
         "[stream]\nname = \"{}\"\n\
          [stimulation]\nenabled = true\nexponent = 1.0\npeak_ma = 0.5\nramp_up_s = 5\nramp_down_s = 5\n\
          block_s = {block_s}\nblocks = 2\ngap_s = 30\nbaseline_s = 2\nelectrode_area_cm2 = 35\nelectrode_kohm = [2.5, 2.5]\nseed = 11\n\
-         [stimulator]\n{section}\n[outlets]\nenabled = false\n[record]\ndir = \"{}\"\n",
+         [stimulator]\n{section}\n[outlets]\nenabled = false\n[record]\ndir = \"{1}\"\nledger = \"{1}\"\nparticipant = \"HEAD\"\n",
         eeg::STREAM,
         folder.display()
     )

@@ -17,10 +17,7 @@ use super::socket::Ear;
 use crate::emulator::Emulator;
 use crate::head::VirtualHead;
 use crate::lock;
-
-/// The bench of the serial adapter's own tests.
-#[path = "../../../tests/serial_support/mod.rs"]
-mod serial_support;
+use tras_test_support::serial as serial_support;
 
 /// One value at the DAC.
 #[derive(Clone, Copy, Debug)]

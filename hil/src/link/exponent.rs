@@ -3,7 +3,8 @@
 
 use tras::acquisition::frame::FrameHeader;
 use tras::estimator::Contamination;
-use tras::estimator::spectrum::SpectrumSettings;
+use tras::estimator::settings::Bent;
+use tras::estimator::spectrum::{Kind, SpectrumSettings};
 use tras::estimator::whittle::{self, Whittle, design::Design};
 use tras::estimator::window::{Estimator, EstimatorSettings};
 use tras::noise::measure::{Slope, Welch};
@@ -39,7 +40,13 @@ pub fn measure(current_ma: &[f32]) -> Option<(Exponent, Vec<(f64, f64)>)> {
 
 fn by_whittle(current_ma: &[f32]) -> Option<Slope> {
     let thinned = thin(current_ma, (RATE_HZ / ESTIMATOR_HZ) as usize);
-    let spectrum = SpectrumSettings { max_hz: 120.0, ..whittle::spectrum_settings(WINDOW_S, WINDOW_S) };
+    let spectrum = SpectrumSettings {
+        kind: Kind::Multitaper { half_bandwidth_hz: 1.0, tapers: None },
+        segment_s: WINDOW_S,
+        overlap: 0.0,
+        max_hz: 120.0,
+        ..SpectrumSettings::default()
+    };
     let design = Design::of_settings(&spectrum, ESTIMATOR_HZ, WINDOW_S);
     let len = design.segment_samples();
     let freqs_hz: Vec<f64> = (0..=len / 2)
@@ -49,6 +56,7 @@ fn by_whittle(current_ma: &[f32]) -> Option<Slope> {
     let settings = whittle::Settings {
         range_hz: ESTIMATOR_RANGE_HZ,
         memory_s: 0.0,
+        bent: Bent::Steer,
         hop_s: WINDOW_S,
         window_s: WINDOW_S,
         ..whittle::Settings::default()

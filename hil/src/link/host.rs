@@ -111,7 +111,15 @@ fn run<L: Line + 'static>(mut device: Linked<L>, bursts: &[Burst], epoch: Instan
     let (notes, heard) = Notes::channel(1_024);
     let burst =
         BurstSettings { profile: Profile::Steep, peak_ma: PEAK_MA, rms_ma: PEAK_MA / 3.0, start_kohm: 10.0 };
-    let mut decision = Decision { id: 1, estimate_id: 0, at_s: now_s(), exponent: 1.0, bounded: false };
+    let mut decision = Decision {
+        id: 1,
+        estimate_id: 0,
+        at_s: now_s(),
+        exponent: 1.0,
+        peak_ma: PEAK_MA,
+        flow: true,
+        bounded: false,
+    };
     let mut stage =
         StimulateStage::new(burst, current, Box::new(noted), decision, watch.clone(), notes, now_s());
 

@@ -4,6 +4,11 @@ use super::raw::{Info, Inlet};
 use crate::acquisition::StreamDescription;
 use crate::acquisition::settings::AcquisitionError;
 
+/// The most channels, and the highest rate, that a stream may claim.
+pub const MOST_CHANNELS: usize = 1024;
+/// See [`MOST_CHANNELS`].
+pub const MOST_HZ: f64 = 100_000.0;
+
 /// What must not change when a stream comes back.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Identity {
@@ -12,8 +17,8 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// In words what differs in `again`; empty for nothing. The host may differ where a source id tells
-    /// the device.
+    /// In words what differs in `again`; empty for nothing. The host must be the same too: anyone may claim a source
+    /// id, and a device that has really moved is taken up by starting the run again, a person's decision.
     pub fn changes(&self, again: &Self) -> String {
         let (was, is) = (&self.description, &again.description);
         let mut changes = Vec::new();
@@ -26,9 +31,7 @@ impl Identity {
         differ("name", &was.name, &is.name);
         differ("type", &was.kind, &is.kind);
         differ("source id", &was.source_id, &is.source_id);
-        if was.source_id.is_empty() {
-            differ("host", &was.hostname, &is.hostname);
-        }
+        differ("host", &was.hostname, &is.hostname);
         differ("rate", &was.rate_hz, &is.rate_hz);
         differ("format", &self.format, &again.format);
         differ("number of channels", &was.channels.len(), &is.channels.len());
@@ -64,8 +67,16 @@ pub(super) fn connect(
     if matches!(format, "string" | "undefined") {
         return Err(unusable(&format!("its samples are of format {format}; EEG needs numbers")));
     }
-    if info.channel_count() == 0 {
-        return Err(unusable("it has no channels"));
+    // Before any connection, and before memory is asked for: the number is the sender's word.
+    match info.channel_count() {
+        0 => return Err(unusable("it has no channels")),
+        1..=MOST_CHANNELS => {}
+        count => {
+            return Err(unusable(&format!("it claims {count} channels; at most {MOST_CHANNELS} are taken")));
+        }
+    }
+    if info.rate_hz() > MOST_HZ {
+        return Err(unusable(&format!("it claims {} Hz; at most {MOST_HZ} Hz are taken", info.rate_hz())));
     }
     if info.rate_hz().is_nan() || info.rate_hz() <= 0.0 {
         return Err(unusable("its sampling rate is irregular (0 Hz); a spectrum needs a regular one"));
@@ -131,10 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn a_device_may_move_to_another_host_if_it_has_an_identity() {
+    fn a_stream_of_another_host_is_told_with_both() {
         let (mut was, mut is) = (identity(), identity());
         is.description.hostname = "there".into();
-        assert_eq!(was.changes(&is), "");
+        assert!(was.changes(&is).contains("host was here, is there"));
         was.description.source_id.clear();
         is.description.source_id.clear();
         assert!(was.changes(&is).contains("host was here, is there"));

@@ -14,6 +14,9 @@ use crate::acquisition::settings::{AcquisitionError, StreamChoice};
 /// a second after the multicast.
 const LOOK_FOR_MORE_S: f64 = 1.0;
 
+/// When to say first what is looked for, in s.
+const TELL_AFTER_S: f64 = 0.7;
+
 /// A stream as it answers a query, without the description of its channels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VisibleStream {
@@ -68,8 +71,14 @@ pub fn visible_streams(wait_s: f64) -> Result<Vec<VisibleStream>, AcquisitionErr
     Ok(described(&resolver.results()))
 }
 
-/// The one stream that is meant, within `timeout_s`.
-pub(super) fn find(choice: &StreamChoice, timeout_s: f64) -> Result<Info, AcquisitionError> {
+/// The one stream that is meant, within `timeout_s`. `looking` is told what is looked for, and what is there instead,
+/// after most of a second and whenever that changes.
+pub(super) fn find(
+    choice: &StreamChoice,
+    timeout_s: f64,
+    looking: &mut dyn FnMut(&str),
+) -> Result<Info, AcquisitionError> {
+    let mut told = String::new();
     let all = resolver(None)?;
     let chosen = choice.predicate.as_deref().map(|p| resolver(Some(p))).transpose()?;
     let start = Instant::now();
@@ -99,6 +108,20 @@ pub(super) fn find(choice: &StreamChoice, timeout_s: f64) -> Result<Info, Acquis
                     waited_s: timeout_s,
                     visible,
                 });
+            }
+            0 if waited_s >= TELL_AFTER_S => {
+                let visible: Vec<String> =
+                    described(&all.results()).iter().map(|s| format!("{:?}", s.name)).collect();
+                let there = if visible.is_empty() {
+                    "no stream answers".to_owned()
+                } else {
+                    format!("there are {}", visible.join(", "))
+                };
+                let now = format!("looking for an LSL stream with {}; {there}", choice.in_words());
+                if now != told {
+                    looking(&now);
+                    told = now;
+                }
             }
             count if count > 1 && enough => {
                 let list = lines(&described(&matching));

@@ -13,11 +13,15 @@
 //! that is killed breaks; a pulled cable or a hung sender is silent.
 
 mod backlog;
+#[cfg(target_os = "linux")]
+pub mod child;
 mod connect;
 pub mod discover;
 mod pacing;
 mod raw;
 mod recover;
+#[cfg(target_os = "linux")]
+mod sockets;
 mod stderr;
 
 pub use discover::{VisibleStream, visible_streams};
@@ -26,6 +30,7 @@ pub use stderr::StderrDiversion;
 
 use super::settings::{AcquisitionError, AcquisitionSettings};
 use super::{Poll, Source, StreamDescription};
+use crate::clock;
 use backlog::Backlog;
 use connect::{Identity, connect};
 use pacing::Pacing;
@@ -46,6 +51,8 @@ pub struct LslSource {
     inlet: Option<Inlet>,
     recovery: Recovery,
     identity: Identity,
+    /// Of the outlet that was connected first.
+    uid: String,
     width: usize,
     lost: bool,
     /// The sample that showed that a silent stream is back; handed out after `Poll::Resumed`.
@@ -67,19 +74,56 @@ impl LslSource {
     /// # Errors
     /// [`AcquisitionError`]: no stream or more than one answers the choice, or it cannot be used.
     pub fn open(settings: &AcquisitionSettings, timeout_s: f64) -> Result<Self, AcquisitionError> {
-        let info = discover::find(&settings.choice, timeout_s)?;
+        Self::look_for(settings, timeout_s, &mut |_| {})
+    }
+
+    /// The same, and says what it is looking for, and what is there, whenever that changes.
+    ///
+    /// # Errors
+    /// As [`LslSource::open`].
+    pub fn look_for(
+        settings: &AcquisitionSettings,
+        timeout_s: f64,
+        looking: &mut dyn FnMut(&str),
+    ) -> Result<Self, AcquisitionError> {
+        let info = discover::find(&settings.choice, timeout_s, looking)?;
         let connection = connect(&info, settings.chunk_samples, CONNECT_STEP_S)?;
-        let identity = connection.identity;
+        let (identity, uid) = (connection.identity, connection.uid);
+        Self::with(settings, identity, uid, Some((connection.inlet, connection.correction_s)))
+    }
+
+    /// A stream that was known and is lost: it is searched for from the first [`Source::poll`] on.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    #[cfg(target_os = "linux")]
+    pub fn lost(settings: &AcquisitionSettings, known: &child::Known) -> Result<Self, AcquisitionError> {
+        let identity =
+            Identity { description: known.description.clone(), format: raw::known_format(&known.format) };
+        let mut source = Self::with(settings, identity, known.uid.clone(), None)?;
+        source.broken();
+        Ok(source)
+    }
+
+    fn with(
+        settings: &AcquisitionSettings,
+        identity: Identity,
+        uid: String,
+        connection: Option<(Inlet, f64)>,
+    ) -> Result<Self, AcquisitionError> {
+        // Without a connection the outlet that was read before is the very one to look for.
+        let connected_to = if connection.is_some() { uid.clone() } else { String::new() };
         let recovery =
-            Recovery::start(identity.clone(), connection.uid, settings.chunk_samples).map_err(|error| {
+            Recovery::start(identity.clone(), connected_to, settings.chunk_samples).map_err(|error| {
                 let what = format!("no thread for its recovery can be started: {error}");
                 AcquisitionError::Unusable { stream: identity.description.name.clone(), what }
             })?;
         let (width, rate_hz) = (identity.description.channels.len(), identity.description.rate_hz);
         let keep = (settings.max_age_s * rate_hz).ceil().clamp(1.0, 1e7) as usize;
-        let now_s = crate::clock::now_s();
+        let now_s = clock::now_s();
+        let correction_s = connection.as_ref().map_or(0.0, |(_, correction_s)| *correction_s);
         Ok(Self {
-            inlet: Some(connection.inlet),
+            inlet: connection.map(|(inlet, _)| inlet),
             recovery,
             width,
             lost: false,
@@ -88,12 +132,24 @@ impl LslSource {
             backlog: Backlog::new(keep, width),
             skipped: 0,
             max_age_s: settings.max_age_s,
-            correction_s: connection.correction_s,
+            correction_s,
             corrected_at_s: now_s,
             polled_at_s: now_s,
             pacing: Pacing::new(settings.lost_after_s, rate_hz, now_s),
             identity,
+            uid,
         })
+    }
+
+    /// What it was when it was connected first.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn known(&self) -> child::Known {
+        child::Known {
+            description: self.identity.description.clone(),
+            format: self.identity.format.to_owned(),
+            uid: self.uid.clone(),
+        }
     }
 
     /// Samples skipped since the start, because they had waited for longer than `max_age_s` when the reader

@@ -45,6 +45,13 @@ pub fn format_name(format: sys::lsl_channel_format_t) -> &'static str {
     }
 }
 
+/// The same from its name.
+#[cfg(target_os = "linux")]
+pub fn known_format(name: &str) -> &'static str {
+    let known = ["float32", "double64", "string", "int32", "int16", "int8", "int64"];
+    known.into_iter().find(|known| *known == name).unwrap_or("undefined")
+}
+
 /// What a sender says of a stream.
 pub struct Info(sys::lsl_streaminfo);
 

@@ -1,4 +1,4 @@
-//! Recordings as a source: an XDF, EDF, EDF+, BDF, BDF+ or CSV file in, blocks of samples out.
+//! Recordings as a source: an XDF, EDF, EDF+, BDF, BDF+, BrainVision or CSV file in, blocks of samples out.
 //!
 //! [`Recording::open`] reads what is needed to describe the file (headers, annotations, clock offsets) and
 //! leaves the samples where they are; [`Recording::read_block`] hands them out in order. Memory does not grow
@@ -6,10 +6,12 @@
 //! byte or line, and what to do; a file whose tail is missing is read as far as it is whole, and
 //! [`Recording::notes`] says where it ends.
 
+mod brainvision;
 mod csv;
 mod edf;
 mod error;
 mod source;
+mod timeline;
 pub mod xdf;
 
 pub use error::{Place, RecordingError};
@@ -39,9 +41,10 @@ pub struct Annotation {
 /// What to make of a file that does not say everything itself.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    /// Sampling rate in Hz, for CSV: needed without a time column, checked against it where there is one.
+    /// Sampling rate in Hz, over what the file says: needed for CSV without a time column; checked against the stamps
+    /// where there are any.
     pub rate_hz: Option<f64>,
-    /// Name of the XDF stream to read, where there are several that could be meant.
+    /// Name or number of the XDF stream to read, where there are several that could be meant.
     pub stream: Option<String>,
     /// Labels of the channels that will be used, upper or lower case; without it, see [`Recording::open`].
     pub channels: Option<Vec<String>>,
@@ -83,18 +86,24 @@ impl std::fmt::Debug for Recording {
 }
 
 impl Recording {
-    /// Opens `path`; its extension (`.xdf`, `.edf`, `.bdf`, `.csv`, `.tsv`) says what it is.
+    /// Opens `path`; its extension (`.xdf`, `.edf`, `.bdf`, `.vhdr`, `.csv`, `.tsv`, `.txt`) says what it is.
     ///
-    /// * **XDF**: the stream that `options.stream` names, else the only one of type `EEG`, else the only one
-    ///   with numbers at a nominal rate. Text streams become annotations. Clock offsets are applied by a
-    ///   robust line, so stamps are on the recorder's clock.
-    /// * **EDF, BDF**: signals at the rate that most signals have; others are left out with a note. Stamps are
-    ///   seconds since the recording's start; in discontinuous files they jump where the recording paused.
-    ///   Annotation signals, and a BioSemi status channel, become annotations.
-    /// * **CSV**: a header of names; an optional column `time` (or `t`, `time_s`, `timestamp`) in seconds. The
-    ///   columns of `options.channels` are channels. Without it all others are, save those that hold only
-    ///   whole numbers 0..=255 without a decimal point while others have decimals: these are states (such as
-    ///   `eyes_closed`) and become annotations `name=value` wherever they change. Empty cells are NaN.
+    /// * **XDF**: the stream that `options.stream` names (or numbers), else the only one of type `EEG`, else the only one
+    ///   with numbers at a nominal rate; of several the only one with samples. Text streams become annotations. Clock
+    ///   offsets are applied by a robust line, so stamps are on the recorder's clock.
+    /// * **EDF, BDF**: signals at the rate of the channels asked for, else of the EEG; others, and those without a scale,
+    ///   are left out with a note. Stamps are seconds since the recording's start; in discontinuous files they jump
+    ///   where the recording paused. Annotation signals, and a BioSemi status channel, become annotations.
+    /// * **BrainVision**: the `.vhdr` leads to the data and the markers, which become annotations; stamps are seconds since the first sample.
+    /// * **CSV**: a header of names; a column of times (`time`, `timestamps`, `t`, ...) in seconds, milliseconds or clock
+    ///   times. The columns of `options.channels` are channels. Without it all others are, save those that are no EEG by
+    ///   their name, columns of texts, and those that hold only whole numbers 0..=255 without a decimal point while
+    ///   others have decimals: these last two are states (such as `eyes_closed`) and become annotations `name=value`
+    ///   wherever they change. Empty cells are NaN.
+    ///
+    /// Where the stamps of an XDF or CSV file do not keep their rate to a third of a sample they are spaced evenly between
+    /// gaps; where they show another rate than the nominal one by more than 1 % it counts, with a note, and by more than
+    /// 5 % the file is refused until `options.rate_hz` states it.
     ///
     /// # Errors
     /// A file that cannot be read, is malformed, or does not say which of its streams is meant.
@@ -103,13 +112,21 @@ impl Recording {
         let opened = match extension.as_str() {
             "xdf" => xdf::open(path, options)?,
             "edf" | "bdf" => edf::open(path, options)?,
-            "csv" | "tsv" => csv::open(path, options)?,
+            "vhdr" => brainvision::open(path, options)?,
+            "csv" | "tsv" | "txt" => csv::open(path, options)?,
             "xdfz" | "gz" => {
                 let what = "is compressed; unpack it with gunzip first";
                 return Err(RecordingError::new(path, Place::File, what));
             }
+            "eeg" | "vmrk" | "dat" if path.with_extension("vhdr").is_file() => {
+                let header = path.with_extension("vhdr");
+                let what =
+                    format!("is a part of a BrainVision recording; name its header, {}", header.display());
+                return Err(RecordingError::new(path, Place::File, what));
+            }
             other => {
-                let what = format!("is not a recording: {other:?} is none of xdf, edf, bdf, csv, tsv");
+                let what =
+                    format!("is not a recording: {other:?} is none of xdf, edf, bdf, vhdr, csv, tsv, txt");
                 return Err(RecordingError::new(path, Place::File, what));
             }
         };

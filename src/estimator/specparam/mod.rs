@@ -8,99 +8,17 @@
 mod aperiodic;
 mod gaussians;
 mod knee;
+mod report;
+mod settings;
 mod trust;
 
 pub use aperiodic::{Line, Mode};
+pub use settings::SpecparamSettings;
 
 use super::peaks::{self, Gaussian, SearchLimits};
-use super::spectrum::LineNoise;
-use super::{Fit, MAX_PEAKS, Method, Peak, Peaks, Reason, Spectrum};
+use super::{Fit, Method, Reason, Spectrum};
 use aperiodic::Aperiodic;
 use gaussians::JointFit;
-
-/// What a fit looks for. [`Default`] is fooof's own.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SpecparamSettings {
-    /// Lowest and highest frequency of the fit in Hz, both included.
-    pub range_hz: (f64, f64),
-    /// Whether the aperiodic line bends.
-    pub mode: Mode,
-    /// Smallest and largest bandwidth of a peak in Hz; a bandwidth is two standard deviations.
-    pub peak_width_hz: (f64, f64),
-    /// The most peaks that are searched for, before overlapping ones are dropped.
-    pub max_n_peaks: usize,
-    /// Lowest height of a peak in log10 power.
-    pub min_peak_height: f64,
-    /// Lowest height of a peak in standard deviations of the flattened spectrum.
-    pub peak_threshold: f64,
-    /// Mains frequency whose bins, and those of its harmonics, are left out.
-    pub line_noise: Option<LineNoise>,
-}
-
-impl Default for SpecparamSettings {
-    fn default() -> Self {
-        Self {
-            range_hz: (1.0, 40.0),
-            mode: Mode::Fixed,
-            peak_width_hz: (0.5, 12.0),
-            max_n_peaks: usize::MAX,
-            min_peak_height: 0.0,
-            peak_threshold: 2.0,
-            line_noise: None,
-        }
-    }
-}
-
-impl SpecparamSettings {
-    /// Those of the tRAS working-memory study.
-    #[must_use]
-    pub fn tras() -> Self {
-        Self {
-            range_hz: (2.0, 35.0),
-            peak_width_hz: (1.0, 8.0),
-            max_n_peaks: 12,
-            min_peak_height: 0.05,
-            ..Self::default()
-        }
-    }
-
-    /// What cannot be fitted with.
-    ///
-    /// # Errors
-    /// Names the setting and what it must be.
-    pub fn check(&self) -> Result<(), String> {
-        let (low, high) = self.range_hz;
-        if !(low >= 0.0 && high > low && high.is_finite()) {
-            return Err(format!(
-                "fit range {low}..{high} Hz: the low end must be >= 0 and below the high end"
-            ));
-        }
-        let (narrow, wide) = self.peak_width_hz;
-        if !(narrow > 0.0 && wide > narrow && wide.is_finite()) {
-            return Err(format!(
-                "peak width {narrow}..{wide} Hz: the low limit must be > 0 and below the high"
-            ));
-        }
-        if !(self.min_peak_height >= 0.0 && self.peak_threshold >= 0.0) {
-            return Err("minimum peak height and peak threshold must be >= 0".into());
-        }
-        Ok(())
-    }
-
-    /// What a user should know before trusting fits to bins that are `step_hz` apart.
-    #[must_use]
-    pub fn warnings(&self, step_hz: f64) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.peak_width_hz.0 < 2.0 * step_hz {
-            warnings.push(format!(
-                "the smallest peak width, {} Hz, is under twice the resolution of the spectrum, {step_hz:.3} Hz: \
-                 single noisy bins will be taken for peaks",
-                self.peak_width_hz.0
-            ));
-        }
-        warnings
-    }
-}
 
 /// The most guesses that are searched for, whatever the settings: bounds the memory.
 const MOST_GUESSES: usize = 64;
@@ -116,6 +34,8 @@ pub struct Specparam {
     /// Whether they are evenly spaced: nothing else can be fitted.
     even: bool,
     freqs_hz: Vec<f64>,
+    /// Geometric mean of the bins in the range.
+    pivot_hz: f64,
     kept: Vec<bool>,
     log_power: Vec<f64>,
     flat: Vec<f64>,
@@ -145,6 +65,7 @@ impl Specparam {
             start: 0,
             even: false,
             freqs_hz: Vec::new(),
+            pivot_hz: f64::NAN,
             kept: Vec::new(),
             log_power: Vec::new(),
             flat: Vec::new(),
@@ -180,6 +101,9 @@ impl Specparam {
         let steps = || self.freqs_hz.iter().zip(self.freqs_hz.iter().skip(1)).map(|(a, b)| b - a);
         let first_hz = steps().next().unwrap_or(f64::NAN);
         self.even = first_hz > 0.0 && steps().all(|step| (step - first_hz).abs() <= 1e-8 + 1e-5 * first_hz);
+        #[expect(clippy::cast_precision_loss, reason = "bins are few")]
+        let bins = self.freqs_hz.len() as f64;
+        self.pivot_hz = (self.freqs_hz.iter().map(|f| f.ln()).sum::<f64>() / bins).exp();
         let noise = self.settings.line_noise;
         self.kept.clear();
         self.kept.extend(self.freqs_hz.iter().map(|&f| !noise.is_some_and(|n| n.covers(f))));
@@ -229,51 +153,6 @@ impl Specparam {
         let line = self.aperiodic.fit_all(&self.flat, &self.kept, &self.log_power)?;
         Ok(self.report(line))
     }
-
-    fn report(&mut self, line: Line) -> Fit {
-        self.aperiodic.evaluate(line, &mut self.flat);
-        for (model, peak) in self.flat.iter_mut().zip(&self.peak_model) {
-            *model += peak;
-        }
-        let (r_squared, mae) = goodness(&self.log_power, &self.flat, &self.kept);
-        let mut reported = Peaks::default();
-        while self.guesses.len() > MAX_PEAKS {
-            let lowest =
-                self.guesses.iter().enumerate().min_by(|a, b| a.1.height_log10.total_cmp(&b.1.height_log10));
-            let Some((at, _)) = lowest else { break };
-            self.guesses.remove(at);
-        }
-        for gaussian in &self.guesses {
-            reported.push(Peak {
-                centre_hz: gaussian.centre_hz,
-                power_log10: self.nearest(gaussian.centre_hz),
-                bandwidth_hz: 2.0 * gaussian.sigma_hz,
-            });
-        }
-        reported.sort();
-        Fit {
-            exponent: line.exponent,
-            exponent_se: f64::NAN,
-            offset: line.offset,
-            knee: (self.settings.mode == Mode::Knee).then_some(line.knee),
-            r_squared,
-            mae,
-            peaks: reported,
-            invalid: None,
-        }
-    }
-
-    /// All peaks together at the bin nearest to `centre_hz`.
-    fn nearest(&self, centre_hz: f64) -> f64 {
-        let mut best = (f64::INFINITY, 0.0);
-        for (&freq_hz, &model) in self.freqs_hz.iter().zip(&self.peak_model) {
-            let away_hz = (freq_hz - centre_hz).abs();
-            if away_hz < best.0 {
-                best = (away_hz, model);
-            }
-        }
-        best.1
-    }
 }
 
 impl Method for Specparam {
@@ -296,26 +175,6 @@ impl Method for Specparam {
             Err(reason) => Fit::failed(reason),
         }
     }
-}
-
-/// Squared correlation and mean absolute difference of the bins that count.
-fn goodness(data: &[f64], model: &[f64], kept: &[bool]) -> (f64, f64) {
-    let counted = || data.iter().zip(model).zip(kept).filter(|(_, kept)| **kept).map(|((d, m), _)| (*d, *m));
-    let (mut n, mut sum_d, mut sum_m, mut error) = (0.0, 0.0, 0.0, 0.0);
-    for (d, m) in counted() {
-        n += 1.0;
-        sum_d += d;
-        sum_m += m;
-        error += (d - m).abs();
-    }
-    let (mean_d, mean_m) = (sum_d / n, sum_m / n);
-    let (mut dd, mut mm, mut dm) = (0.0, 0.0, 0.0);
-    for (d, m) in counted() {
-        dd += (d - mean_d) * (d - mean_d);
-        mm += (m - mean_m) * (m - mean_m);
-        dm += (d - mean_d) * (m - mean_m);
-    }
-    (dm * dm / (dd * mm), error / n)
 }
 
 /// Fills bins that do not count with a straight line between their neighbours that do.
@@ -343,6 +202,7 @@ fn interpolate(values: &mut [f64], kept: &[bool]) {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
     use super::*;
+    use crate::spectrum::LineNoise;
     use proptest::prelude::*;
 
     fn freqs() -> Vec<f64> {

@@ -68,6 +68,10 @@ pub struct SpectrumSettings {
     pub average: Average,
     /// What is taken out.
     pub detrend: Detrend,
+    /// Transform the changes from sample to sample, and divide the periodogram by what taking them does to each
+    /// frequency: what is steep, drifts or steps hardly leaks out of its own bins (prewhitening; Percival and Walden
+    /// 1993, section 6.5).
+    pub whiten: bool,
     /// Bins above this are not kept.
     pub max_hz: f64,
 }
@@ -81,9 +85,16 @@ impl Default for SpectrumSettings {
             overlap: 0.5,
             average: Average::Mean,
             detrend: Detrend::Constant,
+            whiten: false,
             max_hz: 100.0,
         }
     }
+}
+
+/// What taking the changes from sample to sample does to the power at `freq_hz`.
+#[must_use]
+pub fn whitening(freq_hz: f64, rate_hz: f64) -> f64 {
+    4.0 * (std::f64::consts::PI * freq_hz / rate_hz).sin().powi(2)
 }
 
 /// Mains frequency: its bins and those of its harmonics are no EEG.

@@ -168,7 +168,7 @@ impl Pool {
                             self.gather.extend(self.slots.get(index * self.bins + bin));
                         }
                     }
-                    *out += median(&mut self.gather) * correction;
+                    *out += crate::artefact::median(&mut self.gather) * correction;
                 }
             }
         }
@@ -182,17 +182,6 @@ impl Pool {
             Average::Median => shape::median_efficiency(count),
         }
     }
-}
-
-/// The middle one, or the mean of the two in the middle. Reorders.
-fn median(values: &mut [f64]) -> f64 {
-    let middle = values.len() / 2;
-    if middle >= values.len() {
-        return f64::NAN;
-    }
-    let even = values.len().is_multiple_of(2);
-    let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    if even { 0.5 * (upper + below.iter().copied().fold(f64::NEG_INFINITY, f64::max)) } else { upper }
 }
 
 #[cfg(test)]

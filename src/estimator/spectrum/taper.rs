@@ -12,6 +12,9 @@ pub enum Taper {
     Hamming,
     /// Lower side lobes, wider main lobe: for steep spectra.
     Blackman,
+    /// Half a sine: of half-overlapping segments the one that wastes least; leaks more than Hann's, so only for what is
+    /// whitened.
+    Cosine,
     /// None: leaks.
     Boxcar,
 }
@@ -30,6 +33,7 @@ impl Taper {
                     Self::Hann => 0.5 - 0.5 * angle.cos(),
                     Self::Hamming => 0.54 - 0.46 * angle.cos(),
                     Self::Blackman => 0.42 - 0.5 * angle.cos() + 0.08 * (2.0 * angle).cos(),
+                    Self::Cosine => (0.5 * angle).sin(),
                     Self::Boxcar => 1.0,
                 }
             })

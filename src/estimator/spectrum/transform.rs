@@ -5,7 +5,7 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
-use super::{Detrend, Kind, SpectrumSettings, dpss};
+use super::{Detrend, Kind, SpectrumSettings, dpss, whitening};
 
 /// Plans, tapers and buffers for segments of one length.
 pub struct Transform {
@@ -15,6 +15,8 @@ pub struct Transform {
     detrend: Detrend,
     /// One-sided density for a bin: 2 / (rate x tapers); the bins at 0 and the Nyquist frequency have half.
     scale: f64,
+    /// 1 / what whitening does to each bin; empty: nothing is whitened.
+    unwhiten: Vec<f64>,
     tapered: Vec<f64>,
     transformed: Vec<Complex<f64>>,
     scratch: Vec<Complex<f64>>,
@@ -49,7 +51,13 @@ impl Transform {
         let fft = RealFftPlanner::new().plan_fft_forward(len);
         #[expect(clippy::cast_precision_loss, reason = "tapers are few")]
         let scale = 2.0 / (rate_hz * tapers.len() as f64);
+        // At 0 Hz nothing is left to divide: that bin takes the next one's.
+        #[expect(clippy::cast_precision_loss, reason = "segments are far below 2^52 samples")]
+        let gain = |k: usize| whitening(k.max(1) as f64 / seconds, rate_hz);
+        let unwhiten =
+            if settings.whiten { (0..=len / 2).map(|k| 1.0 / gain(k)).collect() } else { Vec::new() };
         Self {
+            unwhiten,
             tapered: fft.make_input_vec(),
             transformed: fft.make_output_vec(),
             scratch: fft.make_scratch_vec(),
@@ -69,6 +77,9 @@ impl Transform {
     /// Fills `power` (uV^2/Hz, from 0 Hz on, as many bins as it holds) with the periodogram of `segment`, which is
     /// detrended in place. `false` where a bin is not finite.
     pub fn periodogram(&mut self, segment: &mut [f64], power: &mut [f64]) -> bool {
+        if !self.unwhiten.is_empty() {
+            difference(segment);
+        }
         detrend(self.detrend, segment);
         power.fill(0.0);
         for taper in &self.tapers {
@@ -86,6 +97,9 @@ impl Transform {
                 *out += self.scale * bin.norm_sqr();
             }
         }
+        for (power, inverse) in power.iter_mut().zip(&self.unwhiten) {
+            *power *= inverse;
+        }
         let nyquist = self.transformed.len() - 1;
         if let Some(dc) = power.first_mut() {
             *dc *= 0.5;
@@ -96,6 +110,18 @@ impl Transform {
             *top *= 0.5;
         }
         power.iter().all(|p| p.is_finite())
+    }
+}
+
+/// Each sample becomes its change from the one before; the first, which has none and which a taper hardly lets through,
+/// the mean change.
+#[expect(clippy::cast_precision_loss, reason = "segments are far below 2^52 samples")]
+fn difference(segment: &mut [f64]) {
+    let steps = segment.len().saturating_sub(1).max(1) as f64;
+    let mean = segment.last().zip(segment.first()).map_or(0.0, |(last, first)| (last - first) / steps);
+    let mut before = segment.first().copied().unwrap_or(0.0) - mean;
+    for x in segment.iter_mut() {
+        (before, *x) = (*x, *x - before);
     }
 }
 
@@ -138,6 +164,25 @@ mod tests {
             let variance: f64 = power.iter().sum::<f64>() * 0.5;
             assert!((variance - 4.5).abs() < 0.01, "{kind:?} {variance}");
         }
+    }
+
+    #[test]
+    fn whitening_leaves_the_density_and_lets_no_drift_leak() {
+        let settings = SpectrumSettings { whiten: true, ..SpectrumSettings::default() };
+        let mut power = vec![0.0; 126];
+        let wave = |t: f64| 3.0 * (std::f64::consts::TAU * 20.0 * t).sin();
+        let drift = |t: f64| 500.0 * t + 40.0 * (std::f64::consts::TAU * 0.2 * t).sin();
+        let mut at_2_hz = [0.0; 2];
+        for (whiten, slot) in [true, false].into_iter().zip(&mut at_2_hz) {
+            let mut transform = Transform::new(&SpectrumSettings { whiten, ..settings }, 250, 250.0);
+            let mut segment: Vec<f64> =
+                (0..250).map(|n| f64::from(n) / 250.0).map(|t| wave(t) + drift(t)).collect();
+            assert!(transform.periodogram(&mut segment, &mut power));
+            let variance: f64 = power[15..26].iter().sum();
+            assert!(!whiten || (variance - 4.5).abs() < 0.1, "{variance}");
+            *slot = power[2];
+        }
+        assert!(at_2_hz[0] < 0.01 * at_2_hz[1], "{at_2_hz:?}");
     }
 
     #[test]

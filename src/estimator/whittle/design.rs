@@ -5,8 +5,8 @@
 //! (Percival & Walden, Spectral Analysis for Physical Applications, 1993, chapters 6 and 7), from which every
 //! bin gets its weight in the likelihood. All of it is computed once.
 
-use crate::spectrum::SpectrumSettings;
 use crate::spectrum::transform::Transform;
+use crate::spectrum::{SpectrumSettings, whitening};
 use rustfft::{FftPlanner, num_complex::Complex};
 
 /// How the spectra are made.
@@ -20,6 +20,8 @@ pub struct Design {
     pub step_samples: usize,
     /// Segments in a whole window.
     pub segments: usize,
+    /// Whether the spectra are whitened, see [`SpectrumSettings::whiten`].
+    pub whiten: bool,
 }
 
 impl Design {
@@ -40,7 +42,13 @@ impl Design {
                 .map(|t| (std::f64::consts::PI * (k + 1) as f64 * (t as f64 + 1.0) / (n + 1.0)).sin())
                 .collect()
         };
-        Self { sample_rate_hz, tapers: (0..tapers.max(1)).map(taper).collect(), step_samples, segments }
+        Self {
+            sample_rate_hz,
+            tapers: (0..tapers.max(1)).map(taper).collect(),
+            step_samples,
+            segments,
+            whiten: false,
+        }
     }
 
     /// As the estimator's spectra are made. What a detrended segment lost is below the model's care.
@@ -51,7 +59,13 @@ impl Design {
         let step_samples = samples(settings.segment_s * (1.0 - settings.overlap));
         let segments = samples(window_s).saturating_sub(segment) / step_samples + 1;
         let tapers = Transform::new(settings, segment, sample_rate_hz).tapers().to_vec();
-        Self { sample_rate_hz, tapers, step_samples, segments }
+        Self { sample_rate_hz, tapers, step_samples, segments, whiten: settings.whiten }
+    }
+
+    /// What the spectra's making does to the power at `freq_hz` before the tapers smear it.
+    #[must_use]
+    pub fn gain(&self, freq_hz: f64) -> f64 {
+        if self.whiten { whitening(freq_hz, self.sample_rate_hz) } else { 1.0 }
     }
 
     /// Samples in a segment.
@@ -133,18 +147,20 @@ impl Design {
         // 32 points a bin of the segment resolve the main lobe and a spectrum that is steep at 2 Hz.
         let points = (32 * self.segment_samples()).next_power_of_two().max(64);
         let mut planner = FftPlanner::new();
-        let mut window: Vec<Complex<f64>> =
-            self.spectral_window(&mut planner, points).iter().map(|&v| Complex::new(v, 0.0)).collect();
+        let spectral = self.spectral_window(&mut planner, points);
+        let mut window: Vec<Complex<f64>> = spectral.iter().map(|&v| Complex::new(v, 0.0)).collect();
         let forward = planner.plan_fft_forward(points);
         let inverse = planner.plan_fft_inverse(points);
         inverse.process(&mut window);
-        Smearer { sample_rate_hz: self.sample_rate_hz, lag_window: window, forward, inverse }
+        Smearer { sample_rate_hz: self.sample_rate_hz, spectral, lag_window: window, forward, inverse }
     }
 }
 
 /// Convolves spectra with the tapers' spectral window.
 pub struct Smearer {
     sample_rate_hz: f64,
+    /// The tapers' spectral window on the circle, from 0 on.
+    spectral: Vec<f64>,
     /// The tapers' mean autocorrelation, times `points`.
     lag_window: Vec<Complex<f64>>,
     forward: std::sync::Arc<dyn rustfft::Fft<f64>>,
@@ -173,6 +189,53 @@ impl Smearer {
         self.forward.process(&mut line);
         let scale = 1.0 / (points as f64).powi(2);
         line.iter().take(points / 2 + 1).map(|v| v.re * scale).collect()
+    }
+}
+
+/// The part of the spectral window near each of some bins: for smearing many densities without a transform.
+pub(super) struct Kernel {
+    /// Spacing of the grid in Hz, which begins at 0, and its points.
+    pub(super) spacing_hz: f64,
+    /// See `spacing_hz`.
+    pub(super) points: usize,
+    /// For each bin where its part begins, and its weights, which sum to 1.
+    rows: Vec<(usize, Vec<f64>)>,
+}
+
+impl Kernel {
+    /// The density on the grid as the bin `at` shows it.
+    pub(super) fn smear(&self, at: usize, density: &[f64]) -> f64 {
+        let Some((start, weights)) = self.rows.get(at) else { return f64::NAN };
+        super::linear::dot(density.get(*start..*start + weights.len()).unwrap_or_default(), weights)
+    }
+}
+
+impl Smearer {
+    /// The window around `freqs_hz`, to where it has fallen off: `reach_hz` and twelve bins of a segment.
+    pub(super) fn kernel(&self, freqs_hz: &[f64], reach_hz: f64) -> Kernel {
+        // Every second point: 16 a bin of the segment.
+        let (every, circle) = (2, self.spectral.len());
+        let spacing_hz = every as f64 * self.spacing_hz();
+        let reach_hz = reach_hz + 12.0 * 16.0 * spacing_hz;
+        let top_hz = (freqs_hz.last().copied().unwrap_or(0.0) + reach_hz).min(0.5 * self.sample_rate_hz);
+        let points = (top_hz / spacing_hz) as usize + 1;
+        let value = |offset_hz: f64| {
+            let at = (offset_hz.abs() / self.spacing_hz()).round() as usize;
+            self.spectral.get(at % circle).copied().unwrap_or(0.0)
+        };
+        let row = |&f: &f64| {
+            let start = (((f - reach_hz) / spacing_hz).max(0.0) as usize).min(points);
+            let end = (((f + reach_hz) / spacing_hz) as usize + 1).min(points);
+            // What lies below 0 Hz is folded back.
+            let folded = |i: usize| {
+                let at_hz = i as f64 * spacing_hz;
+                value(at_hz - f) + if i > 0 { value(at_hz + f) } else { 0.0 }
+            };
+            let weights: Vec<f64> = (start..end).map(folded).collect();
+            let sum: f64 = weights.iter().sum();
+            (start, weights.into_iter().map(|w| w / sum).collect())
+        };
+        Kernel { spacing_hz, points, rows: freqs_hz.iter().map(row).collect() }
     }
 }
 

@@ -1,16 +1,38 @@
-//! What the last minute has shown: the mean spectrum of the past windows, and the peaks in it.
+//! What the last minute has shown: the mean spectrum of the past windows, and what is in it.
 //!
 //! Each window comes in relative to its own level at the pivot; its exponent is left alone, so that a step of the
-//! exponent does not change the peaks. The mean is fitted with exponent and peaks of its own. What goes out is where
-//! the peaks are and how large, as priors for the next window: never an exponent.
+//! exponent does not change the peaks. The mean is fitted by a straight line and by one that bends, each with and
+//! without a floor, all with peaks of their own ([`super::hypotheses`]). What goes out is where peaks, floor and knee
+//! are and how large, as priors for the next window, and how much the minute is for the bend: never an exponent.
 
-use super::model::Model;
-use super::scoring::{Data, MAX_COMPONENTS, Parameters, Prior, Scratch};
-use super::search::{Atoms, Belief, Step};
-use super::{Settings, start};
+use super::hypotheses::{Hypotheses, Tools};
+use super::parameters::{Parameters, Prior, Term};
+use super::scoring::Data;
+use super::{Settings, misfit};
 
 /// Peaks are looked for when at least so many windows' worth of data are in the mean.
 const LEAST_WINDOWS: f64 = 3.0;
+
+/// Between searches, which cost most, the fits of the mean only follow.
+const SEARCH_EVERY: usize = 8;
+
+/// Poor windows in a row after which they are taken for the signal.
+const POOR_RUN: usize = 4;
+
+/// What the next window may expect.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Learned {
+    /// Under a straight line.
+    pub straight: Parameters,
+    /// Under a line with a knee.
+    pub bent: Parameters,
+    /// ln of how much likelier the minute is with a knee.
+    pub bend_evidence: f64,
+    /// Misfit of the likelier of the two, see [`misfit::misfit`].
+    pub misfit: f64,
+    /// Whether what it was fitted by is no line with rhythms over a floor, whatever its misfit: muscle does that.
+    pub foreign: bool,
+}
 
 /// The memory of one channel or region.
 #[derive(Debug)]
@@ -25,27 +47,13 @@ pub struct Memory {
     sum_squares: f64,
     weight: Vec<f64>,
     covariance: Vec<f64>,
-    steps: [Option<Step>; MAX_COMPONENTS + 1],
-    /// The fit of the mean, and what the next window may expect of its peaks.
-    fitted: Option<Parameters>,
-    learned: Option<Parameters>,
-    /// Bend of the mean's line in standard deviations, see [`Scratch::bend`].
-    bend: f64,
+    hypotheses: Hypotheses,
+    learned: Option<Learned>,
     /// Windows in a row that the model did not describe.
     poor_run: usize,
     /// Windows since the last search.
     since: usize,
 }
-
-/// Between searches, which cost most, the fit of the mean only follows.
-const SEARCH_EVERY: usize = 8;
-
-/// Poor windows in a row after which they are taken for the signal.
-const POOR_RUN: usize = 4;
-
-/// What a minute is believed to hold.
-const MINUTE_BELIEF: Belief =
-    Belief { ln_odds: 0.0, amplitude: 6.0, ln_sigma: 0.0, ln_sigma_sd: 0.6, least_gain: 2.0 };
 
 impl Memory {
     /// An empty memory.
@@ -63,25 +71,17 @@ impl Memory {
             sum_squares: 0.0,
             weight: vec![0.0; bins],
             covariance: Vec::with_capacity(64),
-            steps: [None; MAX_COMPONENTS + 1],
-            fitted: None,
+            hypotheses: Hypotheses::default(),
             learned: None,
-            bend: 0.0,
             poor_run: 0,
             since: 0,
         }
     }
 
-    /// The peaks, with priors for the next window; `None` where too little is known.
+    /// What the next window may expect; `None` where too little is known.
     #[must_use]
-    pub fn learned(&self) -> Option<&Parameters> {
+    pub fn learned(&self) -> Option<&Learned> {
         self.learned.as_ref()
-    }
-
-    /// Bend of the mean's line in standard deviations: far from 0 the line is none.
-    #[must_use]
-    pub fn bend(&self) -> f64 {
-        self.bend
     }
 
     /// Forgets all.
@@ -89,25 +89,22 @@ impl Memory {
         self.sum = 0.0;
         self.sum_squares = 0.0;
         self.mean.fill(0.0);
-        self.fitted = None;
+        self.hypotheses = Hypotheses::default();
         self.learned = None;
-        self.bend = 0.0;
         self.poor_run = 0;
         self.since = 0;
     }
 
-    /// Adds a window's power, relative to its own level at the pivot, and looks for the peaks of the mean.
-    #[allow(clippy::too_many_arguments, reason = "tables and buffers that all targets share")]
+    /// Adds a window's power, relative to its own level at the pivot, and looks for what is in the mean. `weight` and
+    /// `covariance` are a whole window's.
     pub fn add(
         &mut self,
         power: &[f64],
         level: f64,
-        scratch: &mut Scratch,
-        model: &Model,
-        atoms: &mut Atoms,
+        poor: bool,
+        tools: &mut Tools<'_>,
         weight: &[f64],
         covariance: &[f64],
-        poor: bool,
     ) {
         // A window that the model does not describe is an artefact, unless several in a row say otherwise.
         self.poor_run = if poor { self.poor_run + 1 } else { 0 };
@@ -132,35 +129,74 @@ impl Memory {
         self.covariance.extend(covariance.iter().map(|c| c / windows));
         let data = Data { power: &self.mean, weight: &self.weight, covariance: &self.covariance };
         self.since += 1;
-        match &self.fitted {
-            Some(_) if self.since < SEARCH_EVERY && windows > 2.0 * LEAST_WINDOWS => {}
-            _ => {
-                self.since = 0;
-                let begin = start::least_squares(model.freqs_hz(), model.pivot_hz(), &self.mean);
-                let most = MAX_COMPONENTS - 1;
-                let count =
-                    atoms.search(scratch, model, &data, begin, &MINUTE_BELIEF, most, 12, &mut self.steps);
-                let steps = self.steps.get(..count).unwrap_or_default();
-                let best = steps.iter().flatten().max_by(|a, b| a.ln_evidence.total_cmp(&b.ln_evidence));
-                self.fitted = best.map(|step| step.parameters);
-            }
+        if self.learned.is_none() || self.since >= SEARCH_EVERY || windows <= 2.0 * LEAST_WINDOWS {
+            self.since = 0;
+            self.hypotheses.search(tools, &data);
         }
-        if let Some(fitted) = &mut self.fitted {
-            scratch.fit(model, &data, fitted, 1);
-            self.bend = scratch.bend(&data, fitted);
-        }
-        self.learned = self.fitted.map(|fitted| {
-            let mut learned = fitted;
-            // Positions vary a little from window to window; amplitudes a lot.
-            for component in learned.components_mut() {
-                let [amplitude, centre, ln_sigma] = component.value;
-                component.prior = [
-                    Prior::new(amplitude, 0.5 * amplitude.max(1e-6)),
-                    Prior::new(centre, 0.2),
-                    Prior::new(ln_sigma, 0.15),
-                ];
+        let bend_evidence = self.hypotheses.bend_evidence();
+        let mut learned = Learned { bend_evidence, ..Learned::default() };
+        for bent in [false, true] {
+            let Some((fitted, floor_share)) = self.hypotheses.best_mut(bent) else { continue };
+            tools.scratch.fit(tools.model, &data, fitted, 1);
+            let knee_variance = fitted.knee_at().map(|d| {
+                let row = tools.scratch.inverse_row(d, fitted.dimension());
+                tools.scratch.variance(&data, fitted, &row)
+            });
+            if bent == (bend_evidence > 0.0) {
+                learned.misfit = misfit::misfit(tools.scratch, &data, fitted.dimension());
             }
-            learned
-        });
+            if bent == (bend_evidence > 0.0) {
+                learned.foreign = foreign(fitted, tools.model.pivot_hz());
+            }
+            *(if bent { &mut learned.bent } else { &mut learned.straight }) =
+                expected(fitted, floor_share, knee_variance);
+        }
+        self.learned = Some(learned);
     }
+}
+
+/// No rhythm is broader than this (standard deviation, in Hz) and as strong as a good part of the line.
+const BROAD_HZ: f64 = 2.8;
+const BROAD_OVER_LINE: f64 = 0.4;
+/// Where the floor has as much power as the line at the pivot, the upper half of the range tells nothing of the line.
+const MOST_FLOOR: f64 = 0.9;
+
+/// Whether a fit describes its spectrum by what no EEG has: a peak as broad as a flank, as muscle has one, or a floor
+/// above most of the line. What such a fit says of the exponent may be anything.
+fn foreign(fitted: &Parameters, pivot_hz: f64) -> bool {
+    fitted.floor.is_some_and(|floor| floor.value > MOST_FLOOR)
+        || fitted.components().iter().any(|component| {
+            let [amplitude, centre_hz, ln_sigma] = component.value;
+            ln_sigma > BROAD_HZ.ln() && amplitude > BROAD_OVER_LINE * fitted.line_at(centre_hz, pivot_hz)
+        })
+}
+
+/// How far a floor and the ln of a knee's frequency move from window to window.
+const FLOOR_MOVES: f64 = 0.3;
+const KNEE_MOVES: f64 = 0.05;
+
+/// What the next window may expect of what the minute was fitted by. Positions vary a little from window to window;
+/// amplitudes a lot.
+fn expected(fitted: &Parameters, floor_share: f64, knee_variance: Option<f64>) -> Parameters {
+    let mut learned = *fitted;
+    for component in learned.components_mut() {
+        let [amplitude, centre, ln_sigma] = component.value;
+        component.prior = [
+            Prior::new(amplitude, 0.5 * amplitude.max(1e-6)),
+            Prior::new(centre, 0.2),
+            Prior::new(ln_sigma, 0.15),
+        ];
+    }
+    // A floor that may not be there is as large as it is likely.
+    learned.floor = fitted.floor.map(|floor| {
+        let size = floor.value.max(1e-6);
+        let doubt = (floor_share * (1.0 - floor_share)).sqrt();
+        let value = floor_share * floor.value;
+        Term { value, prior: Prior::new(value, size * FLOOR_MOVES.hypot(doubt)) }
+    });
+    learned.knee = fitted.knee.zip(knee_variance).map(|(knee, variance)| Term {
+        value: knee.value,
+        prior: Prior::new(knee.value, (variance + KNEE_MOVES * KNEE_MOVES).sqrt()),
+    });
+    learned
 }

@@ -3,7 +3,8 @@
 //! The gamma deviance of each bin, `x - 1 - ln x` with x the power over its expectation, has a known mean and
 //! variance where the model is right. Its weighted sum, in standard deviations from that mean, is the misfit.
 
-use super::scoring::{Data, Scratch, fast_ln};
+use super::linear::fast_ln;
+use super::scoring::{Data, Scratch};
 
 /// How far the deviance lies above what Gaussian noise gives, in standard deviations. `dimension` parameters were
 /// fitted.
@@ -38,9 +39,10 @@ pub fn misfit(scratch: &Scratch, data: &Data<'_>, dimension: usize) -> f64 {
     (deviance - (mean * total - 0.5 * dimension as f64)) / (variance * spread).sqrt()
 }
 
-/// Squared correlation of model and spectrum and their mean absolute difference, in log10 power, as specparam has
-/// them.
-pub fn r_squared_and_mae(scratch: &Scratch) -> (f64, f64) {
+/// Squared correlation of model and spectrum, and the mean and the median of their absolute difference, in log10 power,
+/// as specparam has them. `work` has room for every bin.
+pub fn goodness(scratch: &Scratch, work: &mut Vec<f64>) -> (f64, f64, f64) {
+    work.clear();
     let n = scratch.ratio().len() as f64;
     let (mut sx, mut sy, mut sxx, mut syy, mut sxy, mut absolute) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
     for (ratio, mu) in scratch.ratio().iter().zip(scratch.expected()) {
@@ -52,8 +54,9 @@ pub fn r_squared_and_mae(scratch: &Scratch) -> (f64, f64) {
         syy += power * power;
         sxy += model * power;
         absolute += error.abs();
+        work.push(error.abs() / std::f64::consts::LN_10);
     }
     let covariance = sxy - sx * sy / n;
     let r_squared = covariance * covariance / ((sxx - sx * sx / n) * (syy - sy * sy / n));
-    (r_squared, absolute / n / std::f64::consts::LN_10)
+    (r_squared, absolute / n / std::f64::consts::LN_10, crate::artefact::median(work))
 }

@@ -1,13 +1,21 @@
-//! The exponent by maximum likelihood, with peaks modelled and the tapers' smearing taken into account.
+//! The exponent by maximum likelihood, with peaks, a floor and a knee modelled and the tapers' smearing taken into
+//! account.
 //!
 //! In comes a [`Spectrum`] made as [`design::Design`] says; out goes the exponent with its standard error.
-//! [`model`] holds the expected spectrum, [`scoring`] fits it, [`search`] looks for peaks, [`memory`] keeps where
-//! earlier windows of the same target have shown them.
+//! [`model`] holds the expected spectrum, [`scoring`] fits it, [`search`] looks for peaks, [`memory`] keeps what
+//! earlier windows of the same target have shown, [`dispersion`] how much more they differ than they should, and
+//! [`report`] makes one answer of the fits of a window.
 
+mod covariance;
 pub mod design;
+pub mod dispersion;
+pub mod hypotheses;
+pub mod linear;
 pub mod memory;
 mod misfit;
 pub mod model;
+pub mod parameters;
+mod report;
 pub mod scoring;
 pub mod search;
 mod start;
@@ -15,13 +23,18 @@ mod start;
 mod tests;
 
 use design::Design;
-use memory::Memory;
+use dispersion::Dispersion;
+use hypotheses::{Tools, unknown_knee};
+use memory::{Learned, Memory};
 use model::Model;
-use scoring::{Data, MAX_COMPONENTS, Parameters, Scratch};
-use search::{Atoms, Belief, Step};
+use parameters::{MAX_COMPONENTS, Parameters};
+use report::{Average, Context};
+use scoring::{Data, Scratch};
+use search::{Atoms, Belief, Start, Step};
 
-use super::spectrum::{Kind, LineNoise, SpectrumSettings};
-use super::{Fit, Method, Peak, Peaks, Reason, Spectrum};
+use super::settings::{Bent, Mode};
+use super::spectrum::LineNoise;
+use super::{Fit, Method, Reason, Spectrum};
 
 /// What the user decides.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +47,12 @@ pub struct Settings {
     pub hop_s: f64,
     /// Length of a window, in seconds.
     pub window_s: f64,
+    /// Whether the line bends.
+    pub mode: Mode,
+    /// What becomes of a straight line's exponent where the spectrum bends.
+    pub bent: Bent,
+    /// Whether the minute is searched for a floor.
+    pub floor: bool,
     /// Bins around the mains and its harmonics have no weight.
     pub line_noise: Option<LineNoise>,
     /// Peaks that one window may have beside those that the memory holds.
@@ -47,24 +66,12 @@ impl Default for Settings {
             memory_s: 60.0,
             hop_s: 4.0,
             window_s: 4.0,
+            mode: Mode::Fixed,
+            bent: Bent::Hold,
+            floor: true,
             line_noise: None,
             max_new_peaks: 4,
         }
-    }
-}
-
-/// The spectra that serve the method best. Where windows do not overlap, each is one segment with tapers of 1 Hz half
-/// bandwidth. Where they do, segments of 2 s, 0.5 s apart, are each transformed once and shared by all windows that
-/// they lie in; the error is about 8 % larger.
-#[must_use]
-pub fn spectrum_settings(window_s: f64, hop_s: f64) -> SpectrumSettings {
-    let (segment_s, overlap) =
-        if hop_s >= window_s || window_s <= 2.0 { (window_s, 0.0) } else { (2.0, 0.75) };
-    SpectrumSettings {
-        kind: Kind::Multitaper { half_bandwidth_hz: 1.0_f64.max(1.5 / segment_s), tapers: None },
-        segment_s,
-        overlap,
-        ..SpectrumSettings::default()
     }
 }
 
@@ -72,6 +79,7 @@ pub fn spectrum_settings(window_s: f64, hop_s: f64) -> SpectrumSettings {
 #[derive(Debug)]
 pub struct Whittle {
     settings: Settings,
+    sample_rate_hz: f64,
     first_bin: usize,
     stride: usize,
     power: Vec<f64>,
@@ -86,7 +94,8 @@ pub struct Whittle {
     window_weight: Vec<f64>,
     window_covariance: Vec<f64>,
     steps: [Option<Step>; MAX_COMPONENTS + 1],
-    memories: Vec<Memory>,
+    work: Vec<f64>,
+    memories: Vec<(Memory, Dispersion)>,
 }
 
 impl Whittle {
@@ -121,9 +130,12 @@ impl Whittle {
                 *weight = 0.0;
             }
         }
-        let memories = (0..targets).map(|_| Memory::new(&settings, bins.len())).collect();
+        let fresh =
+            |_| (Memory::new(&settings, bins.len()), Dispersion::new(settings.window_s, settings.hop_s));
+        let memories = (0..targets).map(fresh).collect();
         Self {
             settings,
+            sample_rate_hz: design.sample_rate_hz,
             first_bin,
             stride,
             power: vec![0.0; bins.len()],
@@ -131,6 +143,7 @@ impl Whittle {
             scratch: Scratch::new(&model),
             window_weight: weight.clone(),
             window_covariance: covariance.clone(),
+            work: Vec::with_capacity(bins.len()),
             model,
             weight,
             covariance,
@@ -139,8 +152,8 @@ impl Whittle {
         }
     }
 
-    /// The fit's own view of a window: [`Fit`] with what else is known.
-    pub fn fit_window(&mut self, spectrum: &Spectrum<'_>, target: usize) -> Fit {
+    /// Takes the window's bins and scales the weights to what it holds.
+    fn take(&mut self, spectrum: &Spectrum<'_>) -> Result<(), Reason> {
         let n = self.weight.len();
         let bins = spectrum.power.iter().skip(self.first_bin).step_by(self.stride);
         let mut filled = 0;
@@ -148,18 +161,17 @@ impl Whittle {
             *slot = *power;
             filled += 1;
         }
-        let power = self.power.as_slice();
         let known = self.model.freqs_hz().first().zip(spectrum.freqs_hz.get(self.first_bin));
         if known.is_none_or(|(ours, theirs)| (ours - theirs).abs() > 1e-6 * ours) {
-            return Fit::failed(Reason::BadSpectrum);
+            return Err(Reason::BadSpectrum);
         }
-        if n < 8 || filled < n || power.iter().any(|p| !p.is_finite() || *p <= 0.0) {
-            return Fit::failed(Reason::BadSpectrum);
+        if n < 8 || filled < n || self.power.iter().any(|p| !p.is_finite() || *p <= 0.0) {
+            return Err(Reason::BadSpectrum);
         }
         // Spoilt segments and a median leave less than a whole window, a region's mean may hold more.
         let share = spectrum.gamma_shape * self.covariance.first().copied().unwrap_or(1.0);
         if !(share > 0.0 && share.is_finite()) || spectrum.segments == 0 {
-            return Fit::failed(Reason::TooFewSegments);
+            return Err(Reason::TooFewSegments);
         }
         for (slot, weight) in self.window_weight.iter_mut().zip(&self.weight) {
             *slot = weight * share;
@@ -167,56 +179,115 @@ impl Whittle {
         for (slot, covariance) in self.window_covariance.iter_mut().zip(&self.covariance) {
             *slot = covariance / share;
         }
-        let data = Data { power, weight: &self.window_weight, covariance: &self.window_covariance };
-        let mut start = start::least_squares(self.model.freqs_hz(), self.model.pivot_hz(), power);
-        let memory = self.memories.get_mut(target);
-        let learned = memory.as_ref().and_then(|m| m.learned());
-        let (belief, more) = match learned {
+        Ok(())
+    }
+
+    /// One account of the window: with the knee or without.
+    fn account(&mut self, bent: bool, learned: Option<&Learned>) -> Option<Average> {
+        let data =
+            Data { power: &self.power, weight: &self.window_weight, covariance: &self.window_covariance };
+        let line = start::least_squares(self.model.freqs_hz(), self.model.pivot_hz(), &self.power);
+        let (start, belief, more) = match learned {
             Some(learned) => {
-                for component in learned.components() {
-                    start.push(*component);
-                }
-                (
-                    Belief { ln_odds: -3.0, least_gain: 2.0, ..WINDOW_BELIEF },
-                    self.settings.max_new_peaks.min(1),
-                )
+                let mut start = if bent { learned.bent } else { learned.straight };
+                let level = line.level - start.floor.map_or(0.0, |floor| floor.value.ln_1p());
+                let chi = if bent { start.chi } else { line.chi };
+                (start.level, start.chi) = (level, chi);
+                let belief = Belief { ln_odds: -3.0, least_gain: 2.0, ..WINDOW_BELIEF };
+                (Start { parameters: start, ln_prior: 0.0 }, belief, self.settings.max_new_peaks.min(1))
             }
-            None => (WINDOW_BELIEF, self.settings.max_new_peaks),
+            None => {
+                let (knee, ln_prior) = unknown_knee();
+                let parameters = Parameters { knee: bent.then_some(knee), ..line };
+                let ln_prior = if bent { ln_prior } else { 0.0 };
+                (Start { parameters, ln_prior }, WINDOW_BELIEF, self.settings.max_new_peaks)
+            }
         };
+        let room = MAX_COMPONENTS - start.parameters.components().len();
         let count = self.atoms.search(
             &mut self.scratch,
             &self.model,
             &data,
             start,
             &belief,
-            more.min(MAX_COMPONENTS - start.components().len()),
+            more.min(room),
             ITERATIONS,
             &mut self.steps,
         );
-        let Some(average) = average(self.steps.get(..count).unwrap_or_default()) else {
-            return Fit::failed(Reason::NotConverged);
+        Average::of(self.steps.get(..count).unwrap_or_default(), start.parameters.components().len())
+    }
+
+    /// The window by what the mode allows, and what is known of its bend.
+    fn weigh(&mut self, learned: Option<&Learned>) -> (Option<Average>, f64) {
+        let mode = self.settings.mode;
+        let evidence = learned.map(|learned| learned.bend_evidence);
+        // Where the minute is sure, the other account is not worth a fit.
+        let wanted = |bent: bool| match (mode, evidence) {
+            (Mode::Fixed, Some(_)) => !bent,
+            (Mode::Knee, Some(_)) => bent,
+            (Mode::Auto, Some(evidence)) => {
+                if bent {
+                    evidence > -SURE
+                } else {
+                    evidence < SURE
+                }
+            }
+            // Nothing is remembered: the window itself must say.
+            (_, None) => true,
         };
-        self.scratch.evaluate(&self.model, &data, &average.best);
-        // What a learned peak's narrow priors hold is not fitted: of its three parameters its amplitude counts.
-        let fitted = average.best.dimension() - 2 * start.components().len();
-        let misfit = misfit::misfit(&self.scratch, &data, fitted);
-        let (r_squared, mae) = misfit::r_squared_and_mae(&self.scratch);
-        let mut bend = 0.0;
-        if let Some(memory) = memory {
-            memory.add(
-                power,
-                average.level,
-                &mut self.scratch,
-                &self.model,
-                &mut self.atoms,
-                &self.weight,
-                &self.covariance,
-                misfit > MISFIT_LIMIT,
-            );
-            bend = memory.bend();
+        let straight = if wanted(false) { self.account(false, learned) } else { None };
+        let bent = if wanted(true) { self.account(true, learned) } else { None };
+        let own = bent.as_ref().zip(straight.as_ref()).map(|(b, s)| b.ln_evidence - s.ln_evidence);
+        let evidence = evidence.or(own).unwrap_or(f64::NAN);
+        let average = match mode {
+            Mode::Fixed => straight,
+            Mode::Knee => bent,
+            Mode::Auto => match (straight, bent) {
+                (Some(straight), Some(bent)) => Some(straight.mixed(bent, 1.0 / (1.0 + (-evidence).exp()))),
+                (straight, bent) => straight.or(bent),
+            },
+        };
+        (average, evidence)
+    }
+
+    /// The fit's own view of a window: [`Fit`] with what else is known.
+    pub fn fit_window(&mut self, spectrum: &Spectrum<'_>, target: usize) -> Fit {
+        if let Err(reason) = self.take(spectrum) {
+            return Fit::failed(reason);
         }
-        let poor = misfit > MISFIT_LIMIT || bend.abs() > BEND_LIMIT;
-        average.into_fit(&self.model, poor, r_squared, mae)
+        let learned = self.memories.get(target).and_then(|(memory, _)| memory.learned().copied());
+        let (average, bend_evidence) = self.weigh(learned.as_ref());
+        let Some(average) = average else { return Fit::failed(Reason::NotConverged) };
+        let data =
+            Data { power: &self.power, weight: &self.window_weight, covariance: &self.window_covariance };
+        self.scratch.evaluate(&self.model, &data, &average.best);
+        let misfit = misfit::misfit(&self.scratch, &data, average.fitted());
+        let context = Context {
+            model: &self.model,
+            settings: &self.settings,
+            band_hz: 0.5 * self.sample_rate_hz,
+            bend_evidence,
+            poor: misfit > MISFIT_LIMIT
+                || learned.is_some_and(|l| l.misfit > MINUTE_MISFIT_LIMIT || l.foreign),
+            goodness: misfit::goodness(&self.scratch, &mut self.work),
+        };
+        let mut fit = average.fit(&context);
+        if let Some((memory, dispersion)) = self.memories.get_mut(target)
+            && self.settings.memory_s > 0.0
+        {
+            let mut tools = Tools {
+                model: &self.model,
+                scratch: &mut self.scratch,
+                atoms: &mut self.atoms,
+                steps: &mut self.steps,
+                floor: self.settings.floor,
+            };
+            let poor = misfit > MISFIT_LIMIT;
+            memory.add(&self.power, average.level, poor, &mut tools, &self.weight, &self.covariance);
+            let window = fit.invalid.is_none().then_some((fit.exponent, fit.exponent_se.powi(2)));
+            fit.exponent_se *= dispersion.add(window).sqrt();
+        }
+        fit
     }
 }
 
@@ -226,81 +297,12 @@ const WINDOW_BELIEF: Belief =
 
 /// Scoring steps of a window's fit; most need three to five.
 const ITERATIONS: usize = 12;
-/// Exponents that the tables hold, less a margin.
-const EXPONENT_RANGE: (f64, f64) = (-1.4, 4.9);
-/// Standard deviations by which the likelihood may miss what the model promises.
+/// Standard deviations by which the likelihood of a window may miss what the model promises.
 const MISFIT_LIMIT: f64 = 4.5;
-
-/// Standard deviations of the minute's bend beyond which the line is not straight.
-const BEND_LIMIT: f64 = 4.0;
-
-/// The mean over the steps of a search.
-struct Average {
-    level: f64,
-    chi: f64,
-    chi_variance: f64,
-    best: Parameters,
-    last_step: f64,
-}
-
-fn average(steps: &[Option<Step>]) -> Option<Average> {
-    let best = steps.iter().flatten().max_by(|a, b| a.ln_evidence.total_cmp(&b.ln_evidence))?;
-    let (mut total, mut level, mut chi, mut square) = (0.0, 0.0, 0.0, 0.0);
-    for step in steps.iter().flatten() {
-        let weight = (step.ln_evidence - best.ln_evidence).exp();
-        total += weight;
-        let here = step.parameters.chi - step.bias[1];
-        level += weight * (step.parameters.level - step.bias[0]);
-        chi += weight * here;
-        square += weight * (step.chi_variance + here * here);
-    }
-    let chi = chi / total;
-    Some(Average {
-        level: level / total,
-        chi,
-        chi_variance: square / total - chi * chi,
-        best: best.parameters,
-        last_step: best.last_step,
-    })
-}
-
-impl Average {
-    fn into_fit(self, model: &Model, poor: bool, r_squared: f64, mae: f64) -> Fit {
-        let mut peaks = Peaks::default();
-        for component in self.best.components() {
-            let [amplitude, centre_hz, ln_sigma] = component.value;
-            let line = (centre_hz / model.pivot_hz()).powf(-self.best.chi);
-            if amplitude > 0.05 * line {
-                peaks.push(Peak {
-                    centre_hz,
-                    power_log10: (1.0 + amplitude / line).log10(),
-                    bandwidth_hz: 2.0 * ln_sigma.exp(),
-                });
-            }
-        }
-        peaks.sort();
-        let (low, high) = EXPONENT_RANGE;
-        let invalid = if !(self.chi.is_finite() && self.chi_variance.is_finite() && self.last_step < 0.05) {
-            Some(Reason::NotConverged)
-        } else if poor {
-            Some(Reason::PoorFit)
-        } else if self.chi <= low || self.chi >= high {
-            Some(Reason::OutOfRange)
-        } else {
-            None
-        };
-        Fit {
-            exponent: self.chi,
-            exponent_se: self.chi_variance.sqrt(),
-            offset: (self.level + self.chi * model.pivot_hz().ln()) / std::f64::consts::LN_10,
-            knee: None,
-            r_squared,
-            mae,
-            peaks,
-            invalid,
-        }
-    }
-}
+/// The same for the minute, of which more is asked: a head is never quite steady.
+const MINUTE_MISFIT_LIMIT: f64 = 8.0;
+/// ln odds beyond which the minute leaves no doubt.
+const SURE: f64 = 6.0;
 
 impl Method for Whittle {
     fn name(&self) -> &'static str {
@@ -312,8 +314,9 @@ impl Method for Whittle {
     }
 
     fn reset(&mut self) {
-        for memory in &mut self.memories {
+        for (memory, dispersion) in &mut self.memories {
             memory.reset();
+            dispersion.reset();
         }
     }
 }

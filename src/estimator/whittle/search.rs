@@ -5,8 +5,10 @@
 //! outright: the exponent is the mean over the steps of the search, weighted by evidence, and its variance holds
 //! how far they differ (Hoeting, Madigan, Raftery & Volinsky, Statistical Science 14, 1999).
 
+use super::linear::dot;
 use super::model::Model;
-use super::scoring::{Component, Data, MAX_PARAMETERS, Parameters, Prior, Scratch, dot};
+use super::parameters::{Component, MAX_PARAMETERS, Parameters, Prior};
+use super::scoring::{Data, Scratch};
 
 /// Where theta and alpha peaks are found, and the share of all peaks that lie there.
 const USUAL_HZ: (f64, f64) = (3.5, 14.0);
@@ -50,6 +52,15 @@ pub struct Belief {
     pub least_gain: f64,
 }
 
+/// What a search begins with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Start {
+    /// Line, floor, knee and peaks that are there from the start.
+    pub parameters: Parameters,
+    /// What their priors add to the evidence.
+    pub ln_prior: f64,
+}
+
 /// One fit on the way.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
@@ -57,10 +68,14 @@ pub struct Step {
     pub parameters: Parameters,
     /// Second-order bias of level and exponent.
     pub bias: [f64; 2],
-    /// ln evidence, up to a constant that all steps of a search share.
+    /// What the priors of its floor, knee and peaks add to the evidence.
+    pub ln_prior: f64,
+    /// ln evidence, up to a constant that all fits of a spectrum share.
     pub ln_evidence: f64,
     /// Variance of the exponent.
     pub chi_variance: f64,
+    /// Variance of the ln of the knee's frequency; NaN where there is none.
+    pub knee_variance: f64,
     /// Size of the last step in the exponent.
     pub last_step: f64,
 }
@@ -167,7 +182,7 @@ impl Atoms {
             }
         }
         let (gain, atom, amplitude) = best?;
-        let line = (atom.centre_hz / model.pivot_hz()).powf(-parameters.chi);
+        let line = parameters.line_at(atom.centre_hz, model.pivot_hz());
         let component = Component {
             value: [amplitude.min(30.0 * line), atom.centre_hz, atom.ln_sigma],
             prior: [
@@ -208,14 +223,13 @@ impl Atoms {
         scratch: &mut Scratch,
         model: &Model,
         data: &Data<'_>,
-        start: Parameters,
+        start: Start,
         belief: &Belief,
         more: usize,
         iterations: usize,
         steps: &mut [Option<Step>],
     ) -> usize {
-        let mut parameters = start;
-        let mut ln_prior = 0.0;
+        let Start { mut parameters, mut ln_prior } = start;
         let mut written = 0;
         let mut best = f64::NEG_INFINITY;
         steps.fill(None);
@@ -241,7 +255,20 @@ impl Atoms {
             let chi_variance = scratch.variance(data, &parameters, &row);
             let level_row = scratch.inverse_row(0, parameters.dimension());
             let bias = scratch.bias(data, &parameters, [&level_row, &row]);
-            *slot = Some(Step { parameters, bias, ln_evidence, chi_variance, last_step: outcome.last_step });
+            let knee_variance = parameters.knee_at().map_or(f64::NAN, |d| {
+                let row = scratch.inverse_row(d, parameters.dimension());
+                scratch.variance(data, &parameters, &row)
+            });
+            let last_step = outcome.last_step;
+            *slot = Some(Step {
+                parameters,
+                bias,
+                ln_prior,
+                ln_evidence,
+                chi_variance,
+                knee_variance,
+                last_step,
+            });
             written += 1;
             best = best.max(ln_evidence);
             // Two peaks may be worth it where one is not, so a small loss does not end the search.

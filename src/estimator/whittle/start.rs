@@ -1,6 +1,7 @@
 //! What a fit starts from: a least-squares line, and the weight of each bin.
 
-use super::scoring::{Parameters, fast_ln};
+use super::linear::fast_ln;
+use super::parameters::Parameters;
 
 /// A line through the ln power by least squares, drawn again through the bins that lie below it, since peaks only
 /// add power.

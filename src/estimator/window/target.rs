@@ -74,12 +74,18 @@ fn enough(count: usize, total: usize, least_share: f64) -> bool {
     count > 0 && share >= least_share
 }
 
-/// Mean of the valid fits of a region's channels. Peaks of different channels have no mean and are left out.
+/// How many numbers of a fit have a mean.
+const NUMBERS: usize = 13;
+
+/// Mean of the valid fits of a region's channels. Peaks of different channels have no mean and are left out. What only
+/// some of the fits have is averaged over those.
 #[derive(Default)]
 struct MeanOfFits {
     count: f64,
-    sums: [f64; 6],
+    sums: [f64; NUMBERS],
+    counts: [f64; NUMBERS],
     knees: bool,
+    caution: Option<Reason>,
     failure: Option<Reason>,
 }
 
@@ -90,10 +96,29 @@ impl MeanOfFits {
             return;
         }
         self.count += 1.0;
-        self.knees = fit.knee.is_some();
-        let knee = fit.knee.unwrap_or(0.0);
-        let values = [fit.exponent, fit.exponent_se, fit.offset, knee, fit.r_squared, fit.mae];
-        self.sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        self.knees |= fit.knee.is_some();
+        self.caution = self.caution.or(fit.caution);
+        let values = [
+            fit.exponent,
+            fit.exponent_se,
+            fit.offset,
+            fit.knee.unwrap_or(f64::NAN),
+            fit.r_squared,
+            fit.mae,
+            fit.adjusted_r_squared,
+            fit.median_error,
+            fit.pivot_hz,
+            fit.pivot_offset,
+            fit.knee_hz,
+            fit.floor_uv,
+            fit.bend_evidence,
+        ];
+        for ((sum, count), value) in self.sums.iter_mut().zip(&mut self.counts).zip(values) {
+            if value.is_finite() {
+                *sum += value;
+                *count += 1.0;
+            }
+        }
     }
 
     /// The standard error is the channels' mean one: their errors are not independent.
@@ -101,8 +126,31 @@ impl MeanOfFits {
         if self.count == 0.0 {
             return Fit::failed(self.failure.unwrap_or(Reason::TooFewSegments));
         }
-        let [exponent, exponent_se, offset, knee, r_squared, mae] = self.sums.map(|sum| sum / self.count);
-        let knee = self.knees.then_some(knee);
-        Fit { exponent, exponent_se, offset, knee, r_squared, mae, peaks: Peaks::default(), invalid: None }
+        let mut means = [f64::NAN; NUMBERS];
+        for ((mean, sum), count) in means.iter_mut().zip(self.sums).zip(self.counts) {
+            *mean = sum / count;
+        }
+        let [exponent, exponent_se, offset, knee, r_squared, mae, rest @ ..] = means;
+        let [adjusted_r_squared, median_error, pivot_hz, pivot_offset, knee_hz, floor_uv, bend_evidence] =
+            rest;
+        Fit {
+            exponent,
+            exponent_se,
+            offset,
+            knee: self.knees.then_some(knee),
+            r_squared,
+            mae,
+            adjusted_r_squared,
+            median_error,
+            pivot_hz,
+            pivot_offset,
+            knee_hz,
+            knee_se: f64::NAN,
+            floor_uv,
+            bend_evidence,
+            peaks: Peaks::default(),
+            invalid: None,
+            caution: self.caution,
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! [`live`] opens the stream and the device of a real run, [`in_virtual_time`] a simulated pair; [`Order::assemble`]
 //! takes any. Everything that may be missing or refused is asked for here, before any thread starts.
 
+mod conduct;
 mod device;
 mod estimator;
 mod observers;
@@ -15,25 +16,29 @@ use std::{path::PathBuf, sync::Arc};
 
 use crossbeam_channel::Receiver;
 
-pub use self::order::Order;
+pub use self::order::{Order, SessionOrder};
 use super::{
+    conduct::Conductor,
     digest::Digest,
     keep::Keeper,
     observation::{Notes, Stamped},
+    signals::Signals,
     stages::{acquire::AcquireStage, closed_loop::LoopStage, stimulate::StimulateStage},
 };
 use crate::{
     acquisition::{
         Source,
         conditioner::Conditioner,
-        lsl::LslSource,
+        remote::{Opened, RemoteSource},
         settings::{AcquisitionError, AcquisitionSettings},
     },
+    child::process::Supervised,
     clock,
     dashboard::View,
     failure::Failure,
-    outlets::{OutletError, OutletSettings, Outlets},
-    session::dose::DoseLedger,
+    markers::MarkersOrder,
+    outlets::remote::RemoteOrder,
+    session::{course::Course, dose::DoseLedger},
     simulation::source::SimulatedSource,
     stimulator::Stimulator,
     watch::CurrentWatch,
@@ -63,9 +68,15 @@ pub struct Parts<S> {
     /// What the screen shows before anything has happened.
     pub view: View,
     /// Streams of our own, where wanted.
-    pub outlets: Option<OutletOrder>,
+    pub outlets: Option<RemoteOrder>,
+    /// Which markers of other programs are recorded.
+    pub markers: MarkersOrder,
+    /// Processes that a part talks to, and that must be looked after.
+    pub children: Vec<Supervised>,
     /// What the participant has had today, where current may reach a person.
     pub ledger: Option<DoseLedger>,
+    /// What conducts a session by a protocol.
+    pub conductor: Option<Conductor>,
     /// The numbers that threads and rings are cut to.
     pub shape: Shape,
     /// What a person should know before current flows.
@@ -91,43 +102,29 @@ pub struct Shape {
     pub current_rate_hz: f64,
     /// Folder of the recording.
     pub record_dir: Option<PathBuf>,
-    /// Our own stream of events, which is no other program's marker.
-    pub own_events: String,
-}
-
-/// Streams of our own, to be opened by the thread that pushes.
-#[derive(Clone, Debug)]
-pub struct OutletOrder {
-    /// Names.
-    pub settings: OutletSettings,
-    /// Regions and channels that are estimated.
-    pub targets: Vec<String>,
-    /// Of the current, in Hz.
-    pub current_rate_hz: f64,
-}
-
-impl OutletOrder {
-    /// Opens the streams; they belong to the thread that does.
-    ///
-    /// # Errors
-    /// LSL refuses, or the names make no stream.
-    pub fn open(&self) -> Result<Outlets, OutletError> {
-        Outlets::open(&self.settings, &self.targets, self.current_rate_hz)
-    }
 }
 
 /// A source of any kind, as the acquire thread owns it.
 pub type AnySource = Box<dyn Source + Send>;
 
-/// The parts of a run on the stream and the device that `order` names.
+/// The parts of a run on the stream and the device that `order` names; `None` where someone said stop while the stream
+/// was looked for.
 ///
 /// # Errors
 /// Something that it asks for is not there, or does not fit.
-pub fn live(order: &Order) -> Result<Parts<AnySource>, Failure> {
+pub fn live(order: &Order, signals: &Signals) -> Result<Option<Parts<AnySource>>, Failure> {
     let settings = order.acquisition();
-    let source = LslSource::open(&settings, order.patience_s).map_err(not_found)?;
+    let opened = RemoteSource::open(
+        &settings,
+        order.patience_s,
+        &mut |looking| eprintln!("tras: {looking}"),
+        &mut || signals.count() > 0,
+    );
+    let Opened::Stream(source, child) = opened.map_err(not_found)? else { return Ok(None) };
     let now_s = clock::now_s();
-    order.assemble(&settings, Box::new(source) as AnySource, || order.device(now_s), now_s)
+    let mut parts = order.assemble(&settings, source as AnySource, || order.device(now_s), now_s)?;
+    parts.children.push(*child);
+    Ok(Some(parts))
 }
 
 /// The parts of a run on a simulated participant under a clock that begins at `start_s`.
@@ -168,11 +165,19 @@ impl Order {
         let cautions = self.cautions(device.as_deref());
         let current = device.as_ref().map(|_| self.current(current_rate_hz)).transpose()?;
         let ledger = self.ledger(device.is_some())?;
+        let watch = Arc::new(CurrentWatch::default());
+        let day_left_s = ledger.as_ref().map_or(self.config.limits.daily_min * 60.0, DoseLedger::left_s);
+        let conducted = self.conducted(Arc::clone(&watch), day_left_s)?;
         let keeper = self.keeper(&stream, conditioner.channels(), &targets, current_rate_hz, now_s)?;
+        let keeper =
+            self.keeping(keeper, &stream, conditioner.channels(), &targets, current_rate_hz, now_s)?;
+        let (course, conductor) = match conducted {
+            Some((course, conductor)) => (Some(Box::new(course) as Box<dyn Course>), Some(conductor)),
+            None => (self.course(), None),
+        };
         let view = self.view(&stream, &labels, device.as_deref());
 
         let (notes, notes_out) = Notes::channel(NOTES);
-        let watch = Arc::new(CurrentWatch::default());
         let settings = self.loop_settings();
         let stimulate = current.zip(device).map(|(current, device)| {
             let (decision, watch) = (controller.decision(), Arc::clone(&watch));
@@ -182,7 +187,7 @@ impl Order {
             acquire: AcquireStage::new(source, conditioner, notes.clone()),
             looping: LoopStage::new(
                 settings,
-                self.course(),
+                course,
                 estimator,
                 controller,
                 Arc::clone(&watch),
@@ -196,7 +201,10 @@ impl Order {
             keeper,
             view,
             outlets: self.outlets(targets, current_rate_hz),
+            markers: self.marker_order(),
+            children: Vec::new(),
             ledger,
+            conductor,
             shape: Shape {
                 began_s: now_s,
                 seconds: self.seconds,
@@ -205,7 +213,6 @@ impl Order {
                 hop_frames,
                 current_rate_hz,
                 record_dir: self.record.clone(),
-                own_events: format!("{}-events", self.config.outlets.prefix),
             },
             cautions,
             warnings,

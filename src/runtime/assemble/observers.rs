@@ -1,19 +1,20 @@
 //! `[record]` and `[outlets]`: what a run leaves behind, and what the screen shows before anything has happened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Order, OutletOrder};
+use super::Order;
 use crate::{
     acquisition::{Channel, StreamDescription},
     clock,
     dashboard::View,
     failure::Failure,
-    outlets::OutletSettings,
+    markers::MarkersOrder,
+    outlets::{OutletSettings, remote::RemoteOrder},
     recorder::{Recorder, SessionStreams},
     runtime::{audited::Audited, keep::Keeper},
     session::{
         audit::{AuditLog, new_session},
-        dose::DoseLedger,
+        dose::{self, DoseLedger},
         hash::{Hash, build},
         moment::Moment,
     },
@@ -31,16 +32,36 @@ impl Order {
             return Ok(None);
         }
         let (record, limits) = (&self.config.record, &self.config.limits);
-        DoseLedger::open(record.dir.as_ref(), &record.participant, limits.daily_min, clock::unix_s())
+        let folder =
+            record.ledger.clone().map(PathBuf::from).or_else(dose::state_folder).ok_or_else(|| {
+                Failure::usage(
+                    "record.ledger: no home folder to keep the day's dose in; name a folder that stays",
+                )
+            })?;
+        DoseLedger::open(&folder, &record.participant, limits.daily_min, clock::unix_s())
             .map(Some)
             .map_err(Failure::usage)
     }
 
+    /// Streams of markers that are heard: those that the configuration names, and those that a protocol pins.
+    pub(super) fn marker_order(&self) -> MarkersOrder {
+        let protocol = self.config.protocol.iter().flat_map(|protocol| &protocol.markers);
+        let mut source_ids: Vec<String> = protocol.map(|rule| rule.source_id.clone()).collect();
+        source_ids.sort();
+        source_ids.dedup();
+        MarkersOrder { streams: self.config.markers.streams.clone(), source_ids }
+    }
+
     /// Streams of our own, where the configuration wants them.
-    pub(super) fn outlets(&self, targets: Vec<String>, current_rate_hz: f64) -> Option<OutletOrder> {
+    pub(super) fn outlets(&self, targets: Vec<String>, current_rate_hz: f64) -> Option<RemoteOrder> {
         let outlets = &self.config.outlets;
         let settings = OutletSettings { prefix: outlets.prefix.clone(), notes: Vec::new() };
-        outlets.enabled.then_some(OutletOrder { settings, targets, current_rate_hz })
+        outlets.enabled.then_some(RemoteOrder {
+            settings,
+            targets,
+            current_rate_hz,
+            to_network: outlets.network,
+        })
     }
 
     /// The recorder, where there is a folder for it.
@@ -81,7 +102,7 @@ impl Order {
 
     /// What the recording's headers say. `eeg`: the chosen channels.
     #[must_use]
-    fn session_streams(
+    pub(super) fn session_streams(
         &self,
         stream: &StreamDescription,
         eeg: &[Channel],

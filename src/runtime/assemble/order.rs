@@ -25,6 +25,21 @@ pub struct Order {
     pub keys: Option<Keys>,
     /// The fault that the operator wants cleared, which the device has latched in an earlier run.
     pub clear_fault: Option<FaultCode>,
+    /// A session by a protocol, and what the command line says of it.
+    pub session: Option<SessionOrder>,
+}
+
+/// A session by a protocol.
+#[derive(Clone, Debug, Default)]
+pub struct SessionOrder {
+    /// Nobody here may learn a condition.
+    pub blind: bool,
+    /// The allocation's file, where blocks take their condition from one.
+    pub allocation: Option<PathBuf>,
+    /// Goes on with the session in this folder, at this block.
+    pub resume: Option<u32>,
+    /// In virtual time: what the wall clock shows at time 0 of the run's.
+    pub virtual_unix_s: Option<f64>,
 }
 
 impl Order {
@@ -41,12 +56,17 @@ impl Order {
             patience_s: 10.0,
             keys: None,
             clear_fault: None,
+            session: None,
         }
     }
 
     /// How long the run is to be, in s: as asked for, or as planned, or a minute where nothing is planned.
     #[must_use]
     pub fn length_s(&self) -> f64 {
-        self.seconds.unwrap_or_else(|| self.schedule().map_or(60.0, |s| s.total_s()))
+        self.seconds.unwrap_or_else(|| match &self.config.protocol {
+            // A protocol ends by itself; what waits for a person may take hours.
+            Some(_) if self.session.is_some() => 24.0 * 3_600.0,
+            _ => self.schedule().map_or(60.0, |s| s.total_s()),
+        })
     }
 }

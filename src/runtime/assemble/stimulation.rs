@@ -3,13 +3,21 @@
 use super::Order;
 use crate::{
     config::LawName,
-    controller::{Controller, ControllerSettings, Law, adaptive::Adaptive, fixed::Fixed},
+    controller::{
+        Bounded, Controller, ControllerSettings, Law, adaptive::Adaptive, fixed::Fixed, gated::Gated,
+        individual::Individual,
+    },
     current::Current,
     failure::Failure,
     noise::NoiseError,
     plan::Plan,
     runtime::stages::{closed_loop::LoopSettings, stimulate::BurstSettings},
-    session::{blocks::Blocks, course::Course, schedule::Schedule},
+    session::{
+        blocks::Blocks,
+        course::Course,
+        protocol::{LawPlan, Protocol},
+        schedule::Schedule,
+    },
 };
 
 impl Order {
@@ -46,6 +54,7 @@ impl Order {
             start_exponent: start.clamp(min, max),
             min_exponent: min,
             max_exponent: max,
+            ..ControllerSettings::open(start, self.config.stimulation.peak_ma)
         };
         let law: Box<dyn Law> = match c.law {
             LawName::Fixed => Box::new(Fixed),
@@ -56,7 +65,58 @@ impl Order {
                 Box::new(Adaptive::new(target, c.gain_p, c.gain_i, settings))
             }
         };
-        Ok(Controller::new(law, settings))
+        Ok(Controller::among(law, settings, self.condition_laws()?))
+    }
+
+    /// The laws of a protocol's conditions, in their order.
+    fn condition_laws(&self) -> Result<Vec<Bounded>, Failure> {
+        let (Some(protocol), Some(_)) = (&self.config.protocol, &self.session) else { return Ok(Vec::new()) };
+        let (c, built) = (&self.config.controller, self.protocol()?);
+        let mut laws: Vec<Bounded> = Vec::new();
+        for condition in &built.conditions {
+            let open = ControllerSettings::open(condition.exponent, condition.peak_ma);
+            let closed = ControllerSettings {
+                min_exponent: c.exponent_min,
+                max_exponent: c.exponent_max,
+                safe: protocol.safe(),
+                safe_after_s: protocol.safe_after_s,
+                ..open
+            };
+            let start = condition.exponent;
+            laws.push(match condition.law {
+                LawPlan::Fixed => (Box::new(Fixed), open),
+                LawPlan::Individual { difference } => {
+                    (Box::new(Individual::new(difference, start, protocol.resting_exponent)), closed)
+                }
+                LawPlan::Adaptive { target } => {
+                    (Box::new(Adaptive::new(target, c.gain_p, c.gain_i, closed)), closed)
+                }
+                LawPlan::Gated(gate) => {
+                    let settings = ControllerSettings { min_exponent: start, max_exponent: start, ..closed };
+                    (Box::new(Gated::new(gate, start)), settings)
+                }
+                LawPlan::Yoked => {
+                    return Err(Failure::usage(format!(
+                        "condition \"{}\": law yoked needs another session's decisions, which this version does not read \
+                         yet; choose another law",
+                        condition.name
+                    )));
+                }
+            });
+        }
+        Ok(laws)
+    }
+
+    /// The protocol; a checked configuration's is sound.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn protocol(&self) -> Result<Protocol, Failure> {
+        let section = self.config.protocol.as_ref().ok_or_else(|| Failure::usage("[protocol] is missing"))?;
+        section.build(&self.config).map_err(|faults| {
+            let first = faults.first().map_or_else(String::new, |f| format!("{}: {}", f.place, f.what));
+            Failure::usage(first)
+        })
     }
 
     /// From where a mean current over 10 s deserves a warning, in mA.
@@ -104,9 +164,26 @@ impl Order {
     pub fn current(&self, rate_hz: f64) -> Result<Current, Failure> {
         let plan = Plan { rate_hz, ..self.config.plan() };
         let current = Current::new(&plan.setup(self.seed)).map_err(Failure::usage)?;
-        match plan.refused().first() {
-            None => Ok(current),
-            Some(refused) => Err(Failure::usage(format!("[stimulation] {refused}"))),
+        // What a protocol adds up to, the configuration has checked.
+        let refused = if self.session.is_some() { None } else { plan.refused().into_iter().next() };
+        if let Some(refused) = refused {
+            return Err(Failure::usage(format!("[stimulation] {refused}")));
         }
+        if self.session.is_some() {
+            let c = &self.config.controller;
+            for condition in &self.protocol()?.conditions {
+                let closed = matches!(condition.law, LawPlan::Individual { .. } | LawPlan::Adaptive { .. });
+                let (min, max) = if closed {
+                    (c.exponent_min, c.exponent_max)
+                } else {
+                    (condition.exponent, condition.exponent)
+                };
+                for exponent in [min, max] {
+                    let what = |e| Failure::usage(format!("condition \"{}\": {e}", condition.name));
+                    current.check(exponent, condition.peak_ma).map_err(what)?;
+                }
+            }
+        }
+        Ok(current)
     }
 }

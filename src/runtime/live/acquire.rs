@@ -1,4 +1,4 @@
-//! The acquire thread: one step of the acquire stage every millisecond, into the loop's ring and the recording's.
+//! The acquire thread: one step of the acquire stage whenever samples come, into the loop's ring and the recording's.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,8 +10,8 @@ use crate::{
     runtime::stages::acquire::AcquireStage,
 };
 
-/// Between two looks at the source.
-const NAP: Duration = Duration::from_millis(1);
+/// The longest between two looks at the source: samples wake the thread by themselves.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Everything that the thread owns.
 pub struct AcquireThread<S> {
@@ -31,6 +31,8 @@ pub struct Acquired {
     pub counts: Counts,
     /// Frames that found no room on their way to the loop.
     pub overruns: u64,
+    /// The rate that the stream says of itself, and the one that its stamps show, in Hz.
+    pub rates_hz: (f64, Option<f64>),
     /// What the source has to say.
     pub warnings: Vec<String>,
 }
@@ -46,12 +48,20 @@ impl<S: Source> AcquireThread<S> {
                 to_record.push(header, samples_uv);
             });
             self.control.set_stream(state);
-            std::thread::sleep(NAP);
+            self.control.loop_bell.ring();
+            self.stage.source().wait(LOOK_EVERY);
         }
         Acquired {
             counts: *self.stage.conditioner().counts(),
             overruns: self.to_loop.overruns(),
-            warnings: self.stage.source().warnings(),
+            rates_hz: {
+                let conditioner = self.stage.conditioner();
+                (conditioner.nominal_rate_hz(), conditioner.measured_rate_hz())
+            },
+            warnings: {
+                let rate = self.stage.conditioner().rate_warning();
+                self.stage.source().warnings().into_iter().chain(rate).collect()
+            },
         }
     }
 }

@@ -14,11 +14,8 @@ use crate::{
     },
 };
 
-/// Between two looks at an empty ring when the frame that completes a window is next: what a finished window
-/// waits at most, beside the scheduler's delay.
-const SHORT_NAP: Duration = Duration::from_micros(50);
-/// The same when a window is far: polling at the short nap all the time costs a quarter of a core.
-const LONG_NAP: Duration = Duration::from_millis(1);
+/// The longest between two looks at the plan; a frame wakes the thread by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Everything that the thread owns.
 pub struct LoopThread {
@@ -34,10 +31,6 @@ pub struct LoopThread {
     hop_frames: usize,
     /// Commands that found no room.
     commands_dropped: u64,
-    /// Frames since the last hop, and the most that came at once since the one before.
-    since_hop: usize,
-    /// See `since_hop`.
-    burst: usize,
     /// The frame at hand.
     values: Vec<f32>,
 }
@@ -52,38 +45,27 @@ impl LoopThread {
         hop_frames: usize,
     ) -> Self {
         let values = vec![0.0; ring.width()];
-        Self {
-            stage,
-            ring,
-            commands,
-            control,
-            hop_frames,
-            commands_dropped: 0,
-            since_hop: 0,
-            burst: 1,
-            values,
-        }
+        Self { stage, ring, commands, control, hop_frames, commands_dropped: 0, values }
     }
 
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
     pub fn run(&mut self) {
         while !self.control.quits() {
+            let rung = self.control.loop_bell.seen();
             let now_s = clock::now_s();
             self.control.beat(now_s);
             if self.control.ending() || self.control.stopped() {
                 self.stage.end(Halt::Operator, now_s);
             }
             let taken = self.take_frames();
-            if let Some(command) = self.stage.plan(self.control.stream(), now_s) {
+            for command in self.stage.plan(self.control.stream(), now_s) {
                 self.command(command);
             }
             if self.stage.done() {
                 self.control.report_done();
             }
             if taken == 0 {
-                // Two of the sender's bursts before the window is complete, be on the watch.
-                let near = self.since_hop + 2 * self.burst.max(1) >= self.hop_frames;
-                std::thread::sleep(if near { SHORT_NAP } else { LONG_NAP });
+                self.control.loop_bell.wait(rung, LOOK_EVERY);
             }
         }
     }
@@ -93,11 +75,8 @@ impl LoopThread {
         let mut taken = 0;
         while let Some(header) = self.ring.pop(&mut self.values) {
             taken += 1;
-            self.since_hop += 1;
             let now_s = clock::now_s();
             if self.stage.frame(&header, &self.values, now_s) {
-                self.since_hop = 0;
-                self.burst = taken;
                 if self.ring.len() >= self.hop_frames {
                     self.stage.skip();
                     continue;
@@ -109,10 +88,10 @@ impl LoopThread {
                     clock::now_s()
                 });
                 self.commands_dropped += dropped;
+                self.control.observe_bell.ring();
                 break;
             }
         }
-        self.burst = self.burst.max(taken);
         taken
     }
 

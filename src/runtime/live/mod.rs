@@ -2,27 +2,33 @@
 //!
 //! ```text
 //! thread (priority)   takes                         gives
-//! acquire   (FIFO 70) LSL inlet                     loop ring, record ring (SPSC, 10 s each); notes
+//! acquire   (FIFO 70) ring of the inlet's process   loop ring, record ring (SPSC, 10 s each); notes
 //! loop      (FIFO 75) loop ring                     commands (bounded channel); notes
 //! stimulate (FIFO 80) commands                      device queue; delivered ring (SPSC, 10 s); notes
 //! observe   (none)    notes, record ring,           screen's view (a mutex that the three above never take),
 //!                     delivered ring, markers       outlets, entries for `record` (bounded channel)
-//! markers   (none)    LSL marker streams            markers (bounded channel)
+//! markers   (none)    ring of the markers' process  markers (bounded channel)
+//! children  (none)    signs of life, messages       new child processes in place of dead ones
 //! tras-serial (78)    a ring of bytes               the serial port, and back (only with that adapter)
 //! audio     (79)      rings of bytes and samples    the output's buffers (only with that adapter)
 //! record    (none)    entries                       XDF file
+//! ledger    (none)    seconds of current            the day's dose on disk, and how much is left (control words)
+//! stops     (none)    keys                          control words
 //! dashboard (none)    view                          keys
-//! main      (none)    signals, keys                 control words
+//! main      (none)    time, signs of life           control words
 //! ```
 //! What an observer is too slow for is dropped and counted. Nothing in the first three threads allocates,
-//! locks, logs or blocks once they run; `tests/no_allocation.rs` proves the first.
+//! locks, logs or blocks once they run; `tests/allocation/no_allocation.rs` proves the first.
 
 mod acquire;
 pub mod control;
+mod keys;
+mod ledger;
 mod loop_thread;
 mod markers;
 mod observe;
 mod record;
+mod session;
 mod stimulate;
 mod threads;
 mod watch_over;
@@ -35,21 +41,27 @@ use ringbuf::{HeapRb, traits::Split};
 use self::{
     acquire::AcquireThread,
     control::Control,
+    ledger::Ledger,
     loop_thread::LoopThread,
     observe::Observer,
+    session::LiveSession,
     stimulate::StimulateThread,
     threads::{Granted, join, refusals, spawn, spawn_real_time},
     watch_over::WatchOver,
 };
 use super::{
-    assemble::{AnySource, OutletOrder, Parts},
+    assemble::{AnySource, Parts},
     digest::Digest,
     keep::Keeper,
+    observation::Note,
     signals::Signals,
     summary::Summary,
     view_feed::ViewFeed,
 };
-use crate::{clock, dashboard, failure::Failure, realtime, ring::frame_ring, stimulator::Delivered};
+use crate::{
+    child::supervise::supervise, clock, dashboard, failure::Failure, markers::Markers,
+    outlets::remote::RemoteOutlets, realtime, ring::frame_ring, stimulator::Delivered,
+};
 
 /// Seconds of data that a ring holds.
 const RING_S: f64 = 10.0;
@@ -84,7 +96,10 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         view,
         outlets,
         ledger,
+        conductor,
         shape,
+        markers: marker_order,
+        mut children,
         ..
     } = parts;
     let mut warnings = parts.warnings;
@@ -93,9 +108,27 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         eprintln!("tras: {caution}");
         warnings.push(caution);
     }
-    check_outlets(outlets.as_ref())?;
+    // Everything that talks to the network runs in processes of its own, and is there before current can flow.
+    let outlets = outlets.map(|order| RemoteOutlets::start(&order)).transpose().map_err(Failure::usage)?;
+    let outlets = outlets.map(|(outlets, child)| {
+        children.push(child);
+        outlets
+    });
     let control = Arc::new(Control::default());
     let view = Arc::new(Mutex::new(view));
+    if let Some(ledger) = &ledger {
+        let (given_min, left_min) = (ledger.given_s() / 60.0, ledger.left_s() / 60.0);
+        eprintln!(
+            "tras: this participant has had {given_min:.1} min of stimulation in the last 24 h, {left_min:.1} min are left \
+             (ledger {})",
+            ledger.path().display()
+        );
+    }
+    let board = conductor.as_ref().map(|conductor| (conductor.board(), conductor.blind()));
+    let blind = board.as_ref().is_some_and(|(_, blind)| *blind);
+    // While the session is blind, the most that any condition could have had: the ledger can be read.
+    let reckoned = board.filter(|(_, blind)| *blind).map(|(board, _)| board);
+    let ledger = ledger.map(|ledger| Ledger::start(ledger, Arc::clone(&control), reckoned)).transpose()?;
 
     // Rings and channels.
     let ring_frames = (shape.eeg_rate_hz * RING_S).ceil() as usize;
@@ -116,7 +149,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     let deciding = spawn_real_time("loop", 75, &granted_in, move || thread.run())?;
     let mut stimulating = None;
     if let Some(stage) = stimulate {
-        let mut thread = StimulateThread::new(stage, commands_out, delivered_in, Arc::clone(&control));
+        let mut thread =
+            StimulateThread::new(stage, commands_out, delivered_in, Arc::clone(&control), signals.word());
         stimulating = Some(spawn_real_time("stimulate", 80, &granted_in, move || thread.run())?);
     } else {
         control.report_safe();
@@ -131,47 +165,72 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     // Threads that nothing waits for.
     let records = keeper.is_some();
     let pulse = keeper.as_ref().map(Keeper::pulse);
-    let recording =
-        keeper.map(|keeper| spawn("tras-record", move || record::run(keeper, &entries_out))).transpose()?;
-    let (own, listening) = (shape.own_events.clone(), Arc::clone(&control));
-    let marking = spawn("tras-markers", move || {
-        if records {
-            markers::listen(&own, &markers_in, &listening);
-        }
+    let recording = keeper
+        .map(|keeper| {
+            let control = Arc::clone(&control);
+            spawn("tras-record", move || record::run(keeper, &entries_out, &control))
+        })
+        .transpose()?;
+    let mut marking = None;
+    if marker_order.any() && (records || conductor.is_some()) {
+        let (mut source, child) = Markers::start(&marker_order).map_err(Failure::fault)?;
+        children.push(child);
+        let listening = Arc::clone(&control);
+        marking = Some(spawn("tras-markers", move || markers::listen(&mut source, &markers_in, &listening))?);
+    }
+    let (run, ran) = bounded::<()>(0);
+    let telling = notes.clone();
+    let supervising = spawn("tras-children", move || {
+        supervise(children, &ran, &mut |role, news| telling.tell(clock::now_s(), Note::Child(role, news)));
     })?;
+    lock(&view).blinded = blind;
+    let conducted = conductor.map(|c| LiveSession::new(c, pulse.clone(), Arc::clone(&view)));
+    let (session, typed) = conducted.unzip();
+    if let Some(typed) = &typed {
+        session::read_lines(typed.clone()).map_err(Failure::fault)?;
+    }
     let observer = Observer {
+        block: false,
+        clean: true,
+        session,
         notes: notes_out,
         frames,
         delivered: delivered_out,
         markers: markers_out,
         feed: ViewFeed::new(Arc::clone(&view), shape.current_rate_hz, shape.began_s),
-        outlets: None,
+        outlets,
         record: records.then_some(entries_in),
         digest,
         control: Arc::clone(&control),
         dropped: 0,
     };
-    // Outlets are not `Send`: their own thread opens them.
-    let observing = spawn("tras-observe", move || {
-        let outlets = outlets.and_then(|order| order.open().ok());
-        Observer { outlets, ..observer }.run()
-    })?;
+    let observing = spawn("tras-observe", move || observer.run())?;
 
     // This thread: signals, keys, time; it comes back when the current has ended.
     let mut faults =
-        WatchOver { control: &control, signals, view: &view, ledger, shape: &shape, pulse }.run(watching);
+        WatchOver { control: &control, signals, view: &view, shape: &shape, pulse, typed }.run(watching);
+    if let Some(ledger) = ledger {
+        faults.extend(ledger.finish());
+    }
 
     control.quit();
     let acquired = join(acquiring)?;
     join(deciding)?;
     let undelivered = stimulating.map(join).transpose()?.unwrap_or_default();
     let (digest, dropped) = join(observing)?;
-    join(marking)?;
+    marking.map(join).transpose()?;
+    // Last, so that what was told at the end still goes out.
+    drop(run);
+    join(supervising)?;
     if let Some(recording) = recording {
         faults.extend(join(recording)?);
     }
 
     let mut summary = digest.summary(&acquired.counts, acquired.overruns, control.active_s());
+    if blind {
+        summary.hide();
+    }
+    (summary.rate_nominal_hz, summary.rate_measured_hz) = acquired.rates_hz;
     summary.seconds = clock::now_s() - shape.began_s;
     summary.observations_dropped = notes.dropped() + dropped + undelivered;
     summary.record_dir = shape.record_dir;
@@ -184,9 +243,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     Ok(summary)
 }
 
-/// Opens the outlets once, to see that they can be.
-fn check_outlets(order: Option<&OutletOrder>) -> Result<(), Failure> {
-    order.map(OutletOrder::open).transpose().map(drop).map_err(Failure::usage)
+fn lock(view: &Mutex<dashboard::View>) -> std::sync::MutexGuard<'_, dashboard::View> {
+    view.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn passed_over(digest: &Digest) -> Option<String> {

@@ -1,6 +1,6 @@
 //! The observe thread: everything that flowed, to the screen's view, the outlets and the record thread.
 //!
-//! It polls, so that no real-time thread ever has to wake it. Batches for the record thread go by a bounded
+//! The loop rings when an estimate is there; for all else it looks a hundred times a second. Batches for the record thread go by a bounded
 //! channel: a disk that stalls costs recorded data, which is counted, and nothing else.
 
 use std::{sync::Arc, time::Duration};
@@ -8,13 +8,18 @@ use std::{sync::Arc, time::Duration};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use ringbuf::{HeapCons, traits::Consumer};
 
-use super::control::Control;
+use super::{
+    control::{Control, Watched},
+    session::LiveSession,
+};
 use crate::{
     acquisition::frame::FrameHeader,
     clock,
-    outlets::Outlets,
+    estimator::Contamination,
+    outlets::remote::RemoteOutlets,
     ring::FrameConsumer,
     runtime::{
+        conduct::Source,
         digest::Digest,
         events,
         keep::{CurrentRuns, Entry},
@@ -24,8 +29,8 @@ use crate::{
     stimulator::Delivered,
 };
 
-/// Between two rounds.
-const NAP: Duration = Duration::from_millis(10);
+/// The longest between two rounds.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Everything that the thread owns.
 pub struct Observer {
@@ -36,15 +41,21 @@ pub struct Observer {
     /// Samples of current, as delivered.
     pub delivered: HeapCons<Delivered>,
     /// Markers of other programs.
-    pub markers: Receiver<(f64, String)>,
+    pub markers: Receiver<(f64, Source, String)>,
     /// What the screen shows.
     pub feed: ViewFeed,
     /// Our streams.
-    pub outlets: Option<Outlets>,
+    pub outlets: Option<RemoteOutlets>,
     /// To the record thread.
     pub record: Option<Sender<Entry>>,
     /// The summary in the making.
     pub digest: Digest,
+    /// A block runs, as last told.
+    pub block: bool,
+    /// No current, and the blind gap is over, as last told.
+    pub clean: bool,
+    /// What conducts a session by a protocol.
+    pub session: Option<LiveSession>,
     /// Shared words.
     pub control: Arc<Control>,
     /// Entries and outlet samples that were dropped.
@@ -57,20 +68,32 @@ impl Observer {
         let mut runs = CurrentRuns::new();
         let mut values = vec![0.0; self.frames.width()];
         loop {
+            self.control.beat_of(Watched::Observer, clock::now_s());
             let last = self.control.quits();
+            let rung = self.control.observe_bell.seen();
+            // Estimates first: others wait for them.
+            self.notes();
             self.frames(&mut values);
             self.delivered(&mut runs);
-            self.notes();
-            while let Ok((stamp_s, text)) = self.markers.try_recv() {
+            while let Ok((stamp_s, source, text)) = self.markers.try_recv() {
+                if let Some(session) = &mut self.session {
+                    session.marker(&source, &text);
+                }
                 self.keep(Entry::Marker(stamp_s, text));
+            }
+            if let Some(session) = &mut self.session {
+                for entry in session.turn(clock::now_s(), self.outlets.as_mut()) {
+                    self.keep(entry);
+                }
             }
             if last {
                 if let Some(outlets) = &mut self.outlets {
-                    self.dropped += u64::from(outlets.flush_estimates().is_err());
+                    outlets.flush();
+                    self.dropped += outlets.dropped();
                 }
                 return (self.digest, self.dropped);
             }
-            std::thread::sleep(NAP);
+            self.control.observe_bell.wait(rung, LOOK_EVERY);
         }
     }
 
@@ -108,8 +131,10 @@ impl Observer {
         }
         finished.extend(runs.take());
         for run in finished {
-            if let (Some(outlets), Entry::Current(stamp_s, values_ma)) = (&mut self.outlets, &run) {
-                self.dropped += u64::from(outlets.push_current(*stamp_s, values_ma).is_err());
+            let open = !self.blind();
+            if let (Some(outlets), Entry::Current(stamp_s, values_ma), true) = (&mut self.outlets, &run, open)
+            {
+                outlets.push_current(*stamp_s, values_ma);
             }
             self.keep(run);
         }
@@ -117,21 +142,39 @@ impl Observer {
 
     fn notes(&mut self) {
         while let Ok(stamped) = self.notes.try_recv() {
-            self.digest.note(&stamped);
-            self.feed.note(&stamped, self.digest.steer());
-            let event = events::json(&stamped);
+            match stamped.note {
+                Note::Phase(phase, _) => self.block = events::is_block(phase),
+                Note::Flow { contamination, .. } => self.clean = contamination == Contamination::Clean,
+                _ => {}
+            }
+            let (blind, recorded) = (self.blind(), events::json(&stamped).is_some());
+            let event = if blind {
+                events::blind_json(&stamped, self.block || !self.clean)
+            } else {
+                events::json(&stamped)
+            };
             if let Some(outlets) = &mut self.outlets {
-                let pushed = match (&stamped.note, &event) {
+                match (&stamped.note, &event) {
+                    // Under current an exponent is the current's.
+                    (Note::Estimate(e), _) if blind && e.contamination != Contamination::Clean => {}
                     (Note::Estimate(estimate), _) => outlets.push_estimate(estimate),
                     (_, Some(json)) => outlets.push_event(stamped.at_s, json),
-                    _ => Ok(()),
-                };
-                self.dropped += u64::from(pushed.is_err());
+                    _ => {}
+                }
             }
-            if event.is_some() || matches!(stamped.note, Note::Estimate(_)) {
+            self.digest.note(&stamped);
+            self.feed.note(&stamped, self.digest.steer());
+            if let Some(session) = &mut self.session {
+                session.note(&stamped);
+            }
+            if recorded || matches!(stamped.note, Note::Estimate(_)) {
                 self.keep(Entry::Note(Box::new(stamped)));
             }
         }
+    }
+
+    fn blind(&self) -> bool {
+        self.session.as_ref().is_some_and(LiveSession::blind)
     }
 
     fn keep(&mut self, entry: Entry) {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::control::{Control, Watched};
 use crate::{
     clock,
     runtime::keep::{Entry, Keeper},
@@ -13,9 +14,10 @@ use crate::{
 const MAINTAIN_EVERY: Duration = Duration::from_millis(500);
 
 /// Records until the channel's other end is gone; gives what went wrong.
-pub fn run(mut keeper: Keeper, entries: &Receiver<Entry>) -> Option<String> {
+pub fn run(mut keeper: Keeper, entries: &Receiver<Entry>, control: &Control) -> Option<String> {
     let mut maintained = Instant::now();
     loop {
+        control.beat_of(Watched::Recorder, clock::now_s());
         let left = MAINTAIN_EVERY.saturating_sub(maintained.elapsed());
         match entries.recv_timeout(left) {
             Ok(entry) => keeper.keep(&entry, clock::now_s()),

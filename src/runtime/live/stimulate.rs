@@ -1,6 +1,12 @@
 //! The stimulate thread: one step of the stimulate stage every millisecond, at the highest priority.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use crossbeam_channel::Receiver;
 use ringbuf::{HeapProd, traits::Producer};
@@ -18,6 +24,10 @@ use crate::{
 /// Between two steps. The device holds at least 20 ms.
 const NAP: Duration = Duration::from_millis(1);
 
+/// A turn that took longer was a stall of the whole process, in s; then the others get so long to show signs of life.
+const OWN_STALL_S: f64 = 0.5;
+const GRACE_S: f64 = 3.0;
+
 /// Everything that the thread owns.
 pub struct StimulateThread {
     /// What it repeats.
@@ -30,6 +40,8 @@ pub struct StimulateThread {
     delivered_dropped: u64,
     /// Shared words.
     control: Arc<Control>,
+    /// Ctrl-C and SIGTERM so far, written by the signal handler itself: no other thread stands between.
+    signals: Arc<AtomicUsize>,
 }
 
 impl StimulateThread {
@@ -39,16 +51,39 @@ impl StimulateThread {
         commands: Receiver<Command>,
         delivered: HeapProd<Delivered>,
         control: Arc<Control>,
+        signals: Arc<AtomicUsize>,
     ) -> Self {
-        Self { stage, commands, delivered, delivered_dropped: 0, control }
+        Self { stage, commands, delivered, delivered_dropped: 0, control, signals }
     }
 
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks. Gives how many delivered
     /// samples found no room.
     pub fn run(&mut self) -> u64 {
-        let (mut stopped, mut cut) = (false, false);
+        let (mut stopped, mut cut, mut ended) = (false, false, false);
+        let mut turned_s = clock::now_s();
+        // After a stall of our own the others have not had their turn yet either.
+        let mut trust_from_s = turned_s;
         while !self.control.quits() {
             let now_s = clock::now_s();
+            if now_s - std::mem::replace(&mut turned_s, now_s) > OWN_STALL_S {
+                trust_from_s = now_s + GRACE_S;
+            }
+            match self.signals.load(Ordering::SeqCst) {
+                0 => {}
+                1 => self.control.end_run(),
+                _ => {
+                    self.control.end_run();
+                    self.control.cut_current();
+                }
+            }
+            let stalled = self.control.stalled(now_s).filter(|_| now_s > trust_from_s);
+            let stalled = stalled.map(|thread| Halt::Stalled(thread.name()));
+            if let Some(why) = self.control.daily(self.stage.active_s()).or(stalled)
+                && !(ended || stopped)
+            {
+                ended = true;
+                self.stage.lock(Stop::Soft, why, now_s);
+            }
             // Past the loop, so that neither its backlog nor its death delays a stop.
             if (self.control.stopped() || self.control.ending()) && !stopped {
                 stopped = true;
@@ -57,6 +92,9 @@ impl StimulateThread {
             if self.control.cuts() && !cut {
                 cut = true;
                 self.stage.lock(Stop::Cut, Halt::Operator, now_s);
+            }
+            if self.control.take_pause() {
+                self.stage.command(Command::Stop(Stop::Soft), now_s);
             }
             while let Ok(command) = self.commands.try_recv() {
                 self.stage.command(command, now_s);

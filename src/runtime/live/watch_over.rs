@@ -7,47 +7,51 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{Watching, control::Control};
+use super::{
+    Watching,
+    control::{Control, Watched},
+    keys,
+};
 use crate::{
     clock,
-    dashboard::{Action, Dashboard, View},
+    dashboard::{Dashboard, View},
     recorder::health::{Health, Pulse},
     runtime::{assemble::Shape, signals::Signals, view_feed},
-    session::dose::DoseLedger,
 };
 
 /// Between two looks.
 const NAP: Duration = Duration::from_millis(20);
-/// The ledger is written this often while current flows.
-const LEDGER_EVERY: Duration = Duration::from_secs(5);
 /// After the order to end, the device has so long to report zero: 1 s of ramp, its queue, and some patience.
 const SAFE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the main thread watches over.
 pub struct WatchOver<'a> {
     /// Shared words.
-    pub control: &'a Control,
+    pub control: &'a Arc<Control>,
     /// Ctrl-C and SIGTERM.
     pub signals: &'a Signals,
     /// What is shown.
     pub view: &'a Arc<Mutex<View>>,
-    /// The day's dose, where current may reach a person.
-    pub ledger: Option<DoseLedger>,
     /// When the run began, and when it is to end.
     pub shape: &'a Shape,
     /// How the recording is, where there is one.
     pub pulse: Option<Arc<Pulse>>,
+    /// To the conductor of a session by a protocol: what the operator types.
+    pub typed: Option<Sender<String>>,
 }
 
 impl WatchOver<'_> {
     /// Waits until the run is to end, and until its current has ended. Gives what went wrong on the way.
     pub fn run(self, watching: &Watching) -> Vec<String> {
-        let Self { control, signals, view, mut ledger, shape, pulse } = self;
+        let Self { control, signals, view, shape, pulse, typed } = self;
         let mut health = Health::Healthy;
         let mut faults = Vec::new();
-        let (keys, actions) = unbounded();
+        let keys = match keys::start(Arc::clone(control), typed) {
+            Ok(keys) => keys,
+            Err(error) => return vec![error.to_string()],
+        };
         let screen = match watching {
             Watching::Dashboard(options) => match Dashboard::start(Arc::clone(view), keys, options.clone()) {
                 Ok(screen) => Some(screen),
@@ -59,38 +63,15 @@ impl WatchOver<'_> {
             Watching::Lines => None,
         };
         let mut lines = if screen.is_some() { None } else { Lines::start().ok() };
-        let mut ledger_written = Instant::now();
         let mut ending: Option<Instant> = None;
         loop {
             let elapsed_s = clock::now_s() - shape.began_s;
-            for action in actions.try_iter() {
-                match action {
-                    Action::StopStimulation => control.stop_stimulation(),
-                    Action::Quit => control.end_run(),
-                }
-            }
+            control.beat_of(Watched::Main, clock::now_s());
             if signals.count() > 0 || control.is_done() || shape.seconds.is_some_and(|s| elapsed_s >= s) {
                 control.end_run();
             }
             if signals.count() > 1 {
                 control.cut_current();
-            }
-            let active_s = control.active_s();
-            if ledger.as_ref().is_some_and(|ledger| active_s > ledger.left_s())
-                && !(control.ending() || control.stopped())
-            {
-                faults
-                    .push(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"));
-                control.stop_stimulation();
-            }
-            if let Some(ledger) = &mut ledger
-                && (ledger_written.elapsed() >= LEDGER_EVERY || control.is_safe())
-            {
-                ledger_written = Instant::now();
-                if let Err(error) = ledger.record(active_s, clock::unix_s()) {
-                    faults.push(format!("{error}: stimulation ends, because the day's dose cannot be kept"));
-                    control.stop_stimulation();
-                }
             }
             if let Some(pulse) = &pulse {
                 tell_health(&mut health, pulse.look(clock::now_s()), view);
@@ -113,10 +94,6 @@ impl WatchOver<'_> {
                 }
             }
             std::thread::sleep(NAP);
-        }
-        if let Some(ledger) = &mut ledger {
-            let active_s = control.active_s();
-            faults.extend(ledger.record(active_s, clock::unix_s()).err().map(|e| e.to_string()));
         }
         drop(screen);
         if let Some(lines) = lines {
@@ -147,14 +124,16 @@ struct Lines {
     next_s: f64,
     /// How many faults were told, and the newest reason of a halt.
     faults_told: usize,
+    told: usize,
     held_told: Option<String>,
+    words_told: usize,
     lines: Sender<String>,
     done: Receiver<()>,
 }
 
 impl Lines {
     fn start() -> std::io::Result<Self> {
-        let (lines, to_write) = bounded::<String>(8);
+        let (lines, to_write) = bounded::<String>(64);
         let (all_written, done) = bounded(1);
         std::thread::Builder::new().name("tras-lines".to_owned()).spawn(move || {
             for line in to_write {
@@ -163,7 +142,7 @@ impl Lines {
             }
             let _ = all_written.send(());
         })?;
-        Ok(Self { next_s: 1.0, faults_told: 0, held_told: None, lines, done })
+        Ok(Self { next_s: 1.0, faults_told: 0, told: 0, held_told: None, words_told: 0, lines, done })
     }
 
     fn tell(&mut self, elapsed_s: f64, view: &Mutex<View>) {
@@ -182,6 +161,15 @@ impl Lines {
         for fault in view.faults.iter().skip(self.faults_told) {
             self.faults_told += 1;
             let _ = self.lines.try_send(format!("{elapsed_s:6.1} s FAULT {}", fault.text));
+        }
+        for word in view.words.iter().skip(self.words_told) {
+            self.words_told += 1;
+            let _ = self.lines.try_send(format!("{elapsed_s:6.1} s {word}"));
+        }
+        let news = view.told_count.saturating_sub(self.told);
+        self.told = view.told_count;
+        for line in view.told.iter().skip(view.told.len().saturating_sub(news)) {
+            let _ = self.lines.try_send(format!("{elapsed_s:6.1} s {}", line.text));
         }
         if view.stimulation.held != self.held_told {
             self.held_told.clone_from(&view.stimulation.held);

@@ -5,9 +5,16 @@
 
 use crate::{
     acquisition::state::StreamState,
-    acquisition::{Poll, Source, conditioner::Conditioner, frame::FrameHeader},
+    acquisition::{
+        Poll, Source,
+        conditioner::Conditioner,
+        frame::{Facts, FrameHeader},
+    },
     runtime::observation::{Note, Notes},
 };
+
+/// A stamp may lie so far ahead of its arrival, in s: clocks that are compared over a network are not alike.
+const AHEAD_S: f64 = 0.05;
 
 /// Samples taken from the source at once.
 const BLOCK: usize = 256;
@@ -20,6 +27,8 @@ pub struct AcquireStage<S> {
     values: Vec<f64>,
     stamps_s: Vec<f64>,
     state: StreamState,
+    /// The newest stamps lay ahead of their arrival.
+    ahead: bool,
 }
 
 impl<S: Source> AcquireStage<S> {
@@ -34,6 +43,7 @@ impl<S: Source> AcquireStage<S> {
             values: vec![0.0; BLOCK * channels],
             stamps_s: vec![0.0; BLOCK],
             state: StreamState::Waiting,
+            ahead: false,
         }
     }
 
@@ -87,8 +97,20 @@ impl<S: Source> AcquireStage<S> {
         let correction_s = self.source.correction_s();
         let values = self.values.get(..count * width).unwrap_or_default();
         let stamps_s = self.stamps_s.get(..count).unwrap_or_default();
+        let mut ahead_s = f64::NEG_INFINITY;
         self.conditioner.push(values, stamps_s, correction_s, clock(), |header, samples_uv| {
-            sink(&FrameHeader { arrived_s: clock(), ..*header }, samples_uv);
+            let mut header = FrameHeader { arrived_s: clock(), ..*header };
+            // Nothing is measured after it arrives: such stamps would carry a window past the blind gap.
+            ahead_s = ahead_s.max(header.stamp_s - header.arrived_s);
+            if header.stamp_s - header.arrived_s > AHEAD_S {
+                header.facts.insert(Facts::UNSETTLED);
+            }
+            sink(&header, samples_uv);
         });
+        let is_ahead = ahead_s > AHEAD_S;
+        if is_ahead && !self.ahead {
+            self.notes.tell(clock(), Note::Ahead(ahead_s));
+        }
+        self.ahead = is_ahead;
     }
 }

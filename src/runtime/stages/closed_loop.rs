@@ -11,9 +11,10 @@ use crate::{
     acquisition::state::StreamState,
     controller::{Controller, Decision},
     estimator::{Contamination, Estimate, window::Estimator},
+    noise::Profile,
     runtime::observation::{Halt, Note, Notes, SpectrumNote},
     session::{
-        course::{Course, Data, Moment, Want},
+        course::{Course, Data, Load, Moment, Want},
         schedule::Phase,
     },
     stimulator::Stop,
@@ -25,6 +26,8 @@ use crate::{
 pub enum Command {
     /// What the next burst shall have.
     Decide(Decision),
+    /// Which noise the next burst has.
+    Profile(Profile),
     /// Begin a burst with the newest decision's exponent.
     Start,
     /// End the burst by its ramp.
@@ -65,6 +68,8 @@ pub struct LoopStage {
     notes: Notes,
     begun: bool,
     ended: bool,
+    /// The course has asked for a current and not ended it; whether the law has let it flow.
+    released: Option<bool>,
     newest: FrameHeader,
     /// Of the newest frame: changes are told, so that a recording says it of every frame.
     contamination: Contamination,
@@ -95,6 +100,7 @@ impl LoopStage {
             notes,
             begun: false,
             ended: false,
+            released: None,
             newest: FrameHeader::default(),
             contamination: Contamination::Clean,
             skipped: 0,
@@ -122,7 +128,7 @@ impl LoopStage {
             self.notes.tell(now_s, Note::Phase(phase, left_s));
         }
         self.newest = *header;
-        let contamination = self.watch.contamination(header.stamp_s, self.settings.blind_gap_s);
+        let contamination = self.watch.contamination_of(header, self.settings.blind_gap_s);
         if contamination != self.contamination {
             self.contamination = contamination;
             let flowing = contamination == Contamination::Stimulating;
@@ -145,7 +151,8 @@ impl LoopStage {
         let queued_s = queued(self.controller.decision());
         self.notes.tell(now_s, Note::Estimate(estimate));
         let took_s = queued_s - self.newest.arrived_s;
-        self.notes.tell(now_s, Note::Hop { took_s, skipped: self.skipped });
+        let since_stamp_s = queued_s - self.newest.stamp_s;
+        self.notes.tell(now_s, Note::Hop { took_s, since_stamp_s, skipped: self.skipped });
         if let Some(decision) = decision {
             self.notes.tell(now_s, Note::Decision(decision));
         }
@@ -156,15 +163,22 @@ impl LoopStage {
         }
     }
 
-    /// Follows the course. Gives the command that this moment asks for.
-    pub fn plan(&mut self, stream: StreamState, now_s: f64) -> Option<Command> {
-        let age_s = now_s - self.newest.stamp_s;
+    /// Follows the course. Gives the commands that this moment asks for, in their order.
+    pub fn plan(&mut self, stream: StreamState, now_s: f64) -> impl Iterator<Item = Command> + use<> {
+        let mut commands = [None; 3];
+        self.follow(stream, now_s, &mut commands);
+        commands.into_iter().flatten()
+    }
+
+    fn follow(&mut self, stream: StreamState, now_s: f64, commands: &mut [Option<Command>; 3]) {
+        let age_s = self.newest.age_s(now_s);
         let data = match stream {
             StreamState::Live if age_s > self.settings.max_age_s => Data::Stale(age_s),
             StreamState::Live => Data::Fresh,
             _ => Data::Lost,
         };
-        let step = self.course.as_mut()?.follow(&Moment { now_s, data });
+        let Some(course) = self.course.as_mut() else { return };
+        let step = course.follow(&Moment { now_s, data });
         if let Some((phase, left_s)) = step.entered {
             self.notes.tell(now_s, Note::Phase(phase, left_s));
         }
@@ -173,7 +187,48 @@ impl LoopStage {
             Some(_) => self.notes.tell(now_s, Note::Halted(Halt::StreamLost)),
             None => {}
         }
-        step.want.map(Command::from)
+        let [decide, profile, flow] = commands;
+        match step.want {
+            Some(Want::Start) => {
+                let ready = step.load.is_none_or(|load| {
+                    *profile = Some(Command::Profile(load.profile));
+                    *decide = self.load(load, now_s).map(Command::Decide);
+                    decide.is_some()
+                });
+                self.released = ready.then_some(false);
+            }
+            Some(want) => {
+                *flow = Some(Command::from(want));
+                self.released = None;
+                // Between blocks nothing follows from the condition of the last one.
+                *decide =
+                    self.load(Load { law: 0, block: 0, profile: Profile::Steep }, now_s).map(Command::Decide);
+                return;
+            }
+            None if self.released.is_some() => {
+                *decide = self.controller.pass(now_s).map(|decision| {
+                    self.notes.tell(now_s, Note::Decision(decision));
+                    Command::Decide(decision)
+                });
+            }
+            None => {}
+        }
+        // Within what the course has released, the law says whether current flows.
+        let may = self.controller.decision().flow;
+        if self.released.is_some_and(|flows| flows != may) {
+            self.released = Some(may);
+            *flow = Some(if may { Command::Start } else { Command::Finish });
+        }
+    }
+
+    /// Puts a law to work. `None` where there is only one, or no such law.
+    fn load(&mut self, load: Load, now_s: f64) -> Option<Decision> {
+        if self.controller.laws() == 1 {
+            return None;
+        }
+        let decision = self.controller.select(load.law, load.block, now_s)?;
+        self.notes.tell(now_s, Note::Decision(decision));
+        Some(decision)
     }
 
     /// No burst begins any more in this run.

@@ -50,6 +50,8 @@ pub struct StimulateStage {
     decision: Decision,
     /// Of the burst that runs.
     exponent: f64,
+    /// Of the burst that runs, at full amplitude.
+    rms_ma: f64,
     status: Status,
     told_status_s: f64,
     /// A fault or the operator: nothing starts any more in this run.
@@ -87,6 +89,7 @@ impl StimulateStage {
             samples_ma: vec![0.0; BLOCK],
             decision,
             exponent: decision.exponent,
+            rms_ma: burst.rms_ma,
             status,
             told_status_s: f64::NEG_INFINITY,
             locked: false,
@@ -103,6 +106,7 @@ impl StimulateStage {
     pub fn command(&mut self, command: Command, now_s: f64) {
         match command {
             Command::Decide(decision) => self.decision = decision,
+            Command::Profile(profile) => self.burst.profile = profile,
             Command::Start => self.start(now_s),
             Command::Finish => self.current.finish(),
             Command::Stop(how) => self.stop(how, now_s),
@@ -173,7 +177,7 @@ impl StimulateStage {
             decision_id: self.decision.id,
             profile: self.burst.profile,
             exponent: self.decision.exponent,
-            peak_ma: self.burst.peak_ma,
+            peak_ma: self.decision.peak_ma,
         };
         // The watch first: from here on no frame counts as clean.
         self.watch.begin();
@@ -182,6 +186,7 @@ impl StimulateStage {
             return self.link_failed(refusal.in_short(), now_s);
         }
         self.exponent = self.decision.exponent;
+        self.rms_ma = self.burst.rms_ma * self.decision.peak_ma / self.burst.peak_ma;
         self.stopping = false;
         self.start_impedance.begin(self.status.impedance_kohm);
         self.tail = (self.device.rate_hz() * TAIL_S) as usize;
@@ -278,7 +283,7 @@ impl StimulateStage {
                         decision_id: event.decision_id,
                         sample: event.sample_index,
                         exponent: self.exponent,
-                        rms_ma: self.burst.rms_ma,
+                        rms_ma: self.rms_ma,
                     };
                     self.notes.tell(now_s, note);
                 }

@@ -4,7 +4,7 @@
 //! The error is averaged over the estimates of one gap, because windows overlap and a single window's
 //! standard error (about 0.13 for 4 s, `docs/estimator.md`) is as large as the effects looked for.
 
-use super::{ControllerSettings, Law};
+use super::{ControllerSettings, Law, Wish};
 use tras_estimator::Estimate;
 
 /// A pause of the clean estimates longer than this starts a new gap, hence a new mean.
@@ -54,7 +54,7 @@ impl Law for Adaptive {
         "adaptive"
     }
 
-    fn update(&mut self, estimate: &Estimate) -> Option<f64> {
+    fn update(&mut self, estimate: &Estimate) -> Option<Wish> {
         if self.gap.last_stamp_s.is_some_and(|last| estimate.stamp_s - last > NEW_GAP_S) {
             self.close_gap();
         }
@@ -63,17 +63,19 @@ impl Law for Adaptive {
         self.gap.count += 1;
         let mean_error = self.gap.error_sum / self.gap.count as f64;
         // What the integral will be when this gap closes, plus the proportional part.
-        Some(self.integral + (self.gain_p + self.gain_i) * mean_error)
+        Some(Wish::of(self.integral + (self.gain_p + self.gain_i) * mean_error))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::{Controller, tests::estimate};
+    use crate::controller::{
+        Controller,
+        tests::{BOUNDS as ALL, estimate},
+    };
 
-    const BOUNDS: ControllerSettings =
-        ControllerSettings { start_exponent: 1.5, min_exponent: 0.5, max_exponent: 2.5 };
+    const BOUNDS: ControllerSettings = ControllerSettings { start_exponent: 1.5, ..ALL };
 
     /// Gaps of ten estimates, a burst of 40 s between them.
     fn run(mut participant: impl FnMut(f64) -> f64, gaps: u64) -> (f64, f64) {

@@ -1,6 +1,6 @@
 //! The open loop: the exponent that the protocol states, whatever the EEG does, as in the tRAS study.
 
-use super::Law;
+use super::{Law, Wish};
 use tras_estimator::Estimate;
 
 /// Never changes the start exponent.
@@ -11,7 +11,7 @@ impl Law for Fixed {
         "fixed"
     }
 
-    fn update(&mut self, _: &Estimate) -> Option<f64> {
+    fn update(&mut self, _: &Estimate) -> Option<Wish> {
         None
     }
 }

@@ -14,77 +14,27 @@
 
 mod checks;
 mod command;
+mod setup;
 
 use std::collections::VecDeque;
 
 pub use checks::{SLOW_SDS, check_noise};
 pub use command::{Cause, Event, EventKind, Refusal, Set, Start};
+pub use setup::{Setup, SetupError};
 
 use crate::envelope::Envelope;
-use crate::limits::{Dose, HostLimits, Limiter};
+use crate::limits::{Dose, Limiter};
 use crate::noise::course::Course;
-use crate::noise::{Noise, NoiseError, Parameters};
+use crate::noise::{Noise, Parameters};
 use tras_device::{FaultCode, State};
 use tras_wire::Stop;
 
 /// Ramp of [`Stop::Soft`] in s.
 const SOFT_STOP_S: f64 = 1.0;
-/// Shortest ramp that a configuration may ask for, in s.
-const LEAST_RAMP_S: f64 = 5.0;
 /// Events that wait to be fetched; more are counted and dropped.
 const EVENTS: usize = 64;
 /// Samples between looks at whether the current has come to zero after a fast stop.
 const WATCH: usize = 8;
-
-/// How a current is built.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Setup {
-    /// Samples a second that the device takes.
-    pub rate_hz: f64,
-    /// Band of the noise in Hz, the same for all profiles.
-    pub band_hz: (f64, f64),
-    /// Seed of the noise.
-    pub seed: u64,
-    /// The limits.
-    pub limits: HostLimits,
-    /// Ramp at the start of a burst in s, at least 5.
-    pub ramp_up_s: f64,
-    /// Ramp at its scheduled end in s, at least 5.
-    pub ramp_down_s: f64,
-    /// Armed without a start for this long, it disarms.
-    pub arm_expires_s: f64,
-}
-
-impl Setup {
-    /// The default ramps, band and rate.
-    #[must_use]
-    pub fn new(limits: HostLimits, seed: u64) -> Self {
-        Self {
-            rate_hz: 2_000.0,
-            band_hz: crate::noise::profile::DEFAULT_BAND_HZ,
-            seed,
-            limits,
-            ramp_up_s: 10.0,
-            ramp_down_s: 10.0,
-            arm_expires_s: 300.0,
-        }
-    }
-}
-
-/// Why a current cannot be built.
-#[allow(missing_docs, reason = "the fields are named after what the message says")]
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SetupError {
-    /// A limit.
-    #[error(transparent)]
-    Limit(#[from] crate::limits::LimitError),
-    /// The noise.
-    #[error(transparent)]
-    Noise(#[from] NoiseError),
-    /// A time.
-    #[error("{key} = {value} s: must lie in {least}..3600 s")]
-    Time { key: &'static str, value: f64, least: f64 },
-}
 
 /// What has flowed, for the closing summary.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -131,15 +81,7 @@ impl Current {
     /// # Errors
     /// A limit beyond its hard limit, a band that the rate cannot carry, a ramp shorter than 5 s.
     pub fn new(setup: &Setup) -> Result<Self, SetupError> {
-        for (key, value, least) in [
-            ("ramp_up_s", setup.ramp_up_s, LEAST_RAMP_S),
-            ("ramp_down_s", setup.ramp_down_s, LEAST_RAMP_S),
-            ("arm_expires_s", setup.arm_expires_s, 1.0),
-        ] {
-            if !(least..=3600.0).contains(&value) {
-                return Err(SetupError::Time { key, value, least });
-            }
-        }
+        setup.check_times()?;
         let limiter = Limiter::new(&setup.limits, setup.rate_hz)?;
         let parameters = Parameters { exponent: 1.0, band_hz: setup.band_hz, peak_ma: setup.limits.peak_ma };
         Ok(Self {

@@ -4,6 +4,7 @@
 //! course never starts a current that its plan does not name at that place.
 
 use super::schedule::Phase;
+use crate::noise::Profile;
 
 /// Whether the newest EEG can be relied on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +37,17 @@ pub enum Want {
     Stop,
 }
 
+/// What the next burst is to be, where a course says it for each block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// The block.
+    pub block: u32,
+    /// The law: its number among the controller's.
+    pub law: usize,
+    /// The noise.
+    pub profile: Profile,
+}
+
 /// What follows from a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Step {
@@ -45,6 +57,8 @@ pub struct Step {
     pub gave_up: Option<Data>,
     /// For the current.
     pub want: Option<Want>,
+    /// With [`Want::Start`]: what begins; `None`: what the run began with.
+    pub load: Option<Load>,
 }
 
 /// A session's course. `follow` neither blocks nor allocates.

@@ -15,6 +15,8 @@ pub struct Schedule {
     pub ramp_down_s: f64,
 }
 
+use super::protocol::Kind;
+
 /// Where in the plan a moment lies. Blocks count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -26,6 +28,10 @@ pub enum Phase {
     Ending(u32),
     /// After a block.
     Gap(u32),
+    /// In a phase of a protocol that is no block.
+    Part(Kind),
+    /// Between two phases of a protocol: something is awaited.
+    Waiting,
     /// After the last gap.
     Done,
 }
@@ -39,6 +45,8 @@ impl Phase {
             Self::Block(_) => "block",
             Self::Ending(_) => "ramp down",
             Self::Gap(_) => "gap",
+            Self::Part(kind) => kind.name(),
+            Self::Waiting => "waiting",
             Self::Done => "done",
         }
     }

@@ -1,4 +1,4 @@
-"""Numbers of fooof and numpy for tests/offline_tables.rs: `python make_readouts.py` writes readouts.json beside itself.
+"""Numbers of fooof and numpy for tests/pure/offline_tables.rs: `python make_readouts.py` writes readouts.json beside itself.
 
     pip install fooof==1.1.1 numpy scipy
 

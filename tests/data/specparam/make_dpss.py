@@ -1,4 +1,4 @@
-"""Writes some values of scipy's Slepian tapers, for tests/estimator_spectrum.rs.
+"""Writes some values of scipy's Slepian tapers, for src/estimator/tests/spectrum.rs.
 
     pip install numpy scipy && python make_dpss.py
 """

@@ -1,4 +1,4 @@
-"""Fits 600 spectra with fooof 1.1.1 and writes what it found, for tests/estimator_parity.rs.
+"""Fits 600 spectra with fooof 1.1.1 and writes what it found, for src/estimator/tests/parity.rs.
 
     pip install fooof==1.1.1 numpy scipy && python make_parity.py [FILE SEED SPECTRA_A_STUDY]
 

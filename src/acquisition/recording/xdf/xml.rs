@@ -70,7 +70,9 @@ impl Node {
         // Elements that are open; the first is a stand-in whose only child is the root.
         let mut open = vec![Self::default()];
         loop {
-            let event = reader.read_event().map_err(|error| error.to_string())?;
+            let event = reader
+                .read_event()
+                .map_err(|error| format!("{error} (character {} of its XML)", reader.error_position()))?;
             match event {
                 Event::Start(start) => {
                     if open.len() > MAX_DEPTH {
@@ -89,7 +91,10 @@ impl Node {
                 Event::CData(data) => append(&mut open, &data.xml10_content()),
                 Event::GeneralRef(reference) => {
                     let entity = format!("&{};", &*reference);
-                    append(&mut open, &escape::unescape(&entity).map_err(|error| error.to_string())?);
+                    let at = reader.buffer_position();
+                    let text = escape::unescape(&entity)
+                        .map_err(|error| format!("{error} (character {at} of its XML)"))?;
+                    append(&mut open, &text);
                 }
                 Event::Eof => break,
                 _ => {}

@@ -1,0 +1,152 @@
+//! `[protocol]`: the sequencer and its conductor, the audit log, and who can open what is sealed.
+
+use std::sync::Arc;
+
+use crossbeam_channel::bounded;
+use serde_json::json;
+
+use super::Order;
+use crate::{
+    acquisition::{Channel, StreamDescription},
+    failure::Failure,
+    runtime::{
+        conduct::{
+            Board, Conducting, Conductor, Opener, SessionCourse,
+            keeping::{Keeping, KeepingParts},
+        },
+        keep::Keeper,
+    },
+    session::{
+        allocation::Allocation,
+        audit::{AuditLog, check, new_session},
+        folder,
+        hash::build,
+        keys::Keys,
+        moment::Moment,
+        private,
+        sequencer::Sequencer,
+        verify::chunks_to_enter,
+    },
+    watch::CurrentWatch,
+};
+
+/// Keys, markers and words under way at most.
+const UNDER_WAY: usize = 1_024;
+
+impl Order {
+    fn allocation(&self) -> Result<Option<Allocation>, Failure> {
+        let path = self.session.as_ref().and_then(|session| session.allocation.as_ref());
+        path.map(|path| Allocation::load(path).map_err(Failure::usage)).transpose()
+    }
+
+    /// The course of a session by a protocol, and what conducts it.
+    ///
+    /// # Errors
+    /// The allocation does not fit, or there is no such block to resume at.
+    pub(super) fn conducted(
+        &self,
+        watch: Arc<CurrentWatch>,
+        day_left_s: f64,
+    ) -> Result<Option<(SessionCourse, Conductor)>, Failure> {
+        let (Some(session), Some(config)) = (&self.session, &self.config.protocol) else { return Ok(None) };
+        let protocol = self.protocol()?;
+        let opener = match self.allocation()? {
+            Some(allocation) => {
+                let identity = Keys::of_user().and_then(|keys| keys.instrument()).map_err(Failure::usage)?;
+                let participant = &self.config.record.participant;
+                Opener::new(allocation, config.commitment.as_deref(), identity, participant, &protocol)
+                    .map_err(Failure::usage)?
+            }
+            None => Opener::none(),
+        };
+        let sequencer = match session.resume {
+            None => Sequencer::new(protocol.clone()),
+            Some(block) => Sequencer::resumed(protocol.clone(), block)
+                .ok_or_else(|| Failure::usage(format!("the session has no block {block}: it is complete")))?,
+        };
+        let (told_in, told_out) = bounded(UNDER_WAY);
+        let (heard_in, heard_out) = bounded(UNDER_WAY);
+        let board = Arc::new(Board::default());
+        let course = SessionCourse::new(sequencer, told_out, heard_in, Arc::clone(&board), watch);
+        let how = Conducting {
+            protocol,
+            config: config.clone(),
+            opener,
+            limits: self.config.host_limits(),
+            day_left_s,
+            blind: session.blind,
+            electrodes_kohm: (self.config.limits.start_kohm, self.config.limits.mismatch_kohm),
+            folder: self.record.clone(),
+        };
+        Ok(Some((course, Conductor::new(how, told_in, heard_out, board))))
+    }
+
+    /// The same keeper with an audit log, in a session by a protocol.
+    ///
+    /// # Errors
+    /// There is no recording, no key, or the log of the folder does not hold.
+    pub(super) fn keeping(
+        &self,
+        keeper: Option<Keeper>,
+        stream: &StreamDescription,
+        eeg: &[Channel],
+        targets: &[String],
+        current_rate_hz: f64,
+        now_s: f64,
+    ) -> Result<Option<Keeper>, Failure> {
+        let Some(session) = &self.session else { return Ok(keeper) };
+        let (Some(keeper), Some(within)) = (keeper, &self.record) else {
+            return Err(Failure::usage(
+                "a session by a protocol is recorded: leave --no-record out, and record.enabled = true",
+            ));
+        };
+        let keys = Keys::of_user().map_err(Failure::usage)?;
+        let allocation = self.allocation()?;
+        let at = match session.virtual_unix_s {
+            Some(zero_s) => Moment { unix_s: zero_s + now_s, run_s: now_s },
+            None => Moment::now(now_s),
+        };
+        let about = json!({
+            "participant": self.config.record.participant,
+            "session": self.config.protocol.as_ref().map(|p| p.session.clone()),
+            "study": self.config.protocol.as_ref().map(|p| p.study.clone()),
+            "version": env!("CARGO_PKG_VERSION"), "build": build::id(), "seed": self.seed.to_string(),
+            "command": self.command, "blind": session.blind, "block": session.resume,
+            "role": if session.blind { "operator" } else { "engineer" },
+        });
+        let log = if session.resume.is_some() {
+            let chain = check::chain(within).map_err(Failure::usage)?;
+            // What a killed process had sealed and not entered any more.
+            let late = chunks_to_enter(within, &chain).map_err(Failure::usage)?;
+            let mut log = AuditLog::resume(within, "resumed", about, at).map_err(Failure::usage)?;
+            for chunk in late {
+                log.append(at, "chunk", chunk.entry()).map_err(Failure::usage)?;
+            }
+            log
+        } else {
+            let mut log = AuditLog::create(within, &new_session(), about, at).map_err(Failure::usage)?;
+            if let Some(allocation) = &allocation {
+                private::write_new(&within.join(folder::ALLOCATION), allocation.to_text().as_bytes())
+                    .map_err(Failure::usage)?;
+                let data = json!({
+                    "commitment": allocation.commitment, "study": allocation.study,
+                    "participant": self.config.record.participant,
+                    "session": self.config.protocol.as_ref().map(|p| p.session.clone()),
+                });
+                log.append(at, "allocation", data).map_err(Failure::usage)?;
+            }
+            log
+        };
+        let recipients =
+            allocation.as_ref().map(Allocation::recipients).transpose().map_err(Failure::usage)?;
+        Ok(Some(keeper.with(Keeping::new(KeepingParts {
+            log,
+            keys,
+            folder: within.clone(),
+            blind: session.blind,
+            recipients: recipients.unwrap_or_default(),
+            streams: self.session_streams(stream, eeg, targets.to_vec(), current_rate_hz, now_s),
+            virtual_unix_s: session.virtual_unix_s,
+        }))))
+    }
+}

@@ -1,0 +1,215 @@
+//! What of a session is open, what is sealed, and what goes into the audit log. Lives with the recorder, in the thread
+//! that waits for the disk.
+//!
+//! From a block's begin until its current has gone and its phase is over: EEG, current, decisions, estimates under current
+//! and the host's states go to the block's sealed stream. Everything else is open, without what would tell a condition.
+
+use std::path::PathBuf;
+
+use age::x25519::Recipient;
+use serde_json::{Value, json};
+
+use crate::{
+    estimator::Contamination,
+    recorder::{RecorderError, SealedRecording, SessionStreams},
+    runtime::observation::{Note, Stamped},
+    session::{
+        audit::AuditLog,
+        folder,
+        keys::Keys,
+        moment::Moment,
+        questionnaires::{self, Filled},
+        schedule::Phase,
+        sealed::Sealed,
+    },
+};
+
+/// The log is signed this often, in s.
+const SIGN_EVERY_S: f64 = 10.0;
+
+/// See the module.
+pub struct Keeping {
+    log: AuditLog,
+    keys: Keys,
+    folder: PathBuf,
+    blind: bool,
+    recipients: Vec<Recipient>,
+    streams: SessionStreams,
+    /// The wall clock of a virtual run: its begin; `None` reads the clock.
+    virtual_unix_s: Option<f64>,
+    sealed: Option<SealedRecording>,
+    block: Option<u32>,
+    clean: bool,
+    signed_s: f64,
+    failed: Option<String>,
+}
+
+/// What a keeping is made of.
+pub struct KeepingParts {
+    /// The log, begun.
+    pub log: AuditLog,
+    /// For signatures.
+    pub keys: Keys,
+    /// The session's folder.
+    pub folder: PathBuf,
+    /// Whether blocks are sealed.
+    pub blind: bool,
+    /// Who can open them.
+    pub recipients: Vec<Recipient>,
+    /// What the headers of a sealed recording say.
+    pub streams: SessionStreams,
+    /// Of a virtual run: what its wall clock shows at time 0 of its own.
+    pub virtual_unix_s: Option<f64>,
+}
+
+impl Keeping {
+    /// Nothing is sealed yet.
+    #[must_use]
+    pub fn new(parts: KeepingParts) -> Self {
+        let KeepingParts { log, keys, folder, blind, recipients, streams, virtual_unix_s } = parts;
+        Self {
+            log,
+            keys,
+            folder,
+            blind,
+            recipients,
+            streams,
+            virtual_unix_s,
+            sealed: None,
+            block: None,
+            clean: true,
+            signed_s: f64::NEG_INFINITY,
+            failed: None,
+        }
+    }
+
+    /// Whether nobody here may learn a condition.
+    #[must_use]
+    pub fn blind(&self) -> bool {
+        self.blind
+    }
+
+    /// The sealed stream of the block that runs.
+    pub fn sealed(&mut self) -> Option<&mut SealedRecording> {
+        self.sealed.as_mut()
+    }
+
+    fn moment(&self, now_s: f64) -> Moment {
+        match self.virtual_unix_s {
+            Some(zero_s) => Moment { unix_s: zero_s + now_s, run_s: now_s },
+            None => Moment::now(now_s),
+        }
+    }
+
+    /// Follows the session: seals from a block's begin to its end.
+    ///
+    /// # Errors
+    /// The sealed stream cannot be made.
+    pub fn follow(&mut self, stamped: &Stamped) -> Result<(), RecorderError> {
+        match stamped.note {
+            Note::Phase(Phase::Block(block), _) => {
+                self.block = Some(block);
+                if self.blind && self.sealed.is_none() {
+                    let (streams, to) = (&self.streams, &self.recipients);
+                    let made = SealedRecording::begin(
+                        &self.folder,
+                        self.log.session(),
+                        block,
+                        streams,
+                        to,
+                        stamped.at_s,
+                    );
+                    self.sealed = Some(made?);
+                }
+            }
+            Note::Phase(Phase::Ending(_), _) => {}
+            Note::Phase(..) => self.block = None,
+            Note::Flow { contamination, .. } => self.clean = contamination == Contamination::Clean,
+            _ => {}
+        }
+        if self.block.is_none() && self.clean {
+            self.end_block(stamped.at_s)?;
+        }
+        Ok(())
+    }
+
+    fn end_block(&mut self, now_s: f64) -> Result<(), RecorderError> {
+        if let Some(sealed) = self.sealed.take() {
+            let chunks = sealed.end(now_s)?;
+            self.enter(&chunks, now_s);
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, chunks: &[Sealed], now_s: f64) {
+        for chunk in chunks {
+            self.log("chunk", chunk.entry(), now_s);
+        }
+    }
+
+    /// Makes an entry of the audit log.
+    pub fn log(&mut self, kind: &str, data: Value, now_s: f64) {
+        let at = self.moment(now_s);
+        if let Err(error) = self.log.append(at, kind, data) {
+            self.failed.get_or_insert(error.to_string());
+        }
+    }
+
+    /// Stores a questionnaire; its hash goes into the log.
+    pub fn filled(&mut self, filled: &Filled, now_s: f64) {
+        match questionnaires::append(&self.folder, filled) {
+            Ok(hash) => self.log("questionnaire", json!({"block": filled.block, "sha256": hash}), now_s),
+            Err(error) => {
+                let what = format!("{}: {error}", self.folder.join(folder::QUESTIONNAIRES).display());
+                self.failed.get_or_insert(what);
+            }
+        }
+    }
+
+    /// To be called every second: seals what is due, looks at the clock, signs.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn maintain(&mut self, now_s: f64) -> Result<(), RecorderError> {
+        if let Some(sealed) = &mut self.sealed {
+            let chunks = sealed.tick(now_s)?;
+            self.enter(&chunks, now_s);
+        }
+        let at = self.moment(now_s);
+        if let Err(error) = self.log.watch_clock(at) {
+            self.failed.get_or_insert(error.to_string());
+        }
+        if now_s - self.signed_s >= SIGN_EVERY_S && self.virtual_unix_s.is_none() {
+            self.signed_s = now_s;
+            if let Err(error) = self.log.sign(&self.keys, at) {
+                self.failed.get_or_insert(error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// The first thing that could not be kept.
+    pub fn failed(&mut self) -> Option<String> {
+        self.failed.take()
+    }
+
+    /// What waits is sealed. To be called before the folder's files are counted.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn finish(&mut self, now_s: f64) -> Result<(), RecorderError> {
+        self.end_block(now_s)
+    }
+
+    /// The recording is closed. The log is not, until everything that belongs to the folder is in it:
+    /// [`crate::runtime::audited::close`].
+    ///
+    /// # Errors
+    /// In words.
+    pub fn close(mut self, data: Value, now_s: f64) -> Result<(), String> {
+        self.log("recorded", data, now_s);
+        let at = self.moment(now_s);
+        self.log.sign(&self.keys, at).map_err(|error| error.to_string())?;
+        self.failed.map_or(Ok(()), Err)
+    }
+}

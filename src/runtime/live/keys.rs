@@ -1,0 +1,32 @@
+//! The keys thread: from a key to the stop word, past the screen, the main thread and everything that they wait for.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Sender, unbounded};
+
+use super::{control::Control, threads::spawn};
+use crate::{dashboard::Action, failure::Failure};
+
+/// Starts the thread; `session`: to the conductor of a session by a protocol. It ends when nobody sends any more.
+///
+/// # Errors
+/// No thread can be started.
+pub fn start(control: Arc<Control>, session: Option<Sender<String>>) -> Result<Sender<Action>, Failure> {
+    let (keys, actions) = unbounded();
+    spawn("tras-stops", move || {
+        for action in actions {
+            match action {
+                // A session by a protocol can go on after it: the current ends here, past every other thread.
+                Action::StopStimulation if session.is_some() => {
+                    control.pause();
+                    session.iter().for_each(|typed| drop(typed.try_send("stop".to_owned())));
+                }
+                Action::StopStimulation => control.stop_stimulation(),
+                // Asked twice: not even the ramp is waited for.
+                Action::Quit if control.ending() => control.cut_current(),
+                Action::Quit => control.end_run(),
+            }
+        }
+    })?;
+    Ok(keys)
+}

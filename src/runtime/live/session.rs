@@ -1,0 +1,103 @@
+//! A session by a protocol in the live runtime: the conductor, in the observe thread; and the operator's typed lines.
+
+use std::{
+    io::BufRead,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::{
+    dashboard::View,
+    outlets::remote::RemoteOutlets,
+    recorder::health::Pulse,
+    runtime::{
+        conduct::{Conductor, Deed, Source},
+        keep::Entry,
+        observation::Stamped,
+    },
+};
+
+/// Typed lines under way at most.
+const TYPED: usize = 64;
+
+/// What the observe thread has of a session.
+pub struct LiveSession {
+    conductor: Conductor,
+    typed: Receiver<String>,
+    pulse: Option<Arc<Pulse>>,
+    view: Arc<Mutex<View>>,
+}
+
+impl LiveSession {
+    /// With the end of a channel for what the operator types.
+    pub fn new(
+        conductor: Conductor,
+        pulse: Option<Arc<Pulse>>,
+        view: Arc<Mutex<View>>,
+    ) -> (Self, Sender<String>) {
+        let (typed_in, typed) = bounded(TYPED);
+        (Self { conductor, typed, pulse, view }, typed_in)
+    }
+
+    /// Nobody here may learn a condition.
+    pub fn blind(&self) -> bool {
+        self.conductor.blind()
+    }
+
+    /// A note of the stages.
+    pub fn note(&mut self, stamped: &Stamped) {
+        self.conductor.note(stamped);
+    }
+
+    /// A marker of another program.
+    pub fn marker(&mut self, source: &Source, text: &str) {
+        self.conductor.marker(source, text);
+    }
+
+    /// One round. Gives what is to be recorded.
+    pub fn turn(&mut self, now_s: f64, outlets: Option<&mut RemoteOutlets>) -> Vec<Entry> {
+        if let Some(pulse) = &self.pulse {
+            self.conductor.recording(pulse.look(now_s).bad_since_s());
+        }
+        while let Ok(line) = self.typed.try_recv() {
+            self.conductor.typed(&line, now_s);
+        }
+        self.conductor.turn(now_s);
+        let mut entries = Vec::new();
+        let mut outlets = outlets;
+        for deed in self.conductor.deeds() {
+            match deed {
+                Deed::Log(kind, data) => entries.push(Entry::Log(kind, data)),
+                Deed::Filled(filled) => entries.push(Entry::Filled(Box::new(filled))),
+                Deed::Marker(text) => {
+                    if let Some(outlets) = &mut outlets {
+                        outlets.push_marker(now_s, &text);
+                    }
+                    entries.push(Entry::OwnMarker(now_s, text));
+                }
+                Deed::Line(text) => {
+                    let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+                    view.push_event(text.clone());
+                    view.words.push(text);
+                }
+            }
+        }
+        entries
+    }
+}
+
+/// Reads the operator's lines from standard input, for as long as there are any.
+///
+/// # Errors
+/// The thread cannot be started.
+pub fn read_lines(typed: Sender<String>) -> std::io::Result<()> {
+    std::thread::Builder::new().name("tras-typed".to_owned()).spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if typed.send(line).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! What needs no stream and no server: configurations, files, tables, screens, stages and runs under the virtual clock.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod check_delivers;
+mod config;
+mod dashboard_draw;
+mod estimator_recording;
+mod noise_command;
+mod offline_tables;
+mod recorder_session;
+mod recording_brainvision;
+mod recording_cases;
+mod recording_csv;
+mod recording_edf;
+mod recording_shared;
+mod recording_xdf;
+mod records;
+mod simulate_spectrum;
+mod stages;
+mod virtual_runs;

@@ -1,0 +1,49 @@
+//! The workshop of the tests: what several binaries need, once.
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests; each uses a part"
+)]
+
+pub mod alloc;
+pub mod audio;
+pub mod lab;
+pub mod lsl;
+pub mod reader;
+pub mod recordings;
+pub mod screen;
+pub mod serial;
+pub mod sessions;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The repository.
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// The program under test, which cargo builds beside the tests' own folder.
+pub fn tras() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    own.parent().and_then(Path::parent).unwrap().join(format!("tras{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// Says that `what` is skipped, past libtest, which would swallow it: a skipped test must be seen, and `make test`
+/// counts these lines at the close.
+pub fn skipped(what: &str, why: &str) {
+    let line = format!("skipped: {what}: {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
+/// The Python of the peers; where there is none, says so in the name of `test`. An empty `TRAS_PYTHON` is none.
+pub fn python(test: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("TRAS_PYTHON").map(PathBuf::from).filter(|path| path.is_file());
+    if python.is_none() {
+        skipped(test, "no Python peer (set TRAS_PYTHON)");
+    }
+    python
+}

@@ -1,0 +1,103 @@
+//! A view as a running session would leave it.
+
+use tras::acquisition::state::StreamState;
+use tras::dashboard::state::View;
+use tras::estimator::{Contamination, Estimate, Fit, Peak, Peaks, Reason};
+use tras::stimulator::State;
+
+/// An estimate of the region on screen.
+pub fn estimate(
+    stamp_s: f64,
+    exponent: f64,
+    invalid: Option<Reason>,
+    contamination: Contamination,
+) -> Estimate {
+    let mut peaks = Peaks::default();
+    peaks.push(Peak { centre_hz: 10.2, power_log10: 0.8, bandwidth_hz: 2.0 });
+    let fit = Fit {
+        exponent,
+        exponent_se: 0.08,
+        offset: 1.9,
+        r_squared: 0.97,
+        mae: 0.05,
+        peaks,
+        invalid,
+        ..Fit::failed(Reason::PoorFit)
+    };
+    Estimate {
+        id: 1,
+        target: 0,
+        first_sample: 0,
+        last_sample: 999,
+        stamp_s,
+        segments_used: 7,
+        segments_total: 7,
+        contamination,
+        fit,
+    }
+}
+
+/// Two minutes into a session with eight channels; the current ramps up.
+pub fn session() -> View {
+    let mut view = View { command: "demo".to_owned(), elapsed_s: 123.0, ..View::default() };
+    let labels: Vec<String> = ["Fp1", "Fp2", "F3", "F4", "Cz", "Pz", "O1", "O2"].map(str::to_owned).to_vec();
+    view.set_stream("tras-simulated", 250.0, &labels);
+    view.stream.state = StreamState::Live;
+    view.stream.age_s = 0.012;
+    view.stream.spoilt = vec![1];
+    for sample in 0..1500_u16 {
+        let t = f64::from(sample) / 250.0;
+        let values: Vec<f32> = (0..8_u8)
+            .map(|channel| {
+                let phase = 0.7 * f64::from(channel);
+                (20.0 * (std::f64::consts::TAU * 10.0 * t + phase).sin() + 12.0 * (5.1 * t + phase).sin())
+                    as f32
+            })
+            .collect();
+        view.push_frame(100.0 + t, &values);
+    }
+    for sample in 0..60_000_u32 {
+        let t = f64::from(sample) / 2000.0;
+        let envelope = ((t - 15.0) / 10.0).clamp(0.0, 1.0);
+        view.push_current(90.0 + t, (0.4 * envelope * (37.7 * t).sin() * (3.1 * t).cos()) as f32);
+    }
+    let freqs: Vec<f64> = (0..=125).map(f64::from).collect();
+    let power: Vec<f64> = freqs
+        .iter()
+        .map(|&hz| 80.0 / hz.max(0.5).powf(1.5) * 10_f64.powf(0.8 * (-(hz - 10.2) * (hz - 10.2) / 2.0).exp()))
+        .collect();
+    view.set_spectrum(&freqs, &power);
+    view.spectrum.region = "frontal".to_owned();
+    view.spectrum.range_hz = [2.0, 35.0];
+    view.exponents.target = Some(1.7);
+    for hop in 0..200_u16 {
+        let t = 20.0 + 0.5 * f64::from(hop);
+        let (invalid, contamination) = match hop {
+            60..100 => (None, Contamination::Stimulating),
+            120..125 => (Some(Reason::TooFewSegments), Contamination::Clean),
+            _ => (None, Contamination::Clean),
+        };
+        view.push_estimate(&estimate(t, 1.5 + 0.2 * (t / 15.0).sin(), invalid, contamination));
+    }
+    let s = &mut view.stimulation;
+    s.enabled = true;
+    s.device = "simulated".to_owned();
+    s.profile = "steep".to_owned();
+    s.exponent = 1.62;
+    s.rms_ma = 0.167;
+    s.host = State::RampUp;
+    s.device_state = Some(State::RampUp);
+    (s.block, s.blocks) = (3, 12);
+    s.phase = "block".to_owned();
+    s.next_phase = "ramp down".to_owned();
+    s.next_in_s = Some(24.0);
+    (s.active_s, s.active_limit_s, s.charge_c, s.charge_limit_c) = (80.0, 2400.0, 0.011, 2.4);
+    (s.queue_ms, s.queue_capacity_ms) = (83.0, 100.0);
+    view.latency.p50_us = 84.0;
+    view.latency.p99_us = 310.0;
+    view.recording = "recordings/demo/2026-11-20T13-50-00".to_owned();
+    for event in ["stream found: tras-simulated", "block 1 began", "block 1 ended", "block 2 began"] {
+        view.push_event(event);
+    }
+    view
+}
