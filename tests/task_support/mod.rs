@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ impl Browser {
                 .arg(format!("--window-size={},{}", SIZE.0, SIZE.1))
                 .arg(format!("--user-data-dir={}", profile.path().display()))
                 .arg("about:blank")
+                // Debian's program is a script that stays in front of the browser: both are ended as one group.
+                .process_group(0)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped())
@@ -100,7 +103,9 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let group = i32::try_from(self.child.id()).unwrap();
+        // SAFETY: `kill` only takes numbers; the group is of our own child, which has not been waited for.
+        unsafe { libc::kill(-group, libc::SIGKILL) };
         let _ = self.child.wait();
     }
 }
