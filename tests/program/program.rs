@@ -95,8 +95,8 @@ fn noise_that_would_reach_a_limit_by_itself_is_refused_before_the_run() {
     let text = include_str!("../../configs/demo.toml");
     let config = lab.write("dc.toml", &format!("{text}\n[limits]\ndc_warn_ua = 0.5\ndc_max_ua = 0.5\n"));
     let config = config.display();
-    refused(&lab, &format!("demo --virtual -c {config} --no-record"), 2, "10 s mean is expected to reach");
-    refused(&lab, &format!("demo --headless -c {config} --no-record"), 2, "10 s mean is expected to reach");
+    refused(&lab, &format!("demo --virtual -c {config} --no-record"), 2, "limits.dc_max_ua: 10 s mean of");
+    refused(&lab, &format!("demo --headless -c {config} --no-record"), 2, "limits.dc_max_ua: 10 s mean of");
 }
 
 #[test]

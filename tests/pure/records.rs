@@ -449,7 +449,7 @@ fn windows_under_current_are_told_and_settings_are_those_of_the_recording() {
     let text = lab.says(0, &["estimate", path, "--out", "plain.csv"]);
     assert!(!text.contains("error"), "{text}");
     let plain = std::fs::read_to_string(lab.path("plain.csv")).unwrap();
-    assert!(plain.lines().next().unwrap().ends_with(",valid,reason,contamination"), "{plain}");
+    assert!(plain.lines().next().unwrap().ends_with(",floor_uv,pivot_offset,contamination"), "{plain}");
     let rows = table(&plain);
     let of = |what: &str| rows.iter().filter(|row| row["contamination"] == what).collect::<Vec<_>>();
     assert!(of("stimulating").len() > 50 && of("clean").len() > 30, "{plain}");
