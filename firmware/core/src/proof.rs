@@ -110,6 +110,10 @@ impl Proof {
             }
             Step::Weld => {
                 let fine = within(flows_ma, READBACK_FLOOR_MA);
+                if fine {
+                    // The relay is still open: as good a zero as the first, and twice the readings scatter less.
+                    self.zero_ma = (self.zero_ma + current_ma) / 2.0;
+                }
                 (Step::Plus, (!fine).then_some((FaultCode::OpenRelay, flows_ma)))
             }
             Step::Plus => {

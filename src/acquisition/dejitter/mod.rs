@@ -194,8 +194,10 @@ impl Dejitter {
         // Never two samples at one time, and never backwards: a tenth of a period is the least step.
         let least_s = self.smooth_s + 0.1 * self.line.slope_s();
         let line_s = if self.known { self.line.here_s() } else { raw_s };
-        self.smooth_s = if self.smooth_s.is_finite() { line_s.max(least_s) } else { line_s };
-        if !self.settled() {
+        // Stamps as they came may be ahead of the line that is found for them: until it has caught up, nothing is settled.
+        let ahead = self.smooth_s.is_finite() && line_s < least_s;
+        self.smooth_s = if ahead { least_s } else { line_s };
+        if ahead || !self.settled() {
             stamp.facts.insert(Facts::UNSETTLED);
         }
         stamp.smooth_s = self.smooth_s;

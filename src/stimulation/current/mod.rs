@@ -159,7 +159,7 @@ impl Current {
             (Stop::Fast | Stop::Cut, State::Armed) => self.enter(State::Disarmed),
             (Stop::Fast | Stop::Cut, State::Fault) => self.limiter.shut(how == Stop::Cut),
             (Stop::Fast | Stop::Cut, State::RampUp | State::Stimulating | State::RampDown) => {
-                self.limiter.shut(how == Stop::Cut);
+                self.shut(how == Stop::Cut);
                 self.closing = true;
                 self.enter(State::RampDown);
             }
@@ -168,7 +168,7 @@ impl Current {
 
     /// Latches a fault from outside: to zero in 100 ms, or at once with [`Stop::Cut`]. The first one is kept.
     pub fn fault(&mut self, code: FaultCode, value: f32, how: Stop) {
-        self.limiter.shut(how == Stop::Cut);
+        self.shut(how == Stop::Cut);
         self.latch(Cause::Commanded { code, value }, self.samples);
     }
 
@@ -320,6 +320,13 @@ impl Current {
             }
             _ => {}
         }
+    }
+
+    /// To zero in 100 ms, or at once; a ramp that is nearly over is not made longer by it.
+    fn shut(&mut self, cut: bool) {
+        let left =
+            if self.state == State::RampDown && !self.closing { self.gain.remaining() } else { u64::MAX };
+        self.limiter.shut_within(cut, left);
     }
 
     /// Begins the way down over `seconds`, or hurries one that is longer.

@@ -144,6 +144,11 @@ impl Limiter {
 
     /// Brings the output to zero and keeps it there: by a ramp of 100 ms, or at the slew limit (`cut`).
     pub fn shut(&mut self, cut: bool) {
+        self.shut_within(cut, u64::MAX);
+    }
+
+    /// The same, the ramp in `samples` at most: a way down that is nearly over is not made longer.
+    pub fn shut_within(&mut self, cut: bool, samples: u64) {
         let slower = matches!(self.down, Some(Down::Cut)) || (self.down.is_some() && !cut);
         if slower {
             return;
@@ -152,7 +157,7 @@ impl Limiter {
             Down::Cut
         } else {
             let mut gain = Envelope::steady(1.0);
-            gain.go(0.0, (FAULT_RAMP_S * self.rate_hz) as u64);
+            gain.go(0.0, ((FAULT_RAMP_S * self.rate_hz) as u64).min(samples.max(1)));
             Down::Ramp { gain, from_ma: self.last_ma }
         });
     }
