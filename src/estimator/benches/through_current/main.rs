@@ -121,8 +121,8 @@ fn report(name: &str, heads: &[Head]) {
         let sd = (x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / x.len().max(1) as f64).sqrt();
         (mean, sd)
     };
-    let (bias, sd) = stats(&difference(false));
-    let (valid_bias, valid_sd) = stats(&difference(true));
+    let (bias, sd) = stats(&difference(true));
+    let (valid_bias, valid_sd) = stats(&difference(false));
     let truth: Vec<f64> = found.iter().map(|f| f.1).collect();
     let valid = found.iter().filter(|f| f.2).count() as f64 / found.len().max(1) as f64;
     let mut why = std::collections::BTreeMap::new();
@@ -141,7 +141,7 @@ fn report(name: &str, heads: &[Head]) {
 
 fn main() {
     let only = std::env::args().skip(1).find(|a| !a.starts_with("--"));
-    let seeds = 2;
+    let seeds = 3;
     let heads = |head: Head| -> Vec<Head> { (1..=seeds).map(|seed| Head { seed, ..head.clone() }).collect() };
     let mut rows: Vec<(String, Head)> = vec![];
     for chi in [2.0, 0.5] {
