@@ -11,21 +11,13 @@ use std::{
 use tras::{
     noise::{Noise, Parameters, measure::Welch},
     stimulator::{
-        Delivered, FaultCode, Latched, Limits, State, Status, Stimulator, StimulatorError, Stop,
+        Delivered, FaultCode, Latched, State, Status, Stimulator, StimulatorError, Stop,
         audio::{AudioSettings, AudioStimulator},
     },
 };
 use tras_test_support::audio::{Capture, RATE_HZ, Server, case, rms, run};
+use tras_test_support::serial::LIMITS;
 
-const LIMITS: Limits = Limits {
-    peak_ma: 0.5,
-    dc_ma: 0.020,
-    slew_ma_per_ms: 0.5,
-    net_charge_mc: 0.6,
-    total_charge_mc: 2_400.0,
-    active_s: 2_400.0,
-    heartbeat_ms: 250,
-};
 /// mA at digital full scale.
 const FULL_MA: f64 = 2.0;
 

@@ -13,10 +13,12 @@
 mod algebra;
 mod align;
 mod decimate;
+mod judge;
 mod proof;
 mod queue;
 mod reference;
 mod rows;
+mod search;
 mod settings;
 mod sums;
 #[cfg(test)]
@@ -28,7 +30,7 @@ pub use settings::Settings;
 
 use crate::frame::{ChannelSet, Facts, FrameHeader};
 use algebra::Factor;
-use align::{Align, Step, find_lag};
+use align::{Align, Step};
 use decimate::{Decimator, LowPass};
 use proof::Tests;
 use queue::Queue;
@@ -51,11 +53,6 @@ const SILENT_AFTER_S: f64 = 8.0;
 const MAX_COST: f64 = 0.06;
 /// From here on what is left is kept for the slow memory's tests.
 const LASTING_COST: f64 = 0.03;
-/// Windows whose modulation is averaged: over about half a minute the mean F of nothing stays below this.
-const BREATH_MEMORY_S: f64 = 30.0;
-/// Largest artefact that can be removed, over what is left, in dB: beyond it the clocks are not followed finely enough (flat
-/// current, 100 mV: 82 dB, bias -0.11 in `make bench-through-current`).
-const MAX_REMOVED_DB: f64 = 75.0;
 
 /// The removal for one stream of EEG and one stimulator; see the module.
 #[derive(Debug)]
@@ -283,59 +280,10 @@ impl Remover {
         }
     }
 
-    /// What holds for the window that ends with the last frame given out, for the mean of `channels`.
-    #[must_use]
-    pub fn proof(&self, channels: &[usize]) -> Proof {
-        if let Some(why) = self.failing {
-            return Proof::failed(why);
-        }
-        let mut proof = Proof {
-            linearity_p: 1.0,
-            residual_coherence: 0.0,
-            modulation_p: 1.0,
-            removed_db: f64::NEG_INFINITY,
-            cost: self.cost(),
-            failed: None,
-        };
-        if self.good_blocks < self.counts.blocks || proof.cost > MAX_COST {
-            proof.failed = Some(Unproven::Learning);
-        }
-        let breathing_limit = self.breathing_limit(channels.len());
-        for &channel in channels {
-            let Some(Some((window, lasting))) = self.tested.get(channel).copied() else {
-                return Proof { failed: Some(Unproven::Learning), ..proof };
-            };
-            let breathing = self.breath.get(channel).map_or(f64::INFINITY, |mean| mean / breathing_limit);
-            let (alarm, count) = (self.settings.false_alarm, channels.len());
-            let failed = proof::verdict(&window, lasting.as_ref(), breathing, alarm, count);
-            proof.failed = proof.failed.or(failed);
-            let least = |a: f64, b: f64| if b < a { b } else { a };
-            let lasting_p = |k: usize| lasting.map_or(1.0, |tests| tests.p.get(k).copied().unwrap_or(1.0));
-            proof.linearity_p = least(proof.linearity_p, least(window.p[2], lasting_p(2)));
-            proof.modulation_p = least(proof.modulation_p, least(window.p[3], lasting_p(3)));
-            let coherence = lasting.map_or(window.coherence, |tests| tests.coherence);
-            proof.residual_coherence = proof.residual_coherence.max(coherence);
-            let taken = self.taken.get(channel).copied().unwrap_or(0.0);
-            let kept = self.kept.get(channel).copied().unwrap_or(0.0);
-            proof.removed_db = proof.removed_db.max(10.0 * (taken / kept).log10());
-        }
-        if proof.removed_db > MAX_REMOVED_DB {
-            proof.failed = proof.failed.or(Some(Unproven::TooLarge));
-        }
-        proof
-    }
-
     /// Columns of the path over samples that it was learnt from.
     fn cost(&self) -> f64 {
         let learnt = self.fast.samples + self.settings.slow_weight * self.slow.samples;
         if learnt > 0.0 { self.counts.path() as f64 / learnt } else { f64::INFINITY }
-    }
-
-    /// The largest mean F of the modulations that chance makes over the windows that were averaged.
-    fn breathing_limit(&self, channels: usize) -> f64 {
-        let df = (2 * settings::MODULATIONS) as f64 * self.breath_windows.max(1.0);
-        // Two and a half standard deviations of a mean of chi-squares, and one more for each power of ten of channels.
-        1.0 + (2.5 + (channels.max(1) as f64).log10()) * (2.0 / df).sqrt()
     }
 
     /// Frames at the head of the queue that follow one another without a break.
@@ -639,163 +587,6 @@ impl Remover {
             }
         } else {
             self.align.correct(f64::NAN, f64::NAN, frames as f64);
-        }
-    }
-
-    /// Keeps what a search needs, and searches.
-    fn hear(&mut self, frames: usize, flowing: bool) {
-        let (channels, keep) = (self.counts.channels, self.searched.len());
-        let width = LEADERS.min(channels);
-        if !flowing {
-            self.heard_len = 0;
-            return;
-        }
-        for n in 0..frames {
-            if self.heard_len == keep {
-                self.heard.copy_within(width.., 0);
-                self.heard_len -= 1;
-            }
-            let at = self.heard_len * width;
-            for (k, &leader) in self.leaders.iter().take(width).enumerate() {
-                self.heard[at + k] = self.values[n * channels + leader];
-            }
-            self.heard_len += 1;
-        }
-        self.since_search += frames;
-        let due = self.since_search as f64 >= SEARCH_EVERY_S * self.counts.rate_hz;
-        if self.align.locked() || !due || self.heard_len < keep / 2 {
-            return;
-        }
-        self.since_search = 0;
-        self.search(frames, width);
-    }
-
-    fn search(&mut self, frames: usize, width: usize) {
-        let rate = self.counts.rate_hz;
-        let (early, late) = ((SEARCH_S.0 * rate) as usize, (SEARCH_S.1 * rate) as usize);
-        let n = self.heard_len;
-        // Position of the first heard sample; the block's own first is `frames` before the newest.
-        let step = self.align.step();
-        let first = self.align.position() + (frames as f64 - n as f64) * step;
-        let lags = early + late;
-        let mut before = 0.0;
-        for (k, slot) in self.looked_at.iter_mut().take(n + lags).enumerate() {
-            // Where the current is not known it is silent, and correlates with nothing.
-            let position = first + (k as f64 - late as f64) * step;
-            let now = self.reference.at(position).unwrap_or_default()[0];
-            *slot = if k > 0 { now - before } else { 0.0 };
-            before = now;
-        }
-        let mut best: Option<(usize, f64)> = None;
-        for k in 0..width {
-            for i in 1..n {
-                self.searched[i] = self.heard[i * width + k] - self.heard[(i - 1) * width + k];
-            }
-            self.searched[0] = 0.0;
-            let found = find_lag(&self.searched[..n], &self.looked_at[..n + lags], lags);
-            if let Some((lag, r2)) = found
-                && best.is_none_or(|(_, most)| r2 > most)
-            {
-                best = Some((lag, r2));
-            }
-        }
-        if let Some((lag, _)) = best {
-            // Lag `late` in the list is no delay; a smaller one an EEG that lags behind the current.
-            self.place_anew();
-            self.align.found(late as f64 - lag as f64);
-            self.block.clear();
-            self.rows.reset();
-            // What the slow part of the path still holds: as far back as the current is known.
-            let back = (6.0 * rate).min(f64::from(u32::MAX)) as u32;
-            self.align.advance(frames as f64);
-            self.skip_rows(back);
-            self.align.retreat(frames as f64);
-        }
-    }
-
-    /// The tests of the window that ends here, and the whitening for the next one.
-    fn judge(&mut self, flowing: bool, frames: usize) {
-        let counts = self.counts;
-        // The stretch that the next whitening filter is made of.
-        let channels = counts.channels;
-        let room = self.stretch.len() / channels;
-        for n in 0..frames.min(room - self.stretched) {
-            for channel in 0..channels {
-                self.stretch[channel * room + self.stretched + n] = self.values[n * channels + channel];
-            }
-        }
-        self.stretched += frames.min(room - self.stretched);
-        if self.stretched as f64 >= self.counts.rate_hz {
-            let usable = self.failing.is_none();
-            if usable {
-                self.whitening.fade((-(self.stretched as f64) / self.counts.rate_hz / 30.0).exp());
-                for part in self.stretch.chunks_exact(room) {
-                    self.whitening.take(&part[..self.stretched]);
-                }
-                self.whitening.update();
-                self.rows.rewhiten(self.whitening.filter());
-            }
-            self.stretched = 0;
-            if flowing {
-                self.lead_by_the_loudest();
-            }
-        }
-        if self.quiet_samples > (counts.blocks * counts.block) as u64 || self.good_blocks == 0 {
-            self.tested.fill(None);
-            return;
-        }
-        self.window_factor.factor(&[(1.0, &self.left.sums().gram)]);
-        let lasting = self.left_slow.samples > 4.0 * counts.columns() as f64;
-        if lasting {
-            self.lasting_factor.factor(&[(1.0, &self.left_slow.gram)]);
-        }
-        self.since_breath += frames;
-        let window = counts.blocks * counts.block;
-        let breathe = self.since_breath >= window && self.good_blocks >= counts.blocks;
-        if breathe {
-            self.since_breath = 0;
-            let most = BREATH_MEMORY_S / self.settings.window_s;
-            self.breath_windows = (self.breath_windows + 1.0).min(most.max(1.0));
-        }
-        for channel in 0..channels {
-            let window =
-                proof::tests(&counts, &self.window_factor, self.left.sums(), channel, &mut self.scratch);
-            let slow = if lasting {
-                proof::tests(&counts, &self.lasting_factor, &self.left_slow, channel, &mut self.scratch)
-            } else {
-                None
-            };
-            if breathe && let Some(tests) = window {
-                let share = 1.0 / self.breath_windows.max(1.0);
-                self.breath[channel] += share * (tests.modulation_f.min(20.0) - self.breath[channel]);
-            }
-            self.tested[channel] = window.map(|window| (window, slow));
-        }
-        self.watch_alignment();
-    }
-
-    /// Where what is left has followed the current for two windows, the alignment is wrong: look for it anew.
-    fn watch_alignment(&mut self) {
-        let coherent = |tests: &Option<(Tests, Option<Tests>)>| {
-            tests.is_some_and(|(window, _)| window.p[0] < 1e-9 && window.coherence > 0.2)
-        };
-        let bad = self.good_blocks >= self.counts.blocks && self.tested.iter().any(coherent);
-        self.incoherent_blocks = if bad { self.incoherent_blocks + 1 } else { 0 };
-        if self.incoherent_blocks > 2 * self.counts.blocks {
-            self.incoherent_blocks = 0;
-            self.place_anew();
-        }
-    }
-
-    /// Delay and drift are taken from the channels that hear the current loudest.
-    fn lead_by_the_loudest(&mut self) {
-        let width = LEADERS.min(self.counts.channels);
-        for k in 0..width {
-            let taken = &self.leaders[..k];
-            let loudest = (0..self.counts.channels)
-                .filter(|channel| !taken.contains(channel))
-                .max_by(|a, b| (self.taken[*a] / self.kept[*a]).total_cmp(&(self.taken[*b] / self.kept[*b])));
-            self.leaders[k] = loudest.unwrap_or(0);
         }
     }
 

@@ -44,8 +44,6 @@ pub enum Unproven {
     Bent,
     /// The gain changes with heart, breath or movement.
     Modulated,
-    /// The amplifier was at its end.
-    Saturated,
     /// There is more of the current than can be taken out at the amplifier's own precision.
     TooLarge,
 }
@@ -62,7 +60,6 @@ impl Unproven {
             Self::LongerPath => "path longer than its model",
             Self::Bent => "path not linear",
             Self::Modulated => "path modulated",
-            Self::Saturated => "amplifier saturated",
             Self::TooLarge => "artefact too large",
         }
     }
