@@ -261,16 +261,19 @@ impl Device {
     }
 
     fn play(&mut self, dt_us: u32) -> f32 {
-        let underruns = self.player.underruns();
+        let (underruns, gain) = (self.player.underruns(), self.ramp.gain());
         let (sample_ma, flow) = self.player.advance(dt_us);
         if self.player.underruns() != underruns {
             self.stumbled();
             if self.state == State::Fault {
-                return self.output.current_ma; // From here by the fault's own ramp.
+                // The last sample is reached, as its number says; from there by the fault's own ramp.
+                let reached_ma = sample_ma * gain;
+                self.held_ma = self.held_ma.map(|_| reached_ma);
+                return self.held_ma.unwrap_or(0.0);
             }
         }
         match flow {
-            Flow::Playing => return sample_ma * self.ramp.gain(),
+            Flow::Playing => return sample_ma * gain,
             // A burst that rests at zero, or that was on its way down anyhow, is over.
             _ if self.state == State::RampDown => self.finish(self.after),
             Flow::Ended => self.finish(State::Armed),
