@@ -23,14 +23,14 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    pub fn new(rate_hz: f64) -> Self {
+    pub(super) fn new(rate_hz: f64) -> Self {
         let lags = ((BACK_S * rate_hz).ceil() as usize).clamp(1, MOST_LAGS);
         // Digest 0 stands for no frame: no digest of a frame is 0.
         Self { digests: vec![0; 2 * lags], at: 0, runs: vec![0; lags] }
     }
 
     /// Takes a frame, `live` channels of which are not flat; whether it is a repetition.
-    pub fn push(&mut self, values: &[f64], live: usize) -> bool {
+    pub(super) fn push(&mut self, values: &[f64], live: usize) -> bool {
         let digest = digest(values);
         let lags = self.runs.len();
         let back = self.digests.get(self.at..self.at + lags).unwrap_or_default();

@@ -39,16 +39,16 @@ pub const TEXT_BYTES: usize = (MESSAGE_WORDS - 4) * 8;
 
 /// Words of the first page. A bell is a half word, so each has a word to itself.
 mod at {
-    pub const MAGIC: usize = 0;
-    pub const BEAT: usize = 1;
-    pub const STOP: usize = 2;
-    pub const CONFIG_BYTES: usize = 3;
-    pub const TO_PARENT: usize = 4;
-    pub const TO_CHILD: usize = 5;
-    pub const MESSAGES: usize = 8;
-    pub const DATA: usize = 16;
-    pub const SLOTS: usize = 24;
-    pub const WIDTH: usize = 25;
+    pub(super) const MAGIC: usize = 0;
+    pub(super) const BEAT: usize = 1;
+    pub(super) const STOP: usize = 2;
+    pub(super) const CONFIG_BYTES: usize = 3;
+    pub(super) const TO_PARENT: usize = 4;
+    pub(super) const TO_CHILD: usize = 5;
+    pub(super) const MESSAGES: usize = 8;
+    pub(super) const DATA: usize = 16;
+    pub(super) const SLOTS: usize = 24;
+    pub(super) const WIDTH: usize = 25;
 }
 
 /// What a child tells, beside its data.

@@ -27,18 +27,18 @@ const CURRENT: usize = (WIDTH - 3) * 2;
 pub(super) const EVENT_BYTES: usize = (WIDTH - 3) * 8;
 
 pub(super) mod record {
-    pub const ESTIMATE: u64 = 1;
-    pub const CURRENT: u64 = 2;
-    pub const EVENT: u64 = 3;
-    pub const FLUSH: u64 = 4;
-    pub const MARKER: u64 = 5;
+    pub(crate) const ESTIMATE: u64 = 1;
+    pub(crate) const CURRENT: u64 = 2;
+    pub(crate) const EVENT: u64 = 3;
+    pub(crate) const FLUSH: u64 = 4;
+    pub(crate) const MARKER: u64 = 5;
 }
 
 pub(super) mod message {
     /// The streams are there.
-    pub const OPEN: u64 = 1;
+    pub(crate) const OPEN: u64 = 1;
     /// Text: why they are not.
-    pub const FAILED: u64 = 2;
+    pub(crate) const FAILED: u64 = 2;
 }
 
 /// What the parent tells its child.

@@ -14,7 +14,7 @@ use crate::session::private;
 use crate::session::sealed::{Sealed, SealedFile, capacity};
 
 /// From one chunk to the next.
-pub const CHUNK_EVERY_S: f64 = 1.0;
+pub(super) const CHUNK_EVERY_S: f64 = 1.0;
 /// Chunks at the end, whatever is left: footers are small.
 const LAST_CHUNKS: usize = 2;
 /// Sealed streams of one block in a folder: one, and one more for each time that it was broken.

@@ -79,7 +79,7 @@ const ESTIMATES: [&str; 15] = [
 
 impl Tables {
     /// Beside a recording whose name ends with `suffix` (`-2` for the second one of its folder).
-    pub fn create(folder: &Path, suffix: &str, session: &SessionStreams) -> io::Result<Self> {
+    pub(super) fn create(folder: &Path, suffix: &str, session: &SessionStreams) -> io::Result<Self> {
         Ok(Self {
             events: Table::create(&folder.join(format!("events{suffix}.csv")), &EVENTS)?,
             estimates: Table::create(&folder.join(format!("estimates{suffix}.csv")), &ESTIMATES)?,
@@ -93,7 +93,7 @@ impl Tables {
     }
 
     /// An event of ours.
-    pub fn event(&mut self, stamp_s: f64, json: &str) {
+    pub(super) fn event(&mut self, stamp_s: f64, json: &str) {
         let value: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
         let event = value.get("event").and_then(serde_json::Value::as_str).unwrap_or_default();
         let block = value.get("block").and_then(serde_json::Value::as_u64);
@@ -103,13 +103,13 @@ impl Tables {
     }
 
     /// A marker; `source` says whose.
-    pub fn marker(&mut self, stamp_s: f64, source: &str, text: &str) {
+    pub(super) fn marker(&mut self, stamp_s: f64, source: &str, text: &str) {
         let wall = self.wall(stamp_s);
         self.events.row(&[&format!("{stamp_s:.6}"), &wall, source, "marker", "", text]);
     }
 
     /// An estimate.
-    pub fn estimate(&mut self, stamp_s: f64, estimate: &Estimate) {
+    pub(super) fn estimate(&mut self, stamp_s: f64, estimate: &Estimate) {
         let fit = &estimate.fit;
         let number = |x: f64| if x.is_finite() { x.to_string() } else { String::new() };
         let wall = self.wall(stamp_s);
@@ -133,7 +133,7 @@ impl Tables {
     }
 
     /// Brings both into their files.
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         self.events.flush()?;
         self.estimates.flush()
     }

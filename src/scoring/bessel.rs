@@ -33,17 +33,17 @@ fn scaled(order: u8, kappa: f64) -> f64 {
 }
 
 /// ln of the von Mises density at its mean, per radian: -ln(2 pi I0(kappa) exp(-kappa)).
-pub fn ln_peak(kappa: f64) -> f64 {
+pub(crate) fn ln_peak(kappa: f64) -> f64 {
     -(std::f64::consts::TAU * scaled(0, kappa)).ln()
 }
 
 /// The mean resultant length of a von Mises distribution, I1/I0.
-pub fn resultant(kappa: f64) -> f64 {
+pub(crate) fn resultant(kappa: f64) -> f64 {
     scaled(1, kappa) / scaled(0, kappa)
 }
 
 /// The kappa whose mean resultant length is `length`, up to `most`.
-pub fn concentration(length: f64, most: f64) -> f64 {
+pub(crate) fn concentration(length: f64, most: f64) -> f64 {
     if length.is_nan() || length <= 0.0 {
         return 0.0;
     }

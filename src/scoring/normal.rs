@@ -4,17 +4,17 @@
 const LN_ROOT_TWO_PI: f64 = 0.918_938_533_204_672_8;
 
 /// ln phi(z).
-pub fn ln_density(z: f64) -> f64 {
+pub(crate) fn ln_density(z: f64) -> f64 {
     -0.5 * z * z - LN_ROOT_TWO_PI
 }
 
 /// Phi(z), exact in both tails down to the smallest number.
-pub fn cumulative(z: f64) -> f64 {
+pub(crate) fn cumulative(z: f64) -> f64 {
     0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2)
 }
 
 /// ln Phi(z); minus infinity below about -38, where Phi is smaller than any number.
-pub fn ln_cumulative(z: f64) -> f64 {
+pub(crate) fn ln_cumulative(z: f64) -> f64 {
     if z > 6.0 {
         // 1 - Phi is small and exact there; the logarithm of something next to one is not.
         libm::log1p(-cumulative(-z))

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
-pub const SIZE: (f64, f64) = (900.0, 700.0);
+pub(crate) const SIZE: (f64, f64) = (900.0, 700.0);
 
-pub struct Browser {
+pub(crate) struct Browser {
     child: Child,
     port: String,
     _profile: tempfile::TempDir,
@@ -21,7 +21,7 @@ pub struct Browser {
 
 impl Browser {
     /// `None`, and says so in the name of `test`, where there is no Chromium.
-    pub fn open(test: &str) -> Option<Self> {
+    pub(crate) fn open(test: &str) -> Option<Self> {
         let named = std::env::var("TRAS_CHROMIUM").ok();
         let known = ["chromium-headless-shell", "chromium", "google-chrome"].map(str::to_owned);
         let profile = tempfile::tempdir().unwrap();
@@ -65,7 +65,7 @@ impl Browser {
     }
 
     /// A new window at `url`.
-    pub fn window(&self, url: &str) -> Window {
+    pub(crate) fn window(&self, url: &str) -> Window {
         // The list of windows has the first one, which is enough to ask for others.
         let mut list = TcpStream::connect(format!("127.0.0.1:{}", self.port)).unwrap();
         let ask = format!(
@@ -110,13 +110,13 @@ impl Drop for Browser {
     }
 }
 
-pub struct Window {
+pub(crate) struct Window {
     socket: WebSocket<TcpStream>,
     asked: u64,
 }
 
 impl Window {
-    pub fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         self.asked += 1;
         let message = json!({ "id": self.asked, "method": method, "params": params });
         self.socket.send(Message::text(message.to_string())).unwrap();
@@ -129,11 +129,11 @@ impl Window {
         }
     }
 
-    pub fn evaluate(&mut self, what: &str) -> Value {
+    pub(crate) fn evaluate(&mut self, what: &str) -> Value {
         self.call("Runtime.evaluate", json!({ "expression": what }))["result"]["value"].clone()
     }
 
-    pub fn phase(&mut self) -> String {
+    pub(crate) fn phase(&mut self) -> String {
         self.evaluate("document.body ? document.body.dataset.phase || '' : ''")
             .as_str()
             .unwrap_or_default()
@@ -141,7 +141,7 @@ impl Window {
     }
 
     /// Waits for one of `phases`.
-    pub fn until(&mut self, phases: &[&str]) -> String {
+    pub(crate) fn until(&mut self, phases: &[&str]) -> String {
         let end = Instant::now() + Duration::from_secs(60);
         loop {
             let phase = self.phase();
@@ -153,7 +153,7 @@ impl Window {
         }
     }
 
-    pub fn click(&mut self, x: f64, y: f64) {
+    pub(crate) fn click(&mut self, x: f64, y: f64) {
         for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
             let params = json!({ "type": kind, "x": x, "y": y, "button": if kind == "mouseMoved" { "none" } else { "left" }, "clickCount": 1 });
             self.call("Input.dispatchMouseEvent", params);
@@ -161,7 +161,7 @@ impl Window {
     }
 
     /// Clicks on the wheel in a direction, degrees counter-clockwise from the right.
-    pub fn answer(&mut self, deg: f64) {
+    pub(crate) fn answer(&mut self, deg: f64) {
         let (w, h) =
             (self.evaluate("innerWidth").as_f64().unwrap(), self.evaluate("innerHeight").as_f64().unwrap());
         let (sin, cos) = deg.to_radians().sin_cos();
@@ -170,12 +170,12 @@ impl Window {
     }
 
     /// The screen as PNG.
-    pub fn look(&mut self) -> Vec<u8> {
+    pub(crate) fn look(&mut self) -> Vec<u8> {
         let shot = self.call("Page.captureScreenshot", json!({ "format": "png" }));
         decode(shot["data"].as_str().unwrap())
     }
 
-    pub fn reload(&mut self) {
+    pub(crate) fn reload(&mut self) {
         self.call("Page.reload", json!({}));
     }
 }

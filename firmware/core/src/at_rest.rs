@@ -19,13 +19,13 @@ pub(crate) struct OpenRelay {
 
 impl OpenRelay {
     /// Whether the relay has had the time to open.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.open_us >= OPEN_SETTLE_US
     }
 
     /// One tick. A relay that is welded, and a measurement whose zero is wrong, look the same and are both no
     /// ground to arm on.
-    pub fn check(
+    pub(crate) fn check(
         &mut self,
         relay_closed: bool,
         reading: Option<&Reading>,
@@ -63,13 +63,13 @@ pub(crate) struct Supply {
 }
 
 impl Supply {
-    pub fn heard(&mut self, volts: f32, now_us: u64) {
+    pub(crate) fn heard(&mut self, volts: f32, now_us: u64) {
         (self.heard_us, self.volts) = (Some(now_us), volts);
         self.wrong = if VDDA_V.contains(&volts) { 0 } else { self.wrong.saturating_add(1) };
     }
 
     /// Three measurements in a row, or none any more.
-    pub fn check(&self, now_us: u64) -> Option<(FaultCode, f32)> {
+    pub(crate) fn check(&self, now_us: u64) -> Option<(FaultCode, f32)> {
         let silent = now_us.saturating_sub(self.heard_us?) > VDDA_SILENCE_US;
         match (silent, self.wrong >= 3) {
             (true, _) => Some((FaultCode::Reference, 0.0)),
@@ -87,7 +87,7 @@ pub(crate) struct DrySpells {
 
 impl DrySpells {
     /// One more; says whether that is one too many.
-    pub fn note(&mut self, now_us: u64) -> bool {
+    pub(crate) fn note(&mut self, now_us: u64) -> bool {
         self.at_us.rotate_left(1);
         if let Some(last) = self.at_us.last_mut() {
             *last = Some(now_us);

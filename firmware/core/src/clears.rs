@@ -17,7 +17,7 @@ pub(crate) struct Clears {
 }
 
 impl Clears {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { past_us: [[None; CLEARS - 1]; CODES], used_up: 0 }
     }
 
@@ -26,12 +26,12 @@ impl Clears {
     }
 
     /// Whether this fault may be cleared once more.
-    pub fn are_left(&self, code: FaultCode) -> bool {
+    pub(crate) fn are_left(&self, code: FaultCode) -> bool {
         self.used_up >> Self::at(code) & 1 == 0
     }
 
     /// It has been.
-    pub fn note(&mut self, code: FaultCode, now_us: u64) {
+    pub(crate) fn note(&mut self, code: FaultCode, now_us: u64) {
         let at = Self::at(code);
         let Some(past) = self.past_us.get_mut(at) else { return };
         let is_recent =
@@ -46,7 +46,7 @@ impl Clears {
     }
 
     /// For what is kept through a reset: how many there are of each.
-    pub fn counts(&self, now_us: u64) -> u64 {
+    pub(crate) fn counts(&self, now_us: u64) -> u64 {
         let recent =
             |past: &&Option<u64>| past.is_some_and(|us| now_us.saturating_sub(us) <= CLEARS_WITHIN_US);
         self.past_us.iter().enumerate().fold(0, |bits, (at, past)| {
@@ -57,7 +57,7 @@ impl Clears {
     }
 
     /// After a reset: how long ago they were is not known any more, so they count as of now.
-    pub fn resumed(bits: u64) -> Self {
+    pub(crate) fn resumed(bits: u64) -> Self {
         let mut clears = Self::new();
         for (at, past) in clears.past_us.iter_mut().enumerate() {
             let count = (bits >> (BITS * at as u32) & 3) as usize;

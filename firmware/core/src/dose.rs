@@ -30,7 +30,7 @@ pub(crate) struct Dose {
 }
 
 impl Dose {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             limits: hard::bounded(&hard::LIMITS),
             one_sided: OneSided::default(),
@@ -43,27 +43,27 @@ impl Dose {
     }
 
     /// Goes on from what was kept: total and one-sided charge in fC, time in us.
-    pub fn resume(&mut self, total_fc: i64, active_us: u64, commanded_fc: i64, error_fc: i64) {
+    pub(crate) fn resume(&mut self, total_fc: i64, active_us: u64, commanded_fc: i64, error_fc: i64) {
         (self.total_fc, self.active_us) = (total_fc, active_us);
         self.one_sided = OneSided::resumed(commanded_fc, error_fc);
     }
 
     /// From here on these limits hold.
-    pub fn limit(&mut self, limits: &Limits) {
+    pub(crate) fn limit(&mut self, limits: &Limits) {
         self.limits = *limits;
     }
 
-    pub fn begin_burst(&mut self) {
+    pub(crate) fn begin_burst(&mut self) {
         self.one_sided.begin_burst();
     }
 
     /// The newest reading differs from the command by so much; with the relay open nothing differs.
-    pub fn differs(&mut self, error_ma: f32) {
+    pub(crate) fn differs(&mut self, error_ma: f32) {
         self.error_na = if error_ma.is_finite() { nanoamps(error_ma) } else { 0 };
     }
 
     /// `current_ma` has flowed for `dt_us`, of which no more than the monostable holds the relay for.
-    pub fn account(&mut self, current_ma: f32, dt_us: u64, active: bool) {
+    pub(crate) fn account(&mut self, current_ma: f32, dt_us: u64, active: bool) {
         let held_us = dt_us.min(u64::from(STALL_US));
         let na = nanoamps(current_ma);
         let charge = |na: i64| na.saturating_mul(held_us as i64);
@@ -80,14 +80,14 @@ impl Dose {
 
     /// The limit that is broken, or would be if `current_ma` flowed for `dt_us` more and then came to zero by
     /// a fast ramp, which carries half of it times its length. What the stage adds stays to the end of the ramp.
-    pub fn broken(&self, current_ma: f32, dt_us: u32) -> Option<(FaultCode, f32)> {
+    pub(crate) fn broken(&self, current_ma: f32, dt_us: u32) -> Option<(FaultCode, f32)> {
         let dc_ma = self.dc_ma();
         let dc = (dc_ma.abs() > self.limits.dc_ma).then_some((FaultCode::Dc, dc_ma));
         self.spent(&self.limits, current_ma, dt_us).or(dc)
     }
 
     /// Whether `limits` leave nothing, so that no burst could begin. The mean is not asked: it is over in 10 s.
-    pub fn is_spent(&self, limits: &Limits) -> bool {
+    pub(crate) fn is_spent(&self, limits: &Limits) -> bool {
         self.spent(limits, 0.0, 0).is_some()
     }
 
@@ -108,16 +108,16 @@ impl Dose {
         }
     }
 
-    pub fn net_mc(&self) -> f32 {
+    pub(crate) fn net_mc(&self) -> f32 {
         millicoulombs(self.one_sided.worst(0, 0))
     }
 
-    pub fn total_mc(&self) -> f32 {
+    pub(crate) fn total_mc(&self) -> f32 {
         millicoulombs(self.total_fc)
     }
 
     /// Commanded or measured, whichever is larger.
-    pub fn dc_ma(&self) -> f32 {
+    pub(crate) fn dc_ma(&self) -> f32 {
         let (commanded, measured) = (self.commanded.nanoamps(), self.measured.nanoamps());
         let larger =
             if measured.saturating_abs() > commanded.saturating_abs() { measured } else { commanded };
@@ -125,7 +125,7 @@ impl Dose {
     }
 
     /// For [`crate::Kept`]: total in fC, time in us, one-sided charge as commanded, and measured less commanded, in fC.
-    pub fn counts(&self) -> (i64, u64, i64, i64) {
+    pub(crate) fn counts(&self) -> (i64, u64, i64, i64) {
         let (commanded_fc, error_fc) = self.one_sided.left();
         (self.total_fc, self.active_us, commanded_fc, error_fc)
     }

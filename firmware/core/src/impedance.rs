@@ -27,11 +27,11 @@ pub(crate) struct Impedance {
 }
 
 impl Impedance {
-    pub fn kohm(&self) -> Option<f32> {
+    pub(crate) fn kohm(&self) -> Option<f32> {
         self.newest
     }
 
-    pub fn check(&mut self, reading: Option<&Reading>, dt_us: u32) -> Option<(FaultCode, f32)> {
+    pub(crate) fn check(&mut self, reading: Option<&Reading>, dt_us: u32) -> Option<(FaultCode, f32)> {
         if let Some(r) = reading {
             self.vi += r.voltage_v * r.current_ma;
             self.ii += r.current_ma * r.current_ma;

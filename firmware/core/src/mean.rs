@@ -18,12 +18,12 @@ pub(crate) struct SlowMean {
 }
 
 impl SlowMean {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { bin_fc: 0, bin_us: 0, boxes: [RunningSum::NEW; BOXES] }
     }
 
     /// `na` have flowed for `dt_us`.
-    pub fn push(&mut self, na: i64, dt_us: u64) {
+    pub(crate) fn push(&mut self, na: i64, dt_us: u64) {
         // Longer than all boxes together, the past is forgotten whole.
         let mut left_us = dt_us.min(BIN_US * (BOXES * BOX_BINS + 1) as u64);
         while left_us > 0 {
@@ -41,7 +41,7 @@ impl SlowMean {
         }
     }
 
-    pub fn nanoamps(&self) -> i32 {
+    pub(crate) fn nanoamps(&self) -> i32 {
         self.boxes.last().map_or(0, RunningSum::mean)
     }
 }

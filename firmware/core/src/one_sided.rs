@@ -41,18 +41,18 @@ pub(crate) struct OneSided {
 
 impl OneSided {
     /// With what an earlier run of the device has left, in fC: commanded, and measured less commanded.
-    pub fn resumed(commanded_fc: i64, error_fc: i64) -> Self {
+    pub(crate) fn resumed(commanded_fc: i64, error_fc: i64) -> Self {
         let left = |leaky_fc| Charge { burst_fc: 0, leaky_fc };
         Self { commanded: left(commanded_fc), error: left(error_fc), ..Self::default() }
     }
 
-    pub fn begin_burst(&mut self) {
+    pub(crate) fn begin_burst(&mut self) {
         self.close_bin();
         (self.commanded.burst_fc, self.error.burst_fc) = (0, 0);
     }
 
     /// So much was commanded, and so much more was measured, within `dt_us`.
-    pub fn account(&mut self, commanded_fc: i64, error_fc: i64, dt_us: u64) {
+    pub(crate) fn account(&mut self, commanded_fc: i64, error_fc: i64, dt_us: u64) {
         self.commanded.add(commanded_fc);
         self.bin_fc = self.bin_fc.saturating_add(error_fc);
         self.bin_us = self.bin_us.saturating_add(dt_us);
@@ -94,7 +94,7 @@ impl OneSided {
     }
 
     /// The largest of all, with what is still to come of each, in fC.
-    pub fn worst(&self, coming_fc: i64, coming_error_fc: i64) -> i64 {
+    pub(crate) fn worst(&self, coming_fc: i64, coming_error_fc: i64) -> i64 {
         let live_fc = self.live_fc();
         let with = |commanded_fc: i64, error_fc: i64| {
             let measured_fc = commanded_fc.saturating_add(error_fc).saturating_add(live_fc);
@@ -107,7 +107,7 @@ impl OneSided {
     }
 
     /// What is to be kept through a reset, in fC: see [`OneSided::resumed`].
-    pub fn left(&self) -> (i64, i64) {
+    pub(crate) fn left(&self) -> (i64, i64) {
         (self.commanded.leaky_fc, self.error.leaky_fc.saturating_add(self.live_fc()))
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Player {
 }
 
 impl Player {
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
             queue: Queue::new(capacity),
             from_ma: 0.0,
@@ -54,7 +54,7 @@ impl Player {
     }
 
     /// Ready for a burst whose first sample has this index; the queue is emptied.
-    pub fn rewind(&mut self, index: u64) {
+    pub(crate) fn rewind(&mut self, index: u64) {
         self.queue.clear();
         (self.from_ma, self.to_ma, self.phase_us) = (0.0, 0.0, SAMPLE_US);
         (self.dry, self.dry_us, self.fade) = (false, 0, Ramp::FULL);
@@ -62,12 +62,12 @@ impl Player {
     }
 
     /// Samples that a burst, or the end of a dry spell, waits for.
-    pub fn prefill(&self) -> usize {
+    pub(crate) fn prefill(&self) -> usize {
         PREFILL.min(self.queue.capacity().div_ceil(2))
     }
 
     /// The current after `dt_us` more. A tick that comes late plays slower; it never skips a sample.
-    pub fn advance(&mut self, dt_us: u32) -> (f32, Flow) {
+    pub(crate) fn advance(&mut self, dt_us: u32) -> (f32, Flow) {
         if self.dry {
             return self.advance_dry(dt_us);
         }
@@ -123,15 +123,15 @@ impl Player {
     }
 
     /// The index after the last sample that the current has reached.
-    pub fn delivered(&self) -> u64 {
+    pub(crate) fn delivered(&self) -> u64 {
         self.delivered
     }
 
-    pub fn underruns(&self) -> u32 {
+    pub(crate) fn underruns(&self) -> u32 {
         self.underruns
     }
 
-    pub fn dry_us(&self) -> u32 {
+    pub(crate) fn dry_us(&self) -> u32 {
         self.dry_us
     }
 }

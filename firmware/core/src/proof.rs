@@ -43,25 +43,25 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    pub fn begin(has_shunt: bool) -> Self {
+    pub(crate) fn begin(has_shunt: bool) -> Self {
         Self { step: Step::Zero, has_shunt, ..Self::default() }
     }
 
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.step == Step::Done
     }
 
     /// What the measurement reads where nothing flows, in mA.
-    pub fn zero_ma(&self) -> f32 {
+    pub(crate) fn zero_ma(&self) -> f32 {
         self.zero_ma
     }
 
-    pub fn relay_closed(&self) -> bool {
+    pub(crate) fn relay_closed(&self) -> bool {
         !matches!(self.step, Step::Zero | Step::Weld)
     }
 
     /// Current into the closed shunt, in mA.
-    pub fn probe_ma(&self) -> f32 {
+    pub(crate) fn probe_ma(&self) -> f32 {
         match self.step {
             Step::Weld | Step::Plus => PROBE_MA,
             Step::Minus => -PROBE_MA,
@@ -70,7 +70,7 @@ impl Proof {
     }
 
     /// One tick more. `settled`: the relay has been told to open long enough ago.
-    pub fn advance(
+    pub(crate) fn advance(
         &mut self,
         reading: Option<&Reading>,
         dt_us: u32,

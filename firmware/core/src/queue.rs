@@ -14,24 +14,24 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Holds `capacity` samples, at least 1 and at most [`MAX_QUEUE`].
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { ring: [0.0; MAX_QUEUE], head: 0, len: 0, capacity: capacity.clamp(1, MAX_QUEUE) }
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.capacity
     }
 
-    pub fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.capacity - self.len
     }
 
     /// Takes one sample; `false` where there is no room.
-    pub fn push(&mut self, sample_ma: f32) -> bool {
+    pub(crate) fn push(&mut self, sample_ma: f32) -> bool {
         if self.room() == 0 {
             return false;
         }
@@ -43,7 +43,7 @@ impl Queue {
         true
     }
 
-    pub fn pop(&mut self) -> Option<f32> {
+    pub(crate) fn pop(&mut self) -> Option<f32> {
         if self.len == 0 {
             return None;
         }
@@ -53,7 +53,7 @@ impl Queue {
         sample
     }
 
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.len = 0;
     }
 }

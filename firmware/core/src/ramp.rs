@@ -10,16 +10,16 @@ pub(crate) struct Ramp {
 }
 
 impl Ramp {
-    pub const ZERO: Self = Self { position: 0.0 };
-    pub const FULL: Self = Self { position: 1.0 };
+    pub(crate) const ZERO: Self = Self { position: 0.0 };
+    pub(crate) const FULL: Self = Self { position: 1.0 };
 
     /// Moves up by `dt_us` of a ramp that takes `over_us` from 0 to 1.
-    pub fn rise(&mut self, dt_us: u32, over_us: u32) {
+    pub(crate) fn rise(&mut self, dt_us: u32, over_us: u32) {
         self.position = (self.position + dt_us as f32 / over_us as f32).min(1.0);
     }
 
     /// Moves down likewise.
-    pub fn fall(&mut self, dt_us: u32, over_us: u32) {
+    pub(crate) fn fall(&mut self, dt_us: u32, over_us: u32) {
         self.position = (self.position - dt_us as f32 / over_us as f32).max(0.0);
         // What rounding has left after the last step would take another tick to go.
         if self.position < 1e-4 {
@@ -27,7 +27,7 @@ impl Ramp {
         }
     }
 
-    pub fn gain(&self) -> f32 {
+    pub(crate) fn gain(&self) -> f32 {
         match self.position {
             p if p <= 0.0 => 0.0,
             p if p >= 1.0 => 1.0,
@@ -35,11 +35,11 @@ impl Ramp {
         }
     }
 
-    pub fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         self.position <= 0.0
     }
 
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.position >= 1.0
     }
 }

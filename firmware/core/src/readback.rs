@@ -33,12 +33,17 @@ pub(crate) struct Readback {
 
 impl Readback {
     /// What was measured last.
-    pub fn measured_ma(&self) -> Option<f32> {
+    pub(crate) fn measured_ma(&self) -> Option<f32> {
         self.measured_ma
     }
 
     /// Takes one tick's reading, if there is one; says what is broken. `peak_ma` is the limit in force.
-    pub fn check(&mut self, reading: Option<&Reading>, peak_ma: f32, dt_us: u32) -> Option<(FaultCode, f32)> {
+    pub(crate) fn check(
+        &mut self,
+        reading: Option<&Reading>,
+        peak_ma: f32,
+        dt_us: u32,
+    ) -> Option<(FaultCode, f32)> {
         self.part_us = self.part_us.saturating_add(dt_us);
         self.silent_us = self.silent_us.saturating_add(dt_us);
         if let Some(r) = reading {

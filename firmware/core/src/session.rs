@@ -33,7 +33,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub fn new(entropy: u32) -> Self {
+    pub(crate) fn new(entropy: u32) -> Self {
         Self {
             entropy,
             nonce: 0,
@@ -66,7 +66,7 @@ impl Session {
         (self.newest, self.limits_echoed) = (header.sequence, false);
     }
 
-    pub fn renew_arming(&mut self, now_us: u64) {
+    pub(crate) fn renew_arming(&mut self, now_us: u64) {
         self.armed_until_us = now_us.saturating_add(self.arm_valid_us);
     }
 }

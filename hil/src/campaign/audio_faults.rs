@@ -38,7 +38,7 @@ fn kill_server(scene: &mut Scene<Sink>) -> Result<()> {
 
 /// All scenes on the audio path, in the order of the table.
 #[must_use]
-pub fn all() -> Vec<Scenario<Sink>> {
+pub(super) fn all() -> Vec<Scenario<Sink>> {
     use Outcome::{Plays, Zero};
     let patient = |scenario| Scenario { patient: true, ..scenario };
     vec![

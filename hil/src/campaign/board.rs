@@ -19,7 +19,7 @@ const TOLD_HZ: f64 = 1_000.0;
 const SOUND: Head = Head { every: 4, ..Head::SOUND };
 
 /// Whatever is at the end of the line.
-pub struct Board {
+pub(super) struct Board {
     /// The cable.
     pub line: Line,
     /// Only of the emulated board.
@@ -29,7 +29,7 @@ pub struct Board {
 }
 
 /// The emulated board.
-pub struct Emulated {
+pub(super) struct Emulated {
     /// The emulator.
     pub emulator: Emulator,
     /// The head behind it.
@@ -41,7 +41,7 @@ impl Board {
     ///
     /// # Errors
     /// QEMU is missing, or no pseudo terminal is to be had.
-    pub fn emulated(image: &Path, folder: &Path, speed: f64) -> Result<Self> {
+    pub(super) fn emulated(image: &Path, folder: &Path, speed: f64) -> Result<Self> {
         let emulator = Emulator::start_at(image, folder, speed)?;
         let head = VirtualHead::start(emulator.analogue.try_clone()?);
         head.set(|h| *h = SOUND);
@@ -53,7 +53,7 @@ impl Board {
     ///
     /// # Errors
     /// Its port cannot be opened, or no pseudo terminal is to be had.
-    pub fn real(port: &Path) -> Result<Self> {
+    pub(super) fn real(port: &Path) -> Result<Self> {
         let (line, port) = Line::relay(port)?;
         Ok(Self { line, emulated: None, port, began: Instant::now() })
     }
@@ -62,7 +62,7 @@ impl Board {
     ///
     /// # Errors
     /// The board is real.
-    pub fn head(&self) -> Result<&VirtualHead> {
+    pub(super) fn head(&self) -> Result<&VirtualHead> {
         self.emulated.as_ref().map(|e| &e.head).ok_or_else(|| Error::other("needs the emulator"))
     }
 }

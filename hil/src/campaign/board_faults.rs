@@ -61,7 +61,7 @@ fn never(name: &'static str) -> Scenario<Board> {
 
 /// All scenes on a board, in the order of the table.
 #[must_use]
-pub fn all() -> Vec<Scenario<Board>> {
+pub(super) fn all() -> Vec<Scenario<Board>> {
     use Outcome::{Either, GoesOn, Plays, Zero};
     let on_head = |name, bound_ms, happen| Scenario { emulator: true, ..fault(name, Zero(bound_ms), happen) };
     let patient = |scenario| Scenario { patient: true, ..scenario };
@@ -209,7 +209,7 @@ pub fn all() -> Vec<Scenario<Board>> {
 
 /// How fast the emulated board's clock goes in this scene.
 #[must_use]
-pub fn speed(name: &str) -> f64 {
+pub(super) fn speed(name: &str) -> f64 {
     match name {
         "clock-1-percent-fast" => 1.01,
         "clock-1-percent-slow" => 0.99,

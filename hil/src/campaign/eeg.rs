@@ -17,7 +17,7 @@ use crate::head::Eye;
 use crate::lock;
 
 /// The participant's stream.
-pub const STREAM: &str = "hil-eeg";
+pub(super) const STREAM: &str = "hil-eeg";
 /// The head's current.
 const CURRENT: &str = "hil-current";
 /// Ticks a second of the emulated board.
@@ -28,7 +28,7 @@ const RATE_HZ: f64 = 2_000.0;
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn keep_to_ourselves(folder: &Path) -> Result<PathBuf> {
+pub(super) fn keep_to_ourselves(folder: &Path) -> Result<PathBuf> {
     let path = folder.join("lsl_api.cfg");
     let text = format!(
         "[multicast]\nResolveScope = machine\nAddressesOverride = {{127.0.0.1}}\nTTLOverride = 0\n\
@@ -42,14 +42,14 @@ pub fn keep_to_ourselves(folder: &Path) -> Result<PathBuf> {
 }
 
 /// A participant under way.
-pub struct Participant(Child);
+pub(super) struct Participant(Child);
 
 impl Participant {
     /// Starts it; it goes on until dropped.
     ///
     /// # Errors
     /// The program cannot be started.
-    pub fn start(tras: &Path) -> Result<Self> {
+    pub(super) fn start(tras: &Path) -> Result<Self> {
         let child = Command::new(tras)
             .args(["simulate", "--name", STREAM, "--channels", "Fz,Cz,Pz,Oz", "--blinks", "0"])
             .args(["--respond-to", CURRENT, "--seed", "7"])
@@ -70,7 +70,7 @@ impl Drop for Participant {
 }
 
 /// Publishes what a head feels, as long as it lives: one stream for all heads, one after another.
-pub struct Conductor {
+pub(super) struct Conductor {
     eye: Arc<Mutex<Option<Eye>>>,
     quit: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -79,7 +79,7 @@ pub struct Conductor {
 impl Conductor {
     /// Opens the stream.
     #[must_use]
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         let (eye, quit) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(false)));
         let (eyes, quits) = (Arc::clone(&eye), Arc::clone(&quit));
         // An outlet stays in the thread that opened it.
@@ -92,7 +92,7 @@ impl Conductor {
     }
 
     /// From now on the participant is this head, or none.
-    pub fn turn_to(&self, eye: Option<Eye>) {
+    pub(super) fn turn_to(&self, eye: Option<Eye>) {
         *lock(&self.eye) = eye;
     }
 }

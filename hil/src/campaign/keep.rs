@@ -9,7 +9,7 @@ use tras::recorder::check;
 ///
 /// # Errors
 /// It cannot be read, is damaged, or has no EEG: in words.
-pub fn look(path: &Path, whole: bool) -> Result<f64, String> {
+pub(super) fn look(path: &Path, whole: bool) -> Result<f64, String> {
     if whole {
         check(path).map_err(|e| e.to_string())?;
     }
@@ -23,7 +23,7 @@ pub fn look(path: &Path, whole: bool) -> Result<f64, String> {
 ///
 /// # Errors
 /// It cannot be read, in words.
-pub fn artefact(path: &Path) -> Result<(f64, f64), String> {
+pub(super) fn artefact(path: &Path) -> Result<(f64, f64), String> {
     let mut recording = Recording::open(path, &OpenOptions::default()).map_err(|e| e.to_string())?;
     let (channels, rate) =
         (recording.description().channels.len().max(1), recording.description().rate_hz as usize);

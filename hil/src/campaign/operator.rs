@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use crate::lock;
 
 /// A line on the terminal, and when it came.
-pub type Told = (Instant, String);
+pub(super) type Told = (Instant, String);
 
 /// A session under way.
-pub struct Session {
+pub(super) struct Session {
     child: Child,
     told: Arc<Mutex<Vec<Told>>>,
     readers: Vec<JoinHandle<()>>,
@@ -25,7 +25,7 @@ impl Session {
     ///
     /// # Errors
     /// The program cannot be started or the folder not be written.
-    pub fn start(
+    pub(super) fn start(
         tras: &Path,
         folder: &Path,
         config: &str,
@@ -52,23 +52,23 @@ impl Session {
 
     /// The process.
     #[must_use]
-    pub fn pid(&self) -> u32 {
+    pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends a signal.
-    pub fn signal(&self, signal: i32) {
+    pub(super) fn signal(&self, signal: i32) {
         // SAFETY: a signal to our own child, which has not been waited for.
         unsafe { libc::kill(self.child.id() as i32, signal) };
     }
 
     /// Whether it still runs.
-    pub fn runs(&mut self) -> bool {
+    pub(super) fn runs(&mut self) -> bool {
         self.ended.is_none() && self.child.try_wait().is_ok_and(|status| status.is_none())
     }
 
     /// Waits for its end, and kills it after `patience`.
-    pub fn end(&mut self, patience: Duration) -> Option<ExitStatus> {
+    pub(super) fn end(&mut self, patience: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + patience;
         while self.ended.is_none() {
             match self.child.try_wait() {
@@ -87,7 +87,7 @@ impl Session {
 
     /// Everything that was printed so far.
     #[must_use]
-    pub fn told(&self) -> Vec<Told> {
+    pub(super) fn told(&self) -> Vec<Told> {
         lock(&self.told).clone()
     }
 }
@@ -111,7 +111,7 @@ fn listen(stream: impl Read + Send + 'static, told: Arc<Mutex<Vec<Told>>>) -> Jo
 /// What an operator reads of a fault first, with the seconds since `fault`: a fault, a reason why the current
 /// ended, or a refusal.
 #[must_use]
-pub fn first_word(told: &[Told], fault: Instant) -> Option<(f64, String)> {
+pub(super) fn first_word(told: &[Told], fault: Instant) -> Option<(f64, String)> {
     let names_it = |line: &str| {
         let refusal = line.starts_with("tras: ") && line.contains("stimulator");
         line.contains(" s FAULT ") || line.contains(" s current ended: ") || refusal
@@ -123,14 +123,14 @@ pub fn first_word(told: &[Told], fault: Instant) -> Option<(f64, String)> {
 
 /// The recording of a session: the newest `session.xdf` below `folder`.
 #[must_use]
-pub fn recording(folder: &Path) -> Option<PathBuf> {
+pub(super) fn recording(folder: &Path) -> Option<PathBuf> {
     let runs = std::fs::read_dir(folder).ok()?.filter_map(std::result::Result::ok);
     runs.map(|run| run.path().join("session.xdf")).filter(|path| path.exists()).max()
 }
 
 /// The faults of the closing summary.
 #[must_use]
-pub fn faults(told: &[Told]) -> Vec<String> {
+pub(super) fn faults(told: &[Told]) -> Vec<String> {
     let summary = told.iter().rev().find(|(_, line)| line.starts_with('{'));
     let json: serde_json::Value =
         summary.and_then(|(_, line)| serde_json::from_str(line).ok()).unwrap_or_default();

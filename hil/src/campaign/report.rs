@@ -16,7 +16,7 @@ const SIZE: (f64, f64) = (420.0, 70.0);
 const COLUMNS: usize = 420;
 
 /// The head of the table.
-pub fn head() {
+pub(super) fn head() {
     println!(
         "{:<32} {:>9} {:>9} {:>9} {:>5} {:>7} {:>6}  the operator sees",
         "fault", "zero ms", "peak mA", "uC", "exit", "kept", "clock"
@@ -55,7 +55,7 @@ fn cells(row: &Row) -> Cells {
 }
 
 /// One line of the table, and below it what broke.
-pub fn line(row: &Row) {
+pub(super) fn line(row: &Row) {
     let (c, after) = (cells(row), &row.after);
     println!(
         "{:<32} {:>9} {:>9.4} {:>9.1} {:>5} {:>7} {:>6}  {}",
@@ -70,7 +70,7 @@ pub fn line(row: &Row) {
 ///
 /// # Errors
 /// It cannot be written.
-pub fn write(out: &Path, rows: &[Row]) -> Result<PathBuf> {
+pub(super) fn write(out: &Path, rows: &[Row]) -> Result<PathBuf> {
     let mut page = String::from(
         "<!doctype html><meta charset=\"utf-8\"><title>tras: fault campaign</title>\n\
          <style>body{font:14px sans-serif;margin:2em}td,th{padding:4px 10px;text-align:right;\
@@ -185,7 +185,7 @@ fn picture(row: &Row) -> String {
 }
 
 /// Lets pyxdf open every recording, where there is a Python for it.
-pub fn peers(rows: &[Row]) {
+pub(super) fn peers(rows: &[Row]) {
     let files: Vec<&PathBuf> = rows.iter().filter_map(|row| row.recording.as_ref()).collect();
     let python = std::env::var_os("TRAS_PYTHON").map(PathBuf::from).filter(|path| path.exists());
     let Some(python) = python else {

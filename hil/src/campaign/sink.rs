@@ -23,7 +23,7 @@ const FULL_MA: f32 = 2.0;
 const DEAD: Duration = Duration::from_millis(400);
 
 /// See the module.
-pub struct Sink {
+pub(super) struct Sink {
     folder: PathBuf,
     server: Option<Server>,
     monitor: Option<Child>,
@@ -45,7 +45,7 @@ impl Sink {
     ///
     /// # Errors
     /// PulseAudio is not installed, or does not start within 10 s.
-    pub fn start(folder: &Path) -> Result<Self> {
+    pub(super) fn start(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         settle(folder)?;
         let heard = Heard { current_ma: Vec::new(), began: None, newest: Instant::now(), generation: 0 };
@@ -75,7 +75,7 @@ impl Sink {
     ///
     /// # Errors
     /// See [`Sink::start`].
-    pub fn start_server(&mut self) -> Result<()> {
+    pub(super) fn start_server(&mut self) -> Result<()> {
         let server = Server::start(&self.folder);
         let server =
             server.ok_or_else(|| Error::other("pulseaudio does not start; make hil-setup installs it"))?;
@@ -87,7 +87,7 @@ impl Sink {
     ///
     /// # Errors
     /// `parec` is not installed.
-    pub fn start_monitor(&mut self) -> Result<()> {
+    pub(super) fn start_monitor(&mut self) -> Result<()> {
         self.stop_monitor();
         self.pad();
         self.generation += 1;
@@ -114,12 +114,12 @@ impl Sink {
     }
 
     /// Kills the server as a crash would.
-    pub fn kill_server(&mut self) {
+    pub(super) fn kill_server(&mut self) {
         drop(self.server.take());
     }
 
     /// Sends the server a signal.
-    pub fn signal_server(&self, signal: i32) {
+    pub(super) fn signal_server(&self, signal: i32) {
         if let Some(server) = &self.server {
             // SAFETY: a signal to our own child, which has not been waited for.
             unsafe { libc::kill(server.pid() as i32, signal) };
@@ -130,7 +130,7 @@ impl Sink {
     ///
     /// # Errors
     /// `pactl` is not installed.
-    pub fn plug(&mut self, there: bool) -> Result<()> {
+    pub(super) fn plug(&mut self, there: bool) -> Result<()> {
         let sink = ["sink_name=stim", "rate=48000", "channels=2", "format=float32le"];
         let mut command = self.command("pactl");
         if there {

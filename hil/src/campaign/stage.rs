@@ -25,10 +25,10 @@ const END: Duration = Duration::from_secs(12);
 const STARVED: f64 = 0.93;
 
 /// What a program that was killed ends with.
-pub const KILLED: i32 = 137;
+pub(super) const KILLED: i32 = 137;
 
 /// What stands between `tras run` and a head.
-pub trait Instrument {
+pub(super) trait Instrument {
     /// The `[stimulator]` section of the session.
     fn section(&self) -> String;
     /// What `tras run` is told beside its configuration.
@@ -49,7 +49,7 @@ pub trait Instrument {
 
 /// When a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum During {
+pub(super) enum During {
     /// 2 s into the first ramp.
     Ramp,
     /// 1 s into full amplitude.
@@ -60,7 +60,7 @@ pub enum During {
 
 /// What a fault must lead to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// Zero within so many ms, for good.
     Zero(f64),
     /// Nothing: the current goes on.
@@ -74,7 +74,7 @@ pub enum Outcome {
 }
 
 /// One scene.
-pub struct Scenario<I> {
+pub(super) struct Scenario<I> {
     /// Its name, for the table and the command line.
     pub name: &'static str,
     /// When.
@@ -96,7 +96,7 @@ pub struct Scenario<I> {
 }
 
 /// What there is before a session.
-pub struct Before<'a> {
+pub(super) struct Before<'a> {
     /// The program.
     pub tras: &'a Path,
     /// A folder for whatever is recorded.
@@ -108,7 +108,7 @@ impl Before<'_> {
     ///
     /// # Errors
     /// It never got that far, or did not end well.
-    pub fn session<I: Instrument>(&self, instrument: &I) -> Result<()> {
+    pub(super) fn session<I: Instrument>(&self, instrument: &I) -> Result<()> {
         let folder = self.folder.join("before");
         let mut session = begin(instrument, self.tras, &folder, false)?;
         wait_for(&mut session, During::Ramp)?;
@@ -121,7 +121,7 @@ impl Before<'_> {
 }
 
 /// An instrument and the session on it.
-pub struct Scene<I> {
+pub(super) struct Scene<I> {
     /// What the fault may be done to.
     pub instrument: I,
     /// What drives it.
@@ -131,7 +131,7 @@ pub struct Scene<I> {
 }
 
 /// What came of a scene.
-pub struct Row {
+pub(super) struct Row {
     /// The scene's name.
     pub name: &'static str,
     /// The current, and where in it the fault struck.
@@ -185,7 +185,7 @@ impl<I: Instrument> Scenario<I> {
     ///
     /// # Errors
     /// It could not be played; what broke in it is in the row.
-    pub fn play(&self, instrument: I, tras: &Path, folder: &Path) -> Result<Row> {
+    pub(super) fn play(&self, instrument: I, tras: &Path, folder: &Path) -> Result<Row> {
         let mut instrument = instrument;
         (self.before)(&mut instrument, &Before { tras, folder })?;
         let patient = self.patient || self.outcome == Outcome::Plays;
@@ -282,7 +282,7 @@ impl<I> Scene<I> {
     ///
     /// # Errors
     /// None; a fault may have some.
-    pub fn kill(&mut self) -> Result<()> {
+    pub(super) fn kill(&mut self) -> Result<()> {
         self.session.signal(libc::SIGKILL);
         Ok(())
     }
@@ -291,7 +291,7 @@ impl<I> Scene<I> {
     ///
     /// # Errors
     /// None; a fault may have some.
-    pub fn stop_and_resume(&mut self) -> Result<()> {
+    pub(super) fn stop_and_resume(&mut self) -> Result<()> {
         self.session.signal(libc::SIGSTOP);
         std::thread::sleep(Duration::from_millis(1_500));
         self.session.signal(libc::SIGCONT);
@@ -302,7 +302,7 @@ impl<I> Scene<I> {
     ///
     /// # Errors
     /// There is none of that name, or the system refuses.
-    pub fn freeze(&mut self, thread: &str) -> Result<()> {
+    pub(super) fn freeze(&mut self, thread: &str) -> Result<()> {
         self.kept.push(super::freeze::Frozen::thread(self.session.pid(), thread)?);
         Ok(())
     }

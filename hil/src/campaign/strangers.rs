@@ -13,7 +13,7 @@ use super::{
 use crate::line::pseudo_terminal;
 
 /// Something else at a serial port.
-pub struct Stranger {
+pub(super) struct Stranger {
     port: PathBuf,
     _kept: OwnedFd,
 }
@@ -25,7 +25,7 @@ impl Stranger {
     ///
     /// # Errors
     /// No pseudo terminal is to be had.
-    pub fn start(name: &str) -> Result<Self> {
+    pub(super) fn start(name: &str) -> Result<Self> {
         let (far, near, port) = pseudo_terminal()?;
         let mut far = File::from(far);
         match name {
@@ -85,7 +85,7 @@ impl Instrument for Stranger {
 
 /// All of them: each must be refused by name, with code 3, before anything flows.
 #[must_use]
-pub fn all() -> Vec<Scenario<Stranger>> {
+pub(super) fn all() -> Vec<Scenario<Stranger>> {
     let names = ["port-of-a-silent-device", "port-of-an-echo", "port-of-a-gps-receiver"];
     let scenario = |name| Scenario {
         name,

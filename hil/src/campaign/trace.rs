@@ -11,7 +11,7 @@ const CHARGE_WITHIN_S: f64 = 1.0;
 
 /// Samples at a fixed rate.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Trace {
+pub(super) struct Trace {
     /// Samples a second.
     pub rate_hz: f64,
     /// In mA.
@@ -20,7 +20,7 @@ pub struct Trace {
 
 /// What happened after a fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Aftermath {
+pub(super) struct Aftermath {
     /// From the fault until the current was zero for good, in ms; `None`: it went on.
     pub zero_ms: Option<f64>,
     /// Largest |current| after the fault, in mA.
@@ -34,7 +34,7 @@ pub struct Aftermath {
 impl Trace {
     /// Judges what came from sample `fault` on.
     #[must_use]
-    pub fn after(&self, fault: usize) -> Aftermath {
+    pub(super) fn after(&self, fault: usize) -> Aftermath {
         let after = self.current_ma.get(fault..).unwrap_or_default();
         let flows = |ma: &f32| ma.abs() > NOTHING_MA;
         let enough = (FOR_GOOD_S * self.rate_hz) as usize;
@@ -59,7 +59,7 @@ impl Trace {
 
     /// Whether any current flowed at all.
     #[must_use]
-    pub fn flowed(&self) -> bool {
+    pub(super) fn flowed(&self) -> bool {
         self.current_ma.iter().any(|ma| ma.abs() > NOTHING_MA)
     }
 }

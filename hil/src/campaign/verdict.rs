@@ -11,7 +11,7 @@ const SLACK_S: f64 = 4.0;
 
 impl<I> Scenario<I> {
     /// What broke; `had_s` is how long the session had run when the fault struck.
-    pub fn judge(&self, row: &Row, had_s: f64) -> Vec<String> {
+    pub(super) fn judge(&self, row: &Row, had_s: f64) -> Vec<String> {
         let after = row.after;
         let mut broken = Vec::new();
         if after.largest_ma > self.largest_ma {
@@ -49,7 +49,7 @@ impl<I> Scenario<I> {
 }
 
 /// The current must be seen on the EEG that was recorded.
-pub fn feel(row: &mut Row) {
+pub(super) fn feel(row: &mut Row) {
     match row.recording.as_deref().map(keep::artefact) {
         Some(Ok((quiet_uv, loud_uv))) if loud_uv > 5.0 * quiet_uv => {
             row.first_word =

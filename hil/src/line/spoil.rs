@@ -31,7 +31,7 @@ pub struct Spoil {
 const FLOOD: usize = 256;
 
 /// The way from the host to the device.
-pub struct Downward {
+pub(super) struct Downward {
     random: u64,
     rest: Vec<u8>,
     frames: u64,
@@ -40,12 +40,12 @@ pub struct Downward {
 
 impl Downward {
     /// At the start.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { random: 1, rest: Vec::new(), frames: 0, held: None }
     }
 
     /// What becomes of the host's `bytes`. A frame is passed on when its closing zero is there.
-    pub fn pass(&mut self, bytes: &[u8], spoil: &mut Spoil, tap: &mut Tap) -> Vec<u8> {
+    pub(super) fn pass(&mut self, bytes: &[u8], spoil: &mut Spoil, tap: &mut Tap) -> Vec<u8> {
         self.rest.extend_from_slice(bytes);
         let mut out = std::mem::take(&mut spoil.injected);
         if spoil.flooded {
@@ -89,7 +89,7 @@ impl Downward {
 }
 
 /// Bytes with some lost and some flipped.
-pub fn noisy(bytes: &[u8], spoil: &Spoil, random: &mut u64) -> Vec<u8> {
+pub(super) fn noisy(bytes: &[u8], spoil: &Spoil, random: &mut u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for &byte in bytes {
         if !chance(random, spoil.lost_ppm) {

@@ -12,7 +12,7 @@ const NEXT_WITHIN: usize = 4_000;
 
 /// Pairs of a tick and the sample that it played, and how often the row was broken.
 #[derive(Debug, Default, PartialEq)]
-pub struct Aligned {
+pub(super) struct Aligned {
     /// Index among the ticks, index among the samples.
     pub pairs: Vec<(usize, usize)>,
     /// Times that the row was broken, the search for its beginning not counted.
@@ -20,7 +20,7 @@ pub struct Aligned {
 }
 
 /// Aligns `ticks_ma`, `per_sample` of them for each sample, with `samples_ma`.
-pub fn align(ticks_ma: &[f32], per_sample: usize, samples_ma: &[f32]) -> Aligned {
+pub(super) fn align(ticks_ma: &[f32], per_sample: usize, samples_ma: &[f32]) -> Aligned {
     let per_sample = per_sample.max(1);
     let mut aligned = Aligned::default();
     let (mut tick, mut least) = (0, 0);

@@ -21,7 +21,7 @@ use tras_test_support::serial as serial_support;
 
 /// One value at the DAC.
 #[derive(Clone, Copy, Debug)]
-pub struct Tick {
+pub(super) struct Tick {
     /// When, in s since the epoch of [`Seen`].
     pub at_s: f64,
     /// In mA.
@@ -32,7 +32,7 @@ pub struct Tick {
 
 /// What a board has shown.
 #[derive(Default)]
-pub struct Seen {
+pub(super) struct Seen {
     /// At the DAC, tick by tick.
     pub ticks: Vec<Tick>,
     /// Ticks for each sample.
@@ -45,7 +45,7 @@ pub struct Seen {
 
 /// Which far end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// The image in QEMU.
     Emulated,
     /// The device's code in a thread.
@@ -54,7 +54,7 @@ pub enum Kind {
 
 impl Kind {
     /// In tables.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Emulated => "emulated board",
             Self::Plain => "its code alone",
@@ -64,7 +64,7 @@ impl Kind {
 
 /// What lies between host and board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
+pub(super) enum Via {
     /// A pseudo terminal and the serial adapter.
     Terminal,
     /// A socket.
@@ -72,7 +72,7 @@ pub enum Via {
 }
 
 /// The near end.
-pub enum Near {
+pub(super) enum Near {
     /// A path for the serial adapter.
     Port(String),
     /// A socket, and who listens on it.
@@ -80,7 +80,7 @@ pub enum Near {
 }
 
 /// A far end that runs.
-pub enum Board {
+pub(super) enum Board {
     /// See [`Kind`].
     Emulated(Box<Emulated>),
     /// See [`Kind`].
@@ -88,7 +88,7 @@ pub enum Board {
 }
 
 /// The emulated board's parts.
-pub struct Emulated {
+pub(super) struct Emulated {
     head: VirtualHead,
     heard: Arc<Mutex<Heard>>,
     epoch: Instant,
@@ -106,7 +106,7 @@ impl Board {
     ///
     /// # Errors
     /// QEMU is missing, or no pseudo terminal is to be had.
-    pub fn start(kind: Kind, via: Via, image: &Path, seconds: f64) -> Result<(Self, Near)> {
+    pub(super) fn start(kind: Kind, via: Via, image: &Path, seconds: f64) -> Result<(Self, Near)> {
         match kind {
             Kind::Plain => {
                 let (bench, near) = match via {
@@ -153,7 +153,7 @@ impl Board {
     }
 
     /// Zero of every time in [`Seen`].
-    pub fn epoch(&self) -> Instant {
+    pub(super) fn epoch(&self) -> Instant {
         match self {
             Self::Emulated(e) => e.epoch,
             Self::Plain(bench) => bench.began,
@@ -161,7 +161,7 @@ impl Board {
     }
 
     /// Everything so far.
-    pub fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> Seen {
         match self {
             Self::Emulated(e) => {
                 let ticks = e.head.look(|s| {

@@ -9,7 +9,7 @@ use crate::lock;
 
 /// Everything that went to the device.
 #[derive(Default)]
-pub struct Calls {
+pub(super) struct Calls {
     /// When `queue` was called, and the index after the last sample of the call.
     pub queued: Vec<(f64, usize)>,
     /// The samples, in mA.
@@ -25,7 +25,7 @@ pub struct Calls {
 }
 
 /// Room for so many more, whose pages are there already: a list that grows while it is written stops its thread.
-pub fn make_room<T: Clone>(list: &mut Vec<T>, count: usize, like: T) {
+pub(super) fn make_room<T: Clone>(list: &mut Vec<T>, count: usize, like: T) {
     let length = list.len();
     list.resize(length + count, like);
     list.truncate(length);
@@ -33,7 +33,7 @@ pub fn make_room<T: Clone>(list: &mut Vec<T>, count: usize, like: T) {
 
 impl Calls {
     /// Room for a run of so many seconds, and some.
-    pub fn for_seconds(seconds: f64) -> Self {
+    pub(super) fn for_seconds(seconds: f64) -> Self {
         let mut calls = Self::default();
         let steps = ((seconds + 30.0) * 1_000.0) as usize;
         make_room(&mut calls.queued, steps, (1.0, 1));
@@ -43,14 +43,14 @@ impl Calls {
     }
 
     /// When the sample of this index was queued.
-    pub fn queued_s(&self, index: usize) -> Option<f64> {
+    pub(super) fn queued_s(&self, index: usize) -> Option<f64> {
         let at = self.queued.partition_point(|&(_, end)| end <= index);
         self.queued.get(at).map(|&(at_s, _)| at_s)
     }
 }
 
 /// A device whose calls are noted.
-pub struct Noted<L> {
+pub(super) struct Noted<L> {
     /// The device.
     pub inner: Linked<L>,
     /// Where.

@@ -12,9 +12,9 @@ use tras::noise::measure::{Slope, Welch};
 use super::thin::thin;
 
 /// Samples a second of what is measured.
-pub const RATE_HZ: f64 = 2_000.0;
+pub(super) const RATE_HZ: f64 = 2_000.0;
 /// Inside the noise's band of 0.5..100 Hz by twice the spectrum's resolution.
-pub const RANGE_HZ: (f64, f64) = (1.0, 90.0);
+pub(super) const RANGE_HZ: (f64, f64) = (1.0, 90.0);
 /// The estimator's windows in s, its rate and its range.
 const WINDOW_S: f64 = 8.0;
 const ESTIMATOR_HZ: f64 = 500.0;
@@ -22,7 +22,7 @@ const ESTIMATOR_RANGE_HZ: (f64, f64) = (2.0, 80.0);
 
 /// What was found.
 #[derive(Clone, Copy, Debug)]
-pub struct Exponent {
+pub(super) struct Exponent {
     /// Over [`RANGE_HZ`].
     pub line: Slope,
     /// Mean and standard error over windows of 8 s, 2..80 Hz.
@@ -30,7 +30,7 @@ pub struct Exponent {
 }
 
 /// Of a current at 2,000 samples/s; `None` where it is too short. The spectrum comes with it.
-pub fn measure(current_ma: &[f32]) -> Option<(Exponent, Vec<(f64, f64)>)> {
+pub(super) fn measure(current_ma: &[f32]) -> Option<(Exponent, Vec<(f64, f64)>)> {
     let mut welch = Welch::new(RATE_HZ);
     welch.push(current_ma);
     let line = welch.slope(RANGE_HZ)?;
@@ -90,7 +90,7 @@ fn by_whittle(current_ma: &[f32]) -> Option<Slope> {
 
 /// How much steeper straight lines between samples at 2,000/s make the exponent over [`RANGE_HZ`]: their response is
 /// sinc², so the power falls by sinc⁴.
-pub fn steeper_by_straight_lines() -> f64 {
+pub(super) fn steeper_by_straight_lines() -> f64 {
     let points: Vec<(f64, f64)> = (0..)
         .map(|k| RANGE_HZ.0 + f64::from(k) / 8.0)
         .take_while(|f_hz| *f_hz <= RANGE_HZ.1)

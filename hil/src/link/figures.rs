@@ -27,7 +27,7 @@ const PER_DECADE: f64 = 40.0;
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn write(folder: &Path, found: &Found) -> Drawn {
+pub(super) fn write(folder: &Path, found: &Found) -> Drawn {
     if EXPONENTS.iter().any(|chi| !found.kept(&format!("dac-{chi}")).is_empty()) {
         let title = "Captured current: one-sided density, mA²/Hz, against frequency, Hz";
         figure(

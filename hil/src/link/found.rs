@@ -5,13 +5,13 @@ use std::io::Result;
 use std::path::{Path, PathBuf};
 
 /// The value below which this share of `sorted` lies; NaN where there is none.
-pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+pub(super) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1) as f64;
     sorted.get((share * last).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
 /// In ascending order.
-pub fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
+pub(super) fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     values
@@ -66,7 +66,7 @@ impl Found {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write_pairs(path: &Path, pairs: impl IntoIterator<Item = (f64, f64)>) -> Result<()> {
+pub(super) fn write_pairs(path: &Path, pairs: impl IntoIterator<Item = (f64, f64)>) -> Result<()> {
     let mut text = String::new();
     for (x, y) in pairs {
         let _ = writeln!(text, "{x} {y:e}");
@@ -75,7 +75,7 @@ pub fn write_pairs(path: &Path, pairs: impl IntoIterator<Item = (f64, f64)>) -> 
 }
 
 /// What [`write_pairs`] wrote; nothing where there is no such file.
-pub fn read_pairs(path: &Path) -> Vec<(f64, f64)> {
+pub(super) fn read_pairs(path: &Path) -> Vec<(f64, f64)> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let pair = |line: &str| {
         let (x, y) = line.split_once(' ')?;

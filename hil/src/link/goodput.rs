@@ -19,7 +19,7 @@ const WINDOW: u64 = 4;
 const WIRE: f64 = tras::stimulator::serial::BAUD as f64 / 10.0;
 
 /// Prints what `row` has taken of the line.
-pub fn of_row(row: &Row, far: &str) {
+pub(super) fn of_row(row: &Row, far: &str) {
     let Some((down, up)) = row.seen.bytes else { return };
     let (seconds, samples) = (row.run.cpu.over_s, row.run.calls.samples_ma.len() as f64);
     let (down, up) = (down as f64 / seconds, up as f64 / seconds);
@@ -39,7 +39,7 @@ pub fn of_row(row: &Row, far: &str) {
 ///
 /// # Errors
 /// QEMU is missing, or the board does not answer.
-pub fn flood(image: &Path) -> Result<()> {
+pub(super) fn flood(image: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let emulator = Emulator::start(image, folder.path())?;
     let _head = VirtualHead::start(emulator.analogue.try_clone()?);

@@ -30,11 +30,11 @@ const RAMP_S: f64 = 5.0;
 /// A burst that has not come to rest for so long after its end never will, in s.
 const REST_WITHIN_S: f64 = 10.0;
 /// Largest |current| in mA: the default.
-pub const PEAK_MA: f64 = 0.5;
+pub(super) const PEAK_MA: f64 = 0.5;
 
 /// How a burst ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum End {
+pub(super) enum End {
     /// By its ramp, as scheduled.
     Finish,
     /// By a command to the device.
@@ -43,7 +43,7 @@ pub enum End {
 
 /// A burst to be played.
 #[derive(Clone, Copy, Debug)]
-pub struct Burst {
+pub(super) struct Burst {
     /// χ.
     pub exponent: f64,
     /// From its start to its end, ramp up included.
@@ -54,7 +54,7 @@ pub struct Burst {
 
 /// A burst that was played. Times are seconds since the epoch that the host was given.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
+pub(super) struct Span {
     /// What was asked for.
     pub burst: Burst,
     /// When it was started.
@@ -64,7 +64,7 @@ pub struct Span {
 }
 
 /// What a run of the host left.
-pub struct Run {
+pub(super) struct Run {
     /// What went to the device.
     pub calls: Calls,
     /// The bursts, as far as they came.
@@ -82,7 +82,7 @@ pub struct Run {
 ///
 /// # Errors
 /// The device cannot be connected to.
-pub fn play<L: Line + 'static>(
+pub(super) fn play<L: Line + 'static>(
     device: Linked<L>,
     bursts: Vec<Burst>,
     refuse: bool,

@@ -6,19 +6,19 @@ use super::exponent;
 use super::found::Found;
 
 /// The requests.
-pub const EXPONENTS: [f64; 3] = [0.5, 1.0, 2.0];
+pub(super) const EXPONENTS: [f64; 3] = [0.5, 1.0, 2.0];
 /// How far a captured exponent may be off.
 const WITHIN: f64 = 0.05;
 /// Above this standard error a request that was met would be missed by chance: four of them are the bound.
 const SHARP: f64 = WITHIN / 4.0;
 
 /// The table's head.
-pub const HEAD: &str = "\
+pub(super) const HEAD: &str = "\
 | captured at | asked | sent, this stretch | captured | standard error | by `whittle`, 8 s windows | s | |
 |---|---|---|---|---|---|---|---|";
 
 /// What is judged.
-pub struct Judged<'a> {
+pub(super) struct Judged<'a> {
     /// `dac` or `audio`: what the figure calls it.
     pub port: &'a str,
     /// What the table calls it.
@@ -38,7 +38,7 @@ pub struct Judged<'a> {
 ///
 /// # Errors
 /// The spectrum cannot be written.
-pub fn judge(j: Judged<'_>, found: &mut Found) -> Result<()> {
+pub(super) fn judge(j: Judged<'_>, found: &mut Found) -> Result<()> {
     let Judged { port, label, chi, sent, captured, note } = j;
     let seconds = captured.len() as f64 / exponent::RATE_HZ;
     let (Some((got, density)), Some((was, _))) = (exponent::measure(captured), exponent::measure(sent))

@@ -9,14 +9,14 @@ use std::time::Instant;
 use tras::realtime::{self, Granted};
 
 /// Busy loops beside the measurement, at an ordinary priority; they end with it.
-pub struct Load(Vec<Child>);
+pub(super) struct Load(Vec<Child>);
 
 impl Load {
     /// So many of them.
     ///
     /// # Errors
     /// There is no shell.
-    pub fn start(count: usize) -> Result<Self> {
+    pub(super) fn start(count: usize) -> Result<Self> {
         let mut load = Self(Vec::new());
         for _ in 0..count {
             let mut shell = Command::new("sh");
@@ -49,7 +49,7 @@ impl Drop for Load {
 /// This thread, and what it starts, comes before all but the host: a board does not share the host's processor,
 /// so its stand-in must not wait for it. Where real time is refused it is a nice value of -15, which says little:
 /// Linux weighs whole sessions against each other first (sched_autogroup). Says what it got.
-pub fn be_the_board() -> Granted {
+pub(super) fn be_the_board() -> Granted {
     let granted = realtime::promote(crate::emulator::PRIORITY);
     if matches!(granted, Granted::Ordinary(_)) {
         crate::emulator::hurry();
@@ -58,7 +58,7 @@ pub fn be_the_board() -> Granted {
 }
 
 /// This thread, and what it starts, gets no more than any other.
-pub fn be_ordinary() {
+pub(super) fn be_ordinary() {
     let none = libc::sched_param { sched_priority: 0 };
     // SAFETY: system calls on numbers and a structure that lives across them; on Linux 0 is this thread.
     unsafe {
@@ -73,7 +73,7 @@ pub fn be_ordinary() {
 ///
 /// # Errors
 /// The kernel does not let it.
-pub fn give_up_real_time() -> Result<()> {
+pub(super) fn give_up_real_time() -> Result<()> {
     /// Version 3 of the capability calls, and the bit.
     const VERSION: u32 = 0x2008_0522;
     const SYS_NICE: u32 = 23;
@@ -107,7 +107,7 @@ pub fn give_up_real_time() -> Result<()> {
 
 /// Processor time of the two threads of a host.
 #[derive(Clone, Copy, Debug)]
-pub struct Threads {
+pub(super) struct Threads {
     at: Instant,
     /// Of the calling thread, in s.
     pub stimulate_s: f64,
@@ -119,7 +119,7 @@ pub struct Threads {
 
 impl Threads {
     /// So far.
-    pub fn now() -> Self {
+    pub(super) fn now() -> Self {
         let of = |task: &str| {
             let text = read_to_string(format!("{task}/schedstat")).unwrap_or_default();
             text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) * 1e-9
@@ -137,7 +137,7 @@ impl Threads {
     }
 
     /// Since `before`.
-    pub fn since(&self, before: &Self) -> Self {
+    pub(super) fn since(&self, before: &Self) -> Self {
         Self {
             at: self.at,
             stimulate_s: self.stimulate_s - before.stimulate_s,

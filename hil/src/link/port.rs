@@ -16,7 +16,7 @@ const WAITING: usize = 8_192;
 ///
 /// # Errors
 /// No pseudo terminal is to be had.
-pub fn join(link: UnixStream, heard: impl FnMut(bool, &[u8]) + Send + 'static) -> Result<String> {
+pub(super) fn join(link: UnixStream, heard: impl FnMut(bool, &[u8]) + Send + 'static) -> Result<String> {
     let (far, near, path) = terminal()?;
     link.set_nonblocking(true)?;
     std::thread::spawn(move || {
@@ -31,7 +31,7 @@ pub fn join(link: UnixStream, heard: impl FnMut(bool, &[u8]) + Send + 'static) -
 ///
 /// # Errors
 /// No pseudo terminal is to be had.
-pub fn terminal() -> Result<(File, File, String)> {
+pub(super) fn terminal() -> Result<(File, File, String)> {
     let (far, near, path) = pseudo_terminal()?;
     // SAFETY: a system call on a descriptor that is open.
     if unsafe { libc::fcntl(far.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } < 0 {

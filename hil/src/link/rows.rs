@@ -14,7 +14,7 @@ use super::machine::Load;
 use super::socket;
 
 /// The device's own ramp at the start of a burst, and some, in s: before it the head sees less than was sent.
-pub const RAMPED_S: f64 = 5.5;
+pub(super) const RAMPED_S: f64 = 5.5;
 /// The start of a burst, which fills the queue, in s.
 const SETTLED_S: f64 = 1.0;
 /// A sample, in ms.
@@ -22,7 +22,7 @@ const SAMPLE_MS: f64 = 0.5;
 
 /// What is set up.
 #[derive(Clone, Copy, Debug)]
-pub struct Setup<'a> {
+pub(super) struct Setup<'a> {
     /// The far end.
     pub kind: Kind,
     /// What lies between.
@@ -39,14 +39,14 @@ pub struct Setup<'a> {
 
 impl Setup<'_> {
     /// The far end and the way there, in tables.
-    pub fn far(&self) -> String {
+    pub(super) fn far(&self) -> String {
         let via = if self.via == Via::Terminal { "serial port" } else { "socket" };
         format!("{}, {via}", self.kind.name())
     }
 }
 
 /// What came of it.
-pub struct Row {
+pub(super) struct Row {
     /// The host's side.
     pub run: Run,
     /// The far end's.
@@ -56,7 +56,7 @@ pub struct Row {
 }
 
 /// The table's head.
-pub const HEAD: &str = "\
+pub(super) const HEAD: &str = "\
 | far end | busy loops | host's threads | queue, ms | s | underruns | fill p0.1 / p1 / p50, ms | queue() to DAC p50 / p99, ms | round trip p50 / p99, ms | samples/s, longest pause at the DAC | CPU stimulate + serial |
 |---|---|---|---|---|---|---|---|---|---|---|";
 
@@ -65,7 +65,7 @@ impl Row {
     ///
     /// # Errors
     /// QEMU is missing, or the device cannot be connected to.
-    pub fn play(setup: Setup<'_>, bursts: Vec<Burst>) -> Result<Self> {
+    pub(super) fn play(setup: Setup<'_>, bursts: Vec<Burst>) -> Result<Self> {
         let seconds = bursts.iter().map(|burst| burst.seconds + 30.0).sum();
         let (board, near) = Board::start(setup.kind, setup.via, setup.image, seconds)?;
         let _load = Load::start(setup.load)?;
@@ -88,7 +88,7 @@ impl Row {
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn play_and_show(setup: Setup<'_>, bursts: Vec<Burst>, found: &mut Found) -> Result<()> {
+    pub(super) fn play_and_show(setup: Setup<'_>, bursts: Vec<Burst>, found: &mut Found) -> Result<()> {
         match Self::play(setup, bursts) {
             Ok(row) => row.show(&setup, found),
             Err(why) => {
@@ -102,7 +102,7 @@ impl Row {
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn show(&self, setup: &Setup<'_>, found: &mut Found) -> Result<()> {
+    pub(super) fn show(&self, setup: &Setup<'_>, found: &mut Found) -> Result<()> {
         let fills = self.fills_ms();
         let waits = self.waits_ms();
         let trips = sorted(self.run.calls.round_trips_s.iter().map(|s| s * 1e3));
@@ -142,7 +142,7 @@ impl Row {
     }
 
     /// By the device's own count.
-    pub fn underruns(&self) -> u64 {
+    pub(super) fn underruns(&self) -> u64 {
         self.run.calls.status.map_or(0, |s| s.underruns)
     }
 
@@ -196,7 +196,7 @@ impl Row {
 }
 
 /// What the figure of the fill reads.
-pub fn fill_name(kind: Kind, via: Via, queue_ms: f64) -> String {
+pub(super) fn fill_name(kind: Kind, via: Via, queue_ms: f64) -> String {
     let kind = if kind == Kind::Emulated { "emulated" } else { "plain" };
     let via = if via == Via::Terminal { "port" } else { "socket" };
     format!("fill-{kind}-{via}-{queue_ms:.0}")

@@ -11,10 +11,10 @@ use tras::stimulator::StimulatorError;
 use tras::stimulator::linked::{Line, LinkSettings, Linked};
 
 /// Gets what passes on a line: `true` for bytes to the device.
-pub type Ear = Box<dyn FnMut(bool, &[u8]) + Send>;
+pub(super) type Ear = Box<dyn FnMut(bool, &[u8]) + Send>;
 
 /// A socket whose other end is a board.
-pub struct SocketLine {
+pub(super) struct SocketLine {
     name: Arc<str>,
     socket: UnixStream,
     heard: Ear,
@@ -27,7 +27,7 @@ pub struct SocketLine {
 ///
 /// # Errors
 /// The socket cannot be set up.
-pub fn over(
+pub(super) fn over(
     socket: UnixStream,
     queue_s: f64,
     heard: impl FnMut(bool, &[u8]) + Send + 'static,

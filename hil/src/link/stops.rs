@@ -21,7 +21,7 @@ const RAMP_TICKS: usize = (FAST_STOP_US / SAMPLE_US) as usize;
 ///
 /// # Errors
 /// QEMU is missing, or the device cannot be connected to.
-pub fn run(setup: Setup<'_>, found: &mut Found) -> Result<()> {
+pub(super) fn run(setup: Setup<'_>, found: &mut Found) -> Result<()> {
     let burst = |k: usize| Burst {
         exponent: 1.0,
         seconds: AFTER_S,

@@ -10,7 +10,7 @@ const BETA: f64 = 7.86;
 const CORNER: f64 = 0.445;
 
 /// Every `factor`-th sample of the low-passed `samples`, without those at the ends that the filter does not reach.
-pub fn thin(samples: &[f32], factor: usize) -> Vec<f32> {
+pub(super) fn thin(samples: &[f32], factor: usize) -> Vec<f32> {
     let factor = factor.max(1);
     let half = REACH * factor;
     let kernel: Vec<f64> = (0..=2 * half)

@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// No pseudo terminal is to be had.
-pub fn run(seconds: f64, busy: usize) -> Result<()> {
+pub(super) fn run(seconds: f64, busy: usize) -> Result<()> {
     println!(
         "\n| {BYTES} bytes through | busy loops | p50 | p99 | p99.9 | longest, ms |\n|---|---|---|---|---|---|"
     );

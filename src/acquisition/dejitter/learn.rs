@@ -43,7 +43,7 @@ pub(super) struct Learner {
 }
 
 impl Learner {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             ends: Vec::with_capacity(MOST),
             stride: 1,
@@ -55,13 +55,13 @@ impl Learner {
         }
     }
 
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.ends.clear();
         (self.stride, self.seen, self.samples, self.burst) = (1, 0, 0, 0);
     }
 
     /// Takes the last sample of a burst of so many.
-    pub fn end(&mut self, count: u64, stamp_s: f64, burst: u32) {
+    pub(super) fn end(&mut self, count: u64, stamp_s: f64, burst: u32) {
         self.burst = self.burst.max(burst);
         self.samples += u64::from(burst);
         if self.seen.is_multiple_of(self.stride) {
@@ -79,7 +79,7 @@ impl Learner {
     }
 
     /// Seconds between the first and the last end.
-    pub fn span_s(&self) -> f64 {
+    pub(super) fn span_s(&self) -> f64 {
         match (self.ends.first(), self.ends.last()) {
             (Some((_, first_s)), Some((_, last_s))) => last_s - first_s,
             _ => 0.0,
@@ -87,12 +87,12 @@ impl Learner {
     }
 
     /// Whether there are enough to learn from.
-    pub fn enough(&self) -> bool {
+    pub(super) fn enough(&self) -> bool {
         self.ends.len() >= FEWEST
     }
 
     /// What they show; `None` where they are too few, or time does not go on.
-    pub fn learn(&mut self) -> Option<Learnt> {
+    pub(super) fn learn(&mut self) -> Option<Learnt> {
         let period_s = self.median_slope_s()?;
         let (x0, t0) = *self.ends.first()?;
         let off = |(x, t): (u64, f64), period_s: f64| t - t0 - period_s * (x - x0) as f64;

@@ -28,19 +28,19 @@ pub(super) struct Line {
 
 impl Line {
     /// Leans on `period_s`, which may be off by a share of `spread`.
-    pub fn new(period_s: f64, spread: f64) -> Self {
+    pub(super) fn new(period_s: f64, spread: f64) -> Self {
         let forget = 0.5_f64.powf(period_s / HALF_TIME_S);
         let ridge = (JITTER_S / (spread * period_s)).powi(2);
         Self { period_s, forget, ridge, nominal_s: 0.0, s0: 0.0, s1: 0.0, s2: 0.0, b0: 0.0, b1: 0.0 }
     }
 
     /// Begins anew at `stamp_s`, which counts as so many samples; the slope that was found is leaned on.
-    pub fn begin(&mut self, stamp_s: f64, weight: f64, spread: f64) {
+    pub(super) fn begin(&mut self, stamp_s: f64, weight: f64, spread: f64) {
         *self = Self { nominal_s: stamp_s, s0: weight, ..Self::new(self.slope_s(), spread) };
     }
 
     /// Goes on to the next sample.
-    pub fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         self.nominal_s += self.period_s;
         // The newest sample moves to x = 0: every past x becomes one less.
         self.s2 += self.s0 - 2.0 * self.s1;
@@ -52,24 +52,24 @@ impl Line {
     }
 
     /// Takes the newest sample's stamp.
-    pub fn add(&mut self, stamp_s: f64) {
+    pub(super) fn add(&mut self, stamp_s: f64) {
         self.s0 += 1.0;
         self.b0 += stamp_s - self.nominal_s;
     }
 
     /// Where the line is at the newest sample.
-    pub fn here_s(&self) -> f64 {
+    pub(super) fn here_s(&self) -> f64 {
         self.nominal_s + self.fit().0
     }
 
     /// Where it will be at the next.
-    pub fn next_s(&self) -> f64 {
+    pub(super) fn next_s(&self) -> f64 {
         let (level, slope) = self.fit();
         self.nominal_s + self.period_s + level + slope
     }
 
     /// From one sample to the next, seconds.
-    pub fn slope_s(&self) -> f64 {
+    pub(super) fn slope_s(&self) -> f64 {
         self.period_s + self.fit().1
     }
 

@@ -15,14 +15,14 @@ pub(super) struct Backlog {
 
 impl Backlog {
     /// Keeps at most `keep` samples of `width` channels, both at least 1.
-    pub fn new(keep: usize, width: usize) -> Self {
+    pub(super) fn new(keep: usize, width: usize) -> Self {
         let (keep, width) = (keep.max(1), width.max(1));
         Self { values: vec![0.0; keep * width], stamps_s: vec![0.0; keep], width, oldest: 0, left: 0 }
     }
 
     /// Takes samples from `pull` (which fills a slot and returns its stamp) until it has none or `most` were
     /// taken; how many were skipped to make room.
-    pub fn refill(&mut self, most: u64, mut pull: impl FnMut(&mut [f64]) -> Option<f64>) -> u64 {
+    pub(super) fn refill(&mut self, most: u64, mut pull: impl FnMut(&mut [f64]) -> Option<f64>) -> u64 {
         let keep = self.stamps_s.len();
         let mut skipped = 0;
         for _ in 0..most {
@@ -43,7 +43,7 @@ impl Backlog {
     }
 
     /// Hands out the oldest kept sample and its stamp.
-    pub fn pop(&mut self, slot: &mut [f64]) -> Option<f64> {
+    pub(super) fn pop(&mut self, slot: &mut [f64]) -> Option<f64> {
         if self.left == 0 || slot.len() != self.width {
             return None;
         }
@@ -55,7 +55,7 @@ impl Backlog {
     }
 
     /// Throws all away; how many samples that was.
-    pub fn clear(&mut self) -> u64 {
+    pub(super) fn clear(&mut self) -> u64 {
         std::mem::take(&mut self.left) as u64
     }
 }

@@ -5,9 +5,9 @@ use crate::acquisition::StreamDescription;
 use crate::acquisition::settings::AcquisitionError;
 
 /// The most channels, and the highest rate, that a stream may claim.
-pub const MOST_CHANNELS: usize = 1024;
+pub(super) const MOST_CHANNELS: usize = 1024;
 /// See [`MOST_CHANNELS`].
-pub const MOST_HZ: f64 = 100_000.0;
+pub(super) const MOST_HZ: f64 = 100_000.0;
 
 /// What must not change when a stream comes back.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub(super) struct Identity {
 impl Identity {
     /// In words what differs in `again`; empty for nothing. The host must be the same too: anyone may claim a source
     /// id, and a device that has really moved is taken up by starting the run again, a person's decision.
-    pub fn changes(&self, again: &Self) -> String {
+    pub(super) fn changes(&self, again: &Self) -> String {
         let (was, is) = (&self.description, &again.description);
         let mut changes = Vec::new();
         let mut differ = |what: &str, was: &dyn std::fmt::Display, is: &dyn std::fmt::Display| {

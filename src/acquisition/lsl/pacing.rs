@@ -39,7 +39,7 @@ pub(super) struct Pacing {
 }
 
 impl Pacing {
-    pub fn new(lost_after_s: f64, rate_hz: f64, now_s: f64) -> Self {
+    pub(super) fn new(lost_after_s: f64, rate_hz: f64, now_s: f64) -> Self {
         Self {
             setting_s: lost_after_s,
             rate_hz,
@@ -54,7 +54,7 @@ impl Pacing {
     }
 
     /// A new connection: the sender's habit stays, its first sample may take a while again.
-    pub fn reconnected(&mut self, now_s: f64) {
+    pub(super) fn reconnected(&mut self, now_s: f64) {
         *self = Self {
             before_s: self.before_s,
             chunk_s: self.chunk_s,
@@ -63,7 +63,7 @@ impl Pacing {
     }
 
     /// `count` samples came at `now_s`; for `stall_s` before nobody had looked.
-    pub fn arrived(&mut self, count: usize, now_s: f64, stall_s: f64) {
+    pub(super) fn arrived(&mut self, count: usize, now_s: f64, stall_s: f64) {
         if self.first || now_s - self.last_arrival_s > AT_ONCE_S {
             let ended_s = self.at_once_s();
             if self.samples > 0 {
@@ -82,18 +82,18 @@ impl Pacing {
     }
 
     /// Time in which nobody looked does not count as silence.
-    pub fn stalled(&mut self, stall_s: f64) {
+    pub(super) fn stalled(&mut self, stall_s: f64) {
         self.last_arrival_s += stall_s;
     }
 
     /// Whether nothing has come for too long.
-    pub fn is_silent(&self, now_s: f64) -> bool {
+    pub(super) fn is_silent(&self, now_s: f64) -> bool {
         let limit_s = self.lost_after_s();
         now_s - self.last_arrival_s > if self.first { limit_s.max(FIRST_SAMPLE_S) } else { limit_s }
     }
 
     /// Set where the sender's chunks are too long for the setting.
-    pub fn lag(&self) -> Option<SenderLag> {
+    pub(super) fn lag(&self) -> Option<SenderLag> {
         let lost_after_s = self.lost_after_s();
         (lost_after_s > self.setting_s).then_some(SenderLag { chunk_s: self.chunk_s, lost_after_s })
     }

@@ -17,7 +17,7 @@ use crate::acquisition::{Channel, StreamDescription};
 
 /// Seconds of data that an inlet holds. Generous, because what liblsl drops when it is full it drops
 /// silently: the reader skips by itself, and counts, long before.
-pub const INLET_BUFFER_S: i32 = 60;
+pub(super) const INLET_BUFFER_S: i32 = 60;
 
 /// Copies a text of liblsl's.
 ///
@@ -32,7 +32,7 @@ unsafe fn text(text: *const c_char) -> String {
 }
 
 /// Number format of a stream's samples, as the LSL name.
-pub fn format_name(format: sys::lsl_channel_format_t) -> &'static str {
+pub(super) fn format_name(format: sys::lsl_channel_format_t) -> &'static str {
     match format {
         sys::lsl_channel_format_t_cft_float32 => "float32",
         sys::lsl_channel_format_t_cft_double64 => "double64",
@@ -47,13 +47,13 @@ pub fn format_name(format: sys::lsl_channel_format_t) -> &'static str {
 
 /// The same from its name.
 #[cfg(target_os = "linux")]
-pub fn known_format(name: &str) -> &'static str {
+pub(super) fn known_format(name: &str) -> &'static str {
     let known = ["float32", "double64", "string", "int32", "int16", "int8", "int64"];
     known.into_iter().find(|known| *known == name).unwrap_or("undefined")
 }
 
 /// What a sender says of a stream.
-pub struct Info(sys::lsl_streaminfo);
+pub(super) struct Info(sys::lsl_streaminfo);
 
 // SAFETY: a streaminfo is a plain object behind a pointer, owned by this value alone; liblsl keeps no
 // thread-local state for it.
@@ -71,50 +71,50 @@ impl Info {
         (!raw.is_null()).then_some(Self(raw))
     }
 
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         // SAFETY: valid handle; the text lives as long as it.
         unsafe { text(sys::lsl_get_name(self.0)) }
     }
 
-    pub fn kind(&self) -> String {
+    pub(super) fn kind(&self) -> String {
         // SAFETY: valid handle; the text lives as long as it.
         unsafe { text(sys::lsl_get_type(self.0)) }
     }
 
-    pub fn source_id(&self) -> String {
+    pub(super) fn source_id(&self) -> String {
         // SAFETY: valid handle; the text lives as long as it.
         unsafe { text(sys::lsl_get_source_id(self.0)) }
     }
 
-    pub fn hostname(&self) -> String {
+    pub(super) fn hostname(&self) -> String {
         // SAFETY: valid handle; the text lives as long as it.
         unsafe { text(sys::lsl_get_hostname(self.0)) }
     }
 
     /// Identifies this one outlet; a restarted sender has another.
-    pub fn uid(&self) -> String {
+    pub(super) fn uid(&self) -> String {
         // SAFETY: valid handle; the text lives as long as it.
         unsafe { text(sys::lsl_get_uid(self.0)) }
     }
 
-    pub fn rate_hz(&self) -> f64 {
+    pub(super) fn rate_hz(&self) -> f64 {
         // SAFETY: valid handle.
         unsafe { sys::lsl_get_nominal_srate(self.0) }
     }
 
-    pub fn channel_count(&self) -> usize {
+    pub(super) fn channel_count(&self) -> usize {
         // SAFETY: valid handle.
         usize::try_from(unsafe { sys::lsl_get_channel_count(self.0) }).unwrap_or(0)
     }
 
-    pub fn format(&self) -> &'static str {
+    pub(super) fn format(&self) -> &'static str {
         // SAFETY: valid handle.
         format_name(unsafe { sys::lsl_get_channel_format(self.0) })
     }
 
     /// All that the sender says, with the channels of `desc/channels/channel`. Full only for an info from
     /// [`Inlet::full_info`]: a resolved one has no `desc`.
-    pub fn describe(&self) -> StreamDescription {
+    pub(super) fn describe(&self) -> StreamDescription {
         StreamDescription {
             name: self.name(),
             kind: self.kind(),
@@ -152,7 +152,7 @@ impl Info {
 }
 
 /// Looks for streams in the background until dropped.
-pub struct Resolver(sys::lsl_continuous_resolver);
+pub(super) struct Resolver(sys::lsl_continuous_resolver);
 
 // SAFETY: liblsl guards the resolver's results with a lock; the handle is owned by this value alone.
 unsafe impl Send for Resolver {}
@@ -167,7 +167,7 @@ impl Drop for Resolver {
 impl Resolver {
     /// For all streams, or those that satisfy `predicate`; `None` where liblsl cannot open its sockets or
     /// the predicate holds a zero byte.
-    pub fn new(predicate: Option<&str>) -> Option<Self> {
+    pub(super) fn new(predicate: Option<&str>) -> Option<Self> {
         const FORGET_AFTER_S: f64 = 3600.0;
         let raw = match predicate {
             // SAFETY: no pointers.
@@ -183,7 +183,7 @@ impl Resolver {
     }
 
     /// The streams that have answered so far.
-    pub fn results(&self) -> Vec<Info> {
+    pub(super) fn results(&self) -> Vec<Info> {
         let mut found: [sys::lsl_streaminfo; 512] = [ptr::null_mut(); 512];
         // SAFETY: the handle is valid, the buffer as long as said; each entry written becomes ours.
         let count = unsafe { sys::lsl_resolver_results(self.0, found.as_mut_ptr(), found.len() as u32) };
@@ -194,7 +194,7 @@ impl Resolver {
 
 /// What one pull found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pulled {
+pub(super) enum Pulled {
     /// A sample with this raw stamp, seconds.
     Sample(f64),
     /// None waits.
@@ -204,7 +204,7 @@ pub enum Pulled {
 }
 
 /// A connection to a stream. It never recovers by itself: liblsl would do so silently.
-pub struct Inlet(sys::lsl_inlet);
+pub(super) struct Inlet(sys::lsl_inlet);
 
 // SAFETY: an inlet may be used from any thread, one at a time, which ownership ensures (see the module).
 unsafe impl Send for Inlet {}
@@ -219,7 +219,7 @@ impl Drop for Inlet {
 
 impl Inlet {
     /// For the stream of `info`, in packets of at most `chunk_samples`; `None` where liblsl refuses.
-    pub fn new(info: &Info, chunk_samples: usize) -> Option<Self> {
+    pub(super) fn new(info: &Info, chunk_samples: usize) -> Option<Self> {
         let chunk = i32::try_from(chunk_samples).unwrap_or(1);
         // SAFETY: the info is valid and copied by the call.
         let raw = unsafe { sys::lsl_create_inlet(info.0, INLET_BUFFER_S, chunk, 0) };
@@ -227,14 +227,14 @@ impl Inlet {
     }
 
     /// The whole description; blocks up to `timeout_s`.
-    pub fn full_info(&self, timeout_s: f64) -> Option<Info> {
+    pub(super) fn full_info(&self, timeout_s: f64) -> Option<Info> {
         let mut code = 0;
         // SAFETY: valid handle; the code's address is valid; the result is ours or null.
         Info::from_raw(unsafe { sys::lsl_get_fullinfo(self.0, timeout_s, &mut code) })
     }
 
     /// Starts the flow of samples; blocks up to `timeout_s`.
-    pub fn open(&self, timeout_s: f64) -> bool {
+    pub(super) fn open(&self, timeout_s: f64) -> bool {
         let mut code = 0;
         // SAFETY: valid handle; the code's address is valid.
         unsafe { sys::lsl_open_stream(self.0, timeout_s, &mut code) };
@@ -243,7 +243,7 @@ impl Inlet {
 
     /// Offset to add to a raw stamp. The first call starts a measurement of 0.64 s and waits for it up to
     /// `timeout_s`; afterwards liblsl measures by itself every 2 s, and this reads the newest at once.
-    pub fn time_correction_s(&self, timeout_s: f64) -> Option<f64> {
+    pub(super) fn time_correction_s(&self, timeout_s: f64) -> Option<f64> {
         let mut code = 0;
         // SAFETY: valid handle; the code's address is valid.
         let offset_s = unsafe { sys::lsl_time_correction(self.0, timeout_s, &mut code) };
@@ -255,7 +255,7 @@ impl Inlet {
     ///
     /// One sample at a time, because liblsl's pull of a chunk throws away what it has when the connection
     /// breaks half way, and waits for the full description, without limit, at its first call.
-    pub fn pull(&mut self, values: &mut [f64]) -> Pulled {
+    pub(super) fn pull(&mut self, values: &mut [f64]) -> Pulled {
         let mut code = 0;
         let width = i32::try_from(values.len()).unwrap_or(0);
         // SAFETY: valid handle, the only consumer (`&mut self`); the buffer is as long as said, and liblsl

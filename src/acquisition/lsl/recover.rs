@@ -54,7 +54,7 @@ pub(super) struct Recovery {
 
 impl Recovery {
     /// Starts the thread; it sleeps until there is something to look for.
-    pub fn start(identity: Identity, uid: String, chunk_samples: usize) -> std::io::Result<Self> {
+    pub(super) fn start(identity: Identity, uid: String, chunk_samples: usize) -> std::io::Result<Self> {
         let (orders, orders_out) = bounded(16);
         let (found_in, found) = bounded(4);
         let refused = Arc::new(Mutex::new(None));
@@ -65,22 +65,22 @@ impl Recovery {
         Ok(Self { orders: Some(orders), found, refused, number: 0, thread: Some(thread) })
     }
 
-    pub fn seek(&mut self, dead: Option<Inlet>) {
+    pub(super) fn seek(&mut self, dead: Option<Inlet>) {
         self.number += 1;
         self.order(Order::Seek { number: self.number, dead });
     }
 
-    pub fn cancel(&mut self) {
+    pub(super) fn cancel(&mut self) {
         self.number += 1;
         self.order(Order::Cancel);
     }
 
-    pub fn dispose(&mut self, inlet: Inlet) {
+    pub(super) fn dispose(&mut self, inlet: Inlet) {
         self.order(Order::Dispose(inlet));
     }
 
     /// The stream again, if the present search has found it.
-    pub fn take(&mut self) -> Option<(Inlet, f64)> {
+    pub(super) fn take(&mut self) -> Option<(Inlet, f64)> {
         let found = self.found.try_recv().ok()?;
         if found.number == self.number {
             Some((found.inlet, found.correction_s))
@@ -91,7 +91,7 @@ impl Recovery {
     }
 
     /// Why what is there is not resumed.
-    pub fn refused(&self) -> Option<String> {
+    pub(super) fn refused(&self) -> Option<String> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -13,7 +13,7 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// Watches all that are connected now. Where the system does not tell, [`Sockets::wait`] sleeps instead.
-    pub fn watch() -> Self {
+    pub(super) fn watch() -> Self {
         // SAFETY: a plain system call.
         let raw = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         if raw < 0 {
@@ -35,7 +35,7 @@ impl Sockets {
     }
 
     /// Waits for a packet, at most `timeout`; whether one has come, as far as is known.
-    pub fn wait(&self, timeout: Duration) -> bool {
+    pub(super) fn wait(&self, timeout: Duration) -> bool {
         let Some(poll) = &self.poll else {
             std::thread::sleep(timeout.min(Duration::from_micros(50)));
             return false;

@@ -11,7 +11,7 @@ use super::{Screen, plot, text};
 use crate::dashboard::state::{CURRENT_SPAN_S, View};
 
 /// Draws the panel.
-pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
     let s = &view.stimulation;
     let mut spans = vec![Span::styled(" current ", theme.style(Role::Strong))];

@@ -13,7 +13,7 @@ use crate::dashboard::state::View;
 const LANE_ROWS: u16 = 2;
 
 /// Draws the panel.
-pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
     let rows = area.height.saturating_sub(2);
     let channels = view.eeg.len();

@@ -12,7 +12,7 @@ use crate::dashboard::state::{ExponentPoint, HISTORY_SPAN_S, View};
 use crate::estimator::Contamination;
 
 /// Draws the panel.
-pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
     let e = &view.exponents;
     let visible = |point: &&ExponentPoint| !(view.blinded && point.contamination != Contamination::Clean);

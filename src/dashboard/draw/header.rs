@@ -16,7 +16,7 @@ const SILENT_S: f64 = 1.0;
 
 /// A state as the screen writes it, and how it stands out.
 #[must_use]
-pub fn state_word(state: State) -> (&'static str, Role) {
+pub(super) fn state_word(state: State) -> (&'static str, Role) {
     match state {
         State::Disarmed => ("DISARMED", Role::Quiet),
         State::Armed => ("ARMED", Role::Good),
@@ -28,7 +28,7 @@ pub fn state_word(state: State) -> (&'static str, Role) {
 }
 
 /// Draws the first line.
-pub fn top(view: &View, screen: &Screen, row: Rect, buffer: &mut Buffer) {
+pub(super) fn top(view: &View, screen: &Screen, row: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
     let s = &view.stream;
     let stream_role = match s.state {
@@ -80,7 +80,7 @@ pub fn top(view: &View, screen: &Screen, row: Rect, buffer: &mut Buffer) {
 }
 
 /// Draws the newest faults, one a line.
-pub fn faults(view: &View, theme: Theme, area: Rect, buffer: &mut Buffer) {
+pub(super) fn faults(view: &View, theme: Theme, area: Rect, buffer: &mut Buffer) {
     for (row, fault) in area.rows().zip(view.faults.iter().rev()) {
         let line = format!(" FAULT {}  {}", text::clock(fault.elapsed_s), text::clip(&fault.text, 400));
         let width = usize::from(row.width);
@@ -90,7 +90,7 @@ pub fn faults(view: &View, theme: Theme, area: Rect, buffer: &mut Buffer) {
 }
 
 /// Draws the last line: the keys.
-pub fn keys(view: &View, screen: &Screen, row: Rect, buffer: &mut Buffer) {
+pub(super) fn keys(view: &View, screen: &Screen, row: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
     let mut spans = Vec::new();
     let mut key = |name: &'static str, what: &'static str| {

@@ -9,7 +9,7 @@ use super::Screen;
 use super::theme::Role;
 
 /// Draws the help in the middle of `area`.
-pub fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
     let entry = |key: &'static str, what: &'static str| {
         Line::from(vec![Span::styled(format!(" {key:<10}"), theme.style(Role::Strong)), Span::raw(what)])

@@ -10,10 +10,10 @@ use super::theme::{Role, Theme};
 use crate::dashboard::trace::Column;
 
 /// Columns left of a plot that its labels take.
-pub const GUTTER: u16 = 6;
+pub(super) const GUTTER: u16 = 6;
 
 /// Takes the gutter off `area` and writes `labels` into it: from 0, the bottom, to 1, the top.
-pub fn y_axis(area: Rect, buffer: &mut Buffer, theme: Theme, labels: &[(f64, String)]) -> Rect {
+pub(super) fn y_axis(area: Rect, buffer: &mut Buffer, theme: Theme, labels: &[(f64, String)]) -> Rect {
     let gutter = GUTTER.min(area.width);
     for (at, label) in labels {
         let rows = f64::from(area.height.saturating_sub(1));
@@ -30,7 +30,7 @@ pub fn y_axis(area: Rect, buffer: &mut Buffer, theme: Theme, labels: &[(f64, Str
 }
 
 /// Writes `labels`, each under its share of the width, 0 to 1; a label that would touch the one before is left out.
-pub fn x_axis(row: Rect, buffer: &mut Buffer, theme: Theme, labels: &[(f64, String)]) {
+pub(super) fn x_axis(row: Rect, buffer: &mut Buffer, theme: Theme, labels: &[(f64, String)]) {
     let mut free = row.left();
     for (at, label) in labels {
         if row.is_empty() || !(0.0..=1.0).contains(at) {
@@ -49,7 +49,7 @@ pub fn x_axis(row: Rect, buffer: &mut Buffer, theme: Theme, labels: &[(f64, Stri
 }
 
 /// Draws with `paint` on `area`. Bounds that are not finite or not ascending draw nothing.
-pub fn canvas(
+pub(super) fn canvas(
     area: Rect,
     buffer: &mut Buffer,
     theme: Theme,
@@ -65,7 +65,7 @@ pub fn canvas(
 }
 
 /// A polyline, clamped to `y`; a point that is not finite parts it.
-pub fn curve(
+pub(super) fn curve(
     context: &mut Context<'_>,
     points: impl Iterator<Item = (f64, f64)>,
     y: [f64; 2],
@@ -85,7 +85,7 @@ pub fn curve(
 }
 
 /// Extremes of slices as one band, mapped by `to_y`; slice i lies at x = i, gaps stay empty.
-pub fn band(
+pub(super) fn band(
     context: &mut Context<'_>,
     columns: impl Iterator<Item = Column>,
     to_y: impl Fn(f32) -> f64,

@@ -12,7 +12,7 @@ use crate::dashboard::state::View;
 use crate::estimator::Contamination;
 
 /// Draws the panel.
-pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
     let s = &view.spectrum;
     let contaminated = s.contamination != Contamination::Clean;

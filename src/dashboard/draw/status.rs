@@ -30,7 +30,7 @@ fn over(bad: bool) -> Role {
 }
 
 /// The protocol: where it is, what comes next, what has been delivered.
-pub fn session(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
+pub(super) fn session(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let (theme, s) = (screen.theme, &view.stimulation);
     let mut lines = Vec::new();
     if s.enabled {
@@ -83,7 +83,7 @@ pub fn session(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
 }
 
 /// Host, device, queue.
-pub fn stimulator(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
+pub(super) fn stimulator(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let (theme, s) = (screen.theme, &view.stimulation);
     let mut lines = Vec::new();
     let (word, role) = state_word(s.host);
@@ -106,7 +106,7 @@ fn plain_unless_alarm(role: Role) -> Role {
 }
 
 /// Ages, rings, losses, latency.
-pub fn health(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
+pub(super) fn health(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let (theme, s, l) = (screen.theme, &view.stream, &view.latency);
     let micro = theme.symbol("µs", "us");
     let age = format!("{} / {}", text::age(s.age_s), text::age(view.exponents.age_s));
@@ -126,7 +126,7 @@ pub fn health(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
 }
 
 /// The newest events, last at the bottom.
-pub fn events(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
+pub(super) fn events(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
     let rows = usize::from(area.height.saturating_sub(2));
     let skip = view.events.len().saturating_sub(rows);

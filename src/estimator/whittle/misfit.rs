@@ -8,7 +8,7 @@ use super::scoring::{Data, Scratch};
 
 /// How far the deviance lies above what Gaussian noise gives, in standard deviations. `dimension` parameters were
 /// fitted.
-pub fn misfit(scratch: &Scratch, data: &Data<'_>, dimension: usize) -> f64 {
+pub(super) fn misfit(scratch: &Scratch, data: &Data<'_>, dimension: usize) -> f64 {
     let Some(&relative_variance) = data.covariance.first() else { return f64::NAN };
     let shape = 1.0 / relative_variance;
     let mut deviance = 0.0;
@@ -41,7 +41,7 @@ pub fn misfit(scratch: &Scratch, data: &Data<'_>, dimension: usize) -> f64 {
 
 /// Squared correlation of model and spectrum, and the mean and the median of their absolute difference, in log10 power,
 /// as specparam has them. `work` has room for every bin.
-pub fn goodness(scratch: &Scratch, work: &mut Vec<f64>) -> (f64, f64, f64) {
+pub(super) fn goodness(scratch: &Scratch, work: &mut Vec<f64>) -> (f64, f64, f64) {
     work.clear();
     let n = scratch.ratio().len() as f64;
     let (mut sx, mut sy, mut sxx, mut syy, mut sxy, mut absolute) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);

@@ -5,7 +5,7 @@ use super::parameters::Parameters;
 
 /// A line through the ln power by least squares, drawn again through the bins that lie below it, since peaks only
 /// add power.
-pub fn least_squares(freqs_hz: &[f64], pivot_hz: f64, power: &[f64]) -> Parameters {
+pub(super) fn least_squares(freqs_hz: &[f64], pivot_hz: f64, power: &[f64]) -> Parameters {
     let ln_pivot = pivot_hz.ln();
     let (mut level, mut slope) = (0.0, 0.0);
     let mut ceiling = f64::INFINITY;
@@ -40,7 +40,7 @@ pub fn least_squares(freqs_hz: &[f64], pivot_hz: f64, power: &[f64]) -> Paramete
 /// Weight of each bin: the row sums of the inverse of the bins' correlation. For a model that is smooth over the
 /// tapers' bandwidth this is generalised least squares; the bins at the ends of the range, which share less, weigh
 /// more. A ridge keeps the weights from alternating.
-pub fn bin_weights(covariance: &[f64], bins: usize) -> Vec<f64> {
+pub(super) fn bin_weights(covariance: &[f64], bins: usize) -> Vec<f64> {
     let ridge = 0.1 * covariance.first().copied().unwrap_or(1.0);
     let mut weights = vec![0.0; bins];
     // Conjugate gradients on (R + ridge) w = 1.

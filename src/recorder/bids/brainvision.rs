@@ -29,12 +29,12 @@ const STAMP_EVERY: u64 = 256;
 
 impl Data {
     /// The first stamp.
-    pub fn began_s(&self) -> f64 {
+    pub(super) fn began_s(&self) -> f64 {
         self.stamps.first().map_or(0.0, |(_, stamp_s)| *stamp_s)
     }
 
     /// The place of a moment in the file, from 0; a moment in a gap has that of the sample after it.
-    pub fn place(&self, at_s: f64) -> f64 {
+    pub(super) fn place(&self, at_s: f64) -> f64 {
         let after = self.stamps.partition_point(|(_, stamp_s)| *stamp_s <= at_s);
         let next = self.stamps.get(after).map_or(self.samples as f64, |(place, _)| *place as f64);
         match after.checked_sub(1).and_then(|before| self.stamps.get(before)) {

@@ -20,7 +20,7 @@ pub(super) struct Place {
 
 impl Place {
     /// `sub-…/ses-…`.
-    pub fn folder(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> PathBuf {
         let folder = PathBuf::from(format!("sub-{}", self.participant));
         match &self.session {
             Some(session) => folder.join(format!("ses-{session}")),
@@ -29,7 +29,7 @@ impl Place {
     }
 
     /// `sub-…_ses-…`.
-    pub fn session_stem(&self) -> String {
+    pub(super) fn session_stem(&self) -> String {
         match &self.session {
             Some(session) => format!("sub-{}_ses-{session}", self.participant),
             None => format!("sub-{}", self.participant),
@@ -37,7 +37,7 @@ impl Place {
     }
 
     /// `sub-…_ses-…_task-…_run-…`.
-    pub fn stem(&self) -> String {
+    pub(super) fn stem(&self) -> String {
         let run = self.run.map_or_else(String::new, |run| format!("_run-{run:02}"));
         format!("{}_task-{}{run}", self.session_stem(), self.task)
     }

@@ -7,7 +7,7 @@ use crate::session::{
 
 /// A key's name, as it is typed.
 #[must_use]
-pub fn key(key: Key) -> &'static str {
+pub(super) fn key(key: Key) -> &'static str {
     match key {
         Key::Arm => "arm",
         Key::Go => "go",
@@ -20,7 +20,7 @@ pub fn key(key: Key) -> &'static str {
 
 /// What the next phase waits for.
 #[must_use]
-pub fn need(need: Need) -> &'static str {
+pub(super) fn need(need: Need) -> &'static str {
     match need {
         Need::Impedance => "waits: measure both electrodes and write them down (kohm A B)",
         Need::Stream => "waits: the EEG has not been live for long enough",
@@ -61,7 +61,7 @@ fn cause(why: Break) -> String {
 
 /// What the sequencer says.
 #[must_use]
-pub fn word(word: Word, protocol: &Protocol) -> String {
+pub(super) fn word(word: Word, protocol: &Protocol) -> String {
     let name = |place: usize| {
         protocol.phases.get(place).map_or_else(String::new, |plan| {
             plan.block.map_or_else(|| plan.kind.name().to_owned(), |n| format!("block {n}"))

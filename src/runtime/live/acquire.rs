@@ -14,7 +14,7 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Everything that the thread owns.
-pub struct AcquireThread<S> {
+pub(super) struct AcquireThread<S> {
     /// What it repeats.
     pub stage: AcquireStage<S>,
     /// Frames out, for the loop.
@@ -26,7 +26,7 @@ pub struct AcquireThread<S> {
 }
 
 /// What it has counted.
-pub struct Acquired {
+pub(super) struct Acquired {
     /// Samples, losses, gaps.
     pub counts: Counts,
     /// Frames that found no room on their way to the loop.
@@ -39,7 +39,7 @@ pub struct Acquired {
 
 impl<S: Source> AcquireThread<S> {
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
-    pub fn run(&mut self) -> Acquired {
+    pub(super) fn run(&mut self) -> Acquired {
         while !self.control.quits() {
             let (to_loop, to_record) = (&mut self.to_loop, &mut self.to_record);
             let state = self.stage.step(&mut clock::now_s, &mut |header, samples_uv| {

@@ -11,7 +11,10 @@ use crate::{dashboard::Action, failure::Failure};
 ///
 /// # Errors
 /// No thread can be started.
-pub fn start(control: Arc<Control>, session: Option<Sender<String>>) -> Result<Sender<Action>, Failure> {
+pub(super) fn start(
+    control: Arc<Control>,
+    session: Option<Sender<String>>,
+) -> Result<Sender<Action>, Failure> {
     let (keys, actions) = unbounded();
     spawn("tras-stops", move || {
         for action in actions {

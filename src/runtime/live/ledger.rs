@@ -21,7 +21,7 @@ const WRITE_EVERY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The end of the thread, with what went wrong.
-pub struct Ledger(Receiver<Vec<String>>);
+pub(super) struct Ledger(Receiver<Vec<String>>);
 
 impl Ledger {
     /// Starts the thread. `reckoned`: what a blind session's dose is written by, the most that any condition could have
@@ -29,7 +29,7 @@ impl Ledger {
     ///
     /// # Errors
     /// No thread can be started.
-    pub fn start(
+    pub(super) fn start(
         mut ledger: DoseLedger,
         control: Arc<Control>,
         reckoned: Option<Arc<Board>>,
@@ -74,7 +74,7 @@ impl Ledger {
     }
 
     /// Waits for the last write; what went wrong.
-    pub fn finish(self) -> Vec<String> {
+    pub(super) fn finish(self) -> Vec<String> {
         self.0.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             vec![
                 "the dose ledger has not confirmed its last write: check it by hand before you stimulate"

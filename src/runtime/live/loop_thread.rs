@@ -18,7 +18,7 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Everything that the thread owns.
-pub struct LoopThread {
+pub(super) struct LoopThread {
     /// What it repeats.
     stage: LoopStage,
     /// Frames in.
@@ -37,7 +37,7 @@ pub struct LoopThread {
 
 impl LoopThread {
     /// A thread that takes frames from `ring`, a window every `hop_frames`.
-    pub fn new(
+    pub(super) fn new(
         stage: LoopStage,
         ring: FrameConsumer,
         commands: Sender<Command>,
@@ -49,7 +49,7 @@ impl LoopThread {
     }
 
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
-    pub fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         while !self.control.quits() {
             let rung = self.control.loop_bell.seen();
             let now_s = clock::now_s();

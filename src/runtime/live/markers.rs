@@ -11,7 +11,7 @@ use crate::{markers::Markers, runtime::conduct::Source};
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Listens until told to quit.
-pub fn listen(source: &mut Markers, markers: &Sender<(f64, Source, String)>, control: &Control) {
+pub(super) fn listen(source: &mut Markers, markers: &Sender<(f64, Source, String)>, control: &Control) {
     while !control.quits() {
         if let Some(marker) = source.next(LOOK_EVERY) {
             // A full channel means that the observer is gone.

@@ -33,7 +33,7 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Everything that the thread owns.
-pub struct Observer {
+pub(super) struct Observer {
     /// Notes of the stages.
     pub notes: Receiver<Stamped>,
     /// Frames, as acquired.
@@ -64,7 +64,7 @@ pub struct Observer {
 
 impl Observer {
     /// Observes until told to quit, and once more after that, so that nothing told before the end is missed.
-    pub fn run(mut self) -> (Digest, u64) {
+    pub(super) fn run(mut self) -> (Digest, u64) {
         let mut runs = CurrentRuns::new();
         let mut values = vec![0.0; self.frames.width()];
         loop {

@@ -14,7 +14,7 @@ use crate::{
 const MAINTAIN_EVERY: Duration = Duration::from_millis(500);
 
 /// Records until the channel's other end is gone; gives what went wrong.
-pub fn run(mut keeper: Keeper, entries: &Receiver<Entry>, control: &Control) -> Option<String> {
+pub(super) fn run(mut keeper: Keeper, entries: &Receiver<Entry>, control: &Control) -> Option<String> {
     let mut maintained = Instant::now();
     loop {
         control.beat_of(Watched::Recorder, clock::now_s());

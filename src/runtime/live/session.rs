@@ -22,7 +22,7 @@ use crate::{
 const TYPED: usize = 64;
 
 /// What the observe thread has of a session.
-pub struct LiveSession {
+pub(super) struct LiveSession {
     conductor: Conductor,
     typed: Receiver<String>,
     pulse: Option<Arc<Pulse>>,
@@ -31,7 +31,7 @@ pub struct LiveSession {
 
 impl LiveSession {
     /// With the end of a channel for what the operator types.
-    pub fn new(
+    pub(super) fn new(
         conductor: Conductor,
         pulse: Option<Arc<Pulse>>,
         view: Arc<Mutex<View>>,
@@ -41,22 +41,22 @@ impl LiveSession {
     }
 
     /// Nobody here may learn a condition.
-    pub fn blind(&self) -> bool {
+    pub(super) fn blind(&self) -> bool {
         self.conductor.blind()
     }
 
     /// A note of the stages.
-    pub fn note(&mut self, stamped: &Stamped) {
+    pub(super) fn note(&mut self, stamped: &Stamped) {
         self.conductor.note(stamped);
     }
 
     /// A marker of another program.
-    pub fn marker(&mut self, source: &Source, text: &str) {
+    pub(super) fn marker(&mut self, source: &Source, text: &str) {
         self.conductor.marker(source, text);
     }
 
     /// One round. Gives what is to be recorded.
-    pub fn turn(&mut self, now_s: f64, outlets: Option<&mut RemoteOutlets>) -> Vec<Entry> {
+    pub(super) fn turn(&mut self, now_s: f64, outlets: Option<&mut RemoteOutlets>) -> Vec<Entry> {
         if let Some(pulse) = &self.pulse {
             self.conductor.recording(pulse.look(now_s).bad_since_s());
         }
@@ -91,7 +91,7 @@ impl LiveSession {
 ///
 /// # Errors
 /// The thread cannot be started.
-pub fn read_lines(typed: Sender<String>) -> std::io::Result<()> {
+pub(super) fn read_lines(typed: Sender<String>) -> std::io::Result<()> {
     std::thread::Builder::new().name("tras-typed".to_owned()).spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             if typed.send(line).is_err() {

@@ -29,7 +29,7 @@ const OWN_STALL_S: f64 = 0.5;
 const GRACE_S: f64 = 3.0;
 
 /// Everything that the thread owns.
-pub struct StimulateThread {
+pub(super) struct StimulateThread {
     /// What it repeats.
     stage: StimulateStage,
     /// Commands of the loop.
@@ -46,7 +46,7 @@ pub struct StimulateThread {
 
 impl StimulateThread {
     /// A thread that takes `commands` and tells what was delivered.
-    pub fn new(
+    pub(super) fn new(
         stage: StimulateStage,
         commands: Receiver<Command>,
         delivered: HeapProd<Delivered>,
@@ -58,7 +58,7 @@ impl StimulateThread {
 
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks. Gives how many delivered
     /// samples found no room.
-    pub fn run(&mut self) -> u64 {
+    pub(super) fn run(&mut self) -> u64 {
         let (mut stopped, mut cut, mut ended) = (false, false, false);
         let mut turned_s = clock::now_s();
         // After a stall of our own the others have not had their turn yet either.

@@ -13,10 +13,10 @@ use crate::{
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// A real-time thread, and the priority that it got.
-pub type Granted = (&'static str, Priority);
+pub(super) type Granted = (&'static str, Priority);
 
 /// Starts a thread.
-pub fn spawn<T: Send + 'static>(
+pub(super) fn spawn<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, Failure> {
@@ -27,7 +27,7 @@ pub fn spawn<T: Send + 'static>(
 }
 
 /// Starts a thread that first asks for `SCHED_FIFO` at `priority`, and tells what it got.
-pub fn spawn_real_time<T: Send + 'static>(
+pub(super) fn spawn_real_time<T: Send + 'static>(
     name: &'static str,
     priority: i32,
     granted: &Sender<Granted>,
@@ -41,13 +41,13 @@ pub fn spawn_real_time<T: Send + 'static>(
 }
 
 /// What a thread has to say in the end.
-pub fn join<T>(handle: JoinHandle<T>) -> Result<T, Failure> {
+pub(super) fn join<T>(handle: JoinHandle<T>) -> Result<T, Failure> {
     let name = handle.thread().name().unwrap_or("?").to_owned();
     handle.join().map_err(|_| Failure::Fault(format!("thread {name} panicked; this is a defect of tras")))
 }
 
 /// One sentence on those of `threads` real-time threads that were refused their priority.
-pub fn refusals(granted: &Receiver<Granted>, threads: usize) -> Option<String> {
+pub(super) fn refusals(granted: &Receiver<Granted>, threads: usize) -> Option<String> {
     let answers = (0..threads).filter_map(|_| granted.recv_timeout(ANSWER_WITHIN).ok());
     let refused: Vec<&str> =
         answers.filter(|(_, got)| matches!(got, Priority::Ordinary(_))).map(|(name, _)| name).collect();

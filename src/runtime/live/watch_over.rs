@@ -27,7 +27,7 @@ const NAP: Duration = Duration::from_millis(20);
 const SAFE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the main thread watches over.
-pub struct WatchOver<'a> {
+pub(super) struct WatchOver<'a> {
     /// Shared words.
     pub control: &'a Arc<Control>,
     /// Ctrl-C and SIGTERM.
@@ -44,7 +44,7 @@ pub struct WatchOver<'a> {
 
 impl WatchOver<'_> {
     /// Waits until the run is to end, and until its current has ended. Gives what went wrong on the way.
-    pub fn run(self, watching: &Watching) -> Vec<String> {
+    pub(super) fn run(self, watching: &Watching) -> Vec<String> {
         let Self { control, signals, view, shape, pulse, typed } = self;
         let mut health = Health::Healthy;
         let mut faults = Vec::new();

@@ -23,13 +23,13 @@ pub(super) struct WallClock {
 }
 
 impl WallClock {
-    pub fn new(at: Moment) -> Self {
+    pub(super) fn new(at: Moment) -> Self {
         let ahead_s = at.unix_s - at.run_s;
         Self { first_s: ahead_s, told_s: ahead_s }
     }
 
     /// A step that is to be told.
-    pub fn look(&mut self, at: Moment) -> Option<Step> {
+    pub(super) fn look(&mut self, at: Moment) -> Option<Step> {
         let ahead_s = at.unix_s - at.run_s;
         let step_s = ahead_s - self.told_s;
         if step_s.abs() < TOLD_FROM_S {

@@ -62,7 +62,7 @@ pub(super) fn person(code: &str) -> String {
 }
 
 impl Entry {
-    pub fn new(participant: &str, active_s: f64, now: &Moment) -> Self {
+    pub(super) fn new(participant: &str, active_s: f64, now: &Moment) -> Self {
         Self {
             participant: participant.to_owned(),
             ended_unix_s: now.unix_s,
@@ -73,7 +73,7 @@ impl Entry {
     }
 
     /// Whether its numbers can be.
-    pub fn check(&self, longest_s: f64) -> Result<(), String> {
+    pub(super) fn check(&self, longest_s: f64) -> Result<(), String> {
         if !(self.active_s.is_finite() && (0.0..=longest_s).contains(&self.active_s)) {
             return Err(format!("{} s of stimulation cannot be", self.active_s));
         }
@@ -85,7 +85,7 @@ impl Entry {
 
     /// Whether `now` can follow this entry. Within one start of the machine the calendar must have moved as the
     /// uptime has; across starts it may only have moved forward.
-    pub fn agrees(&self, now: &Moment, path: &Path) -> Result<(), DoseError> {
+    pub(super) fn agrees(&self, now: &Moment, path: &Path) -> Result<(), DoseError> {
         let by_calendar_s = now.unix_s - self.ended_unix_s;
         let clock = |what: String| DoseError::Clock { path: path.to_owned(), what, heads: heads_of(path) };
         if by_calendar_s < -CORRECTION_S {

@@ -20,14 +20,14 @@ pub(super) struct Head {
 
 impl Head {
     /// The furthest that any place remembers.
-    pub fn known(ledger: &Path) -> Self {
+    pub(super) fn known(ledger: &Path) -> Self {
         let read = |path: PathBuf| serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok();
         places(ledger).into_iter().filter_map(read).max_by_key(|head: &Self| head.lines).unwrap_or_default()
     }
 
     /// Whether the ledger that stands at `found`, and has `met` this head on its way, is the one that this is the head
     /// of. It may be further: a process that died between the line and the head.
-    pub fn agrees(&self, found: &Self, met: bool, ledger: &Path) -> Result<(), DoseError> {
+    pub(super) fn agrees(&self, found: &Self, met: bool, ledger: &Path) -> Result<(), DoseError> {
         if met {
             return Ok(());
         }
@@ -43,7 +43,7 @@ impl Head {
     ///
     /// # Errors
     /// It can be written nowhere.
-    pub fn keep(&self, ledger: &Path) -> io::Result<()> {
+    pub(super) fn keep(&self, ledger: &Path) -> io::Result<()> {
         let text = serde_json::to_string(self)?;
         let kept: Vec<io::Result<()>> = places(ledger).into_iter().map(|path| write(&path, &text)).collect();
         // A home that cannot be written to leaves the place beside the ledger.

@@ -13,7 +13,7 @@
 use std::f64::consts::PI;
 
 /// Length of each of the two means in s.
-pub const BOX_S: f64 = 5.0;
+pub(super) const BOX_S: f64 = 5.0;
 /// Nanoamperes in a milliampere.
 const NA_PER_MA: f64 = 1e6;
 
@@ -69,7 +69,7 @@ impl SlowMean {
 }
 
 /// The mean square over the last 60 s, in steps of a second; before the first sample it was zero.
-pub struct MeanSquare {
+pub(super) struct MeanSquare {
     seconds: [f64; 60],
     at: usize,
     sum: f64,
@@ -81,13 +81,13 @@ pub struct MeanSquare {
 impl MeanSquare {
     /// For `rate_hz` samples a second.
     #[must_use]
-    pub fn new(rate_hz: f64) -> Self {
+    pub(super) fn new(rate_hz: f64) -> Self {
         let per_second = rate_hz.round().max(1.0) as u32;
         Self { seconds: [0.0; 60], at: 0, sum: 0.0, second: 0.0, in_second: 0, per_second }
     }
 
     /// Takes a sample in mA and gives the mean square in mA².
-    pub fn push(&mut self, current_ma: f64) -> f64 {
+    pub(super) fn push(&mut self, current_ma: f64) -> f64 {
         self.second += current_ma * current_ma;
         self.in_second += 1;
         if self.in_second >= self.per_second {

@@ -27,13 +27,13 @@ pub fn soft_limit(x: f32) -> f32 {
 }
 
 /// Samples between two updates of the correction; it moves on a straight line between them.
-pub const PIECE: usize = 64;
+pub(super) const PIECE: usize = 64;
 /// Time in which the charge taken off is given back, in s; but at least ten pieces, for stability.
 const GIVE_BACK_S: f64 = 0.3;
 
 /// The soft limit with a memory for what it took off; see the module.
 #[derive(Clone, Copy, Debug)]
-pub struct SoftLimit {
+pub(super) struct SoftLimit {
     /// Sum of what was taken off and not yet given back, in peaks times samples.
     owed: f32,
     correction: f32,
@@ -43,18 +43,18 @@ pub struct SoftLimit {
 impl SoftLimit {
     /// For `rate_hz` samples a second.
     #[must_use]
-    pub fn new(rate_hz: f64) -> Self {
+    pub(super) fn new(rate_hz: f64) -> Self {
         let samples = (GIVE_BACK_S * rate_hz).max(10.0 * PIECE as f64);
         Self { owed: 0.0, correction: 0.0, gain: (1.0 / samples) as f32 }
     }
 
     /// Forgets what is owed.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         (self.owed, self.correction) = (0.0, 0.0);
     }
 
     /// Limits a piece of unit noise to ±1; gives the count of samples beyond three sigma.
-    pub fn process(&mut self, piece: &mut [f32; PIECE]) -> u32 {
+    pub(super) fn process(&mut self, piece: &mut [f32; PIECE]) -> u32 {
         let from = self.correction;
         self.correction = self.owed * self.gain;
         let step = (self.correction - from) / PIECE as f32;

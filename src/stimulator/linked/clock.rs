@@ -10,7 +10,7 @@ const ASKED: usize = 8;
 
 /// Round trips and what they say of the device's clock.
 #[derive(Clone, Debug, Default)]
-pub struct Clock {
+pub(super) struct Clock {
     asked: [Option<(u32, f64)>; ASKED],
     next_asked: usize,
     /// Round trip, and host minus device time, in s.
@@ -21,7 +21,7 @@ pub struct Clock {
 
 impl Clock {
     /// A heartbeat with this echo goes out.
-    pub fn ask(&mut self, echo: u32, now_s: f64) {
+    pub(super) fn ask(&mut self, echo: u32, now_s: f64) {
         if let Some(slot) = self.asked.get_mut(self.next_asked) {
             *slot = Some((echo, now_s));
         }
@@ -29,12 +29,12 @@ impl Clock {
     }
 
     /// Whether the heartbeat with this echo has been answered, or given up.
-    pub fn is_answered(&self, echo: u32) -> bool {
+    pub(super) fn is_answered(&self, echo: u32) -> bool {
         !self.asked.iter().flatten().any(|(asked, _)| *asked == echo)
     }
 
     /// Telemetry with this echo has come, written at `device_us`. Only the first answer to a heartbeat counts.
-    pub fn answer(&mut self, echo: u32, device_us: u64, now_s: f64) {
+    pub(super) fn answer(&mut self, echo: u32, device_us: u64, now_s: f64) {
         let slot = self.asked.iter_mut().find(|slot| slot.is_some_and(|(asked, _)| asked == echo));
         let Some((_, asked_s)) = slot.and_then(Option::take) else { return };
         let round_trip_s = now_s - asked_s;
@@ -49,12 +49,12 @@ impl Clock {
     }
 
     /// The newest round trip, in s.
-    pub fn round_trip_s(&self) -> Option<f64> {
+    pub(super) fn round_trip_s(&self) -> Option<f64> {
         self.newest_s
     }
 
     /// The host's time of a time of the device's.
-    pub fn host_s(&self, device_us: u64) -> Option<f64> {
+    pub(super) fn host_s(&self, device_us: u64) -> Option<f64> {
         let best = self.past.iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0))?;
         Some(best.1 + device_us as f64 * 1e-6)
     }

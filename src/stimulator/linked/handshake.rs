@@ -26,12 +26,12 @@ pub(super) struct Strange {
 }
 
 impl Strange {
-    pub fn byte(&mut self, byte: u8) {
+    pub(super) fn byte(&mut self, byte: u8) {
         self.bytes += 1;
         self.printable += u64::from(matches!(byte, b' '..=b'~' | b'\r' | b'\n'));
     }
 
-    pub fn frame(&mut self, error: FrameError) {
+    pub(super) fn frame(&mut self, error: FrameError) {
         match error {
             FrameError::Version { got, .. } => self.version = Some(got),
             // A right CRC around a host's message: our own words come back.

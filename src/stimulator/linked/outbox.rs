@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use tras_wire::{MAX_SAMPLES, carried_ma};
 
 /// Samples kept: the longest queue that a device can have, twice.
-pub const KEPT: usize = 4_096;
+pub(super) const KEPT: usize = 4_096;
 /// Frames under way at most. With fewer answers than this nothing more is sent.
 const FRAMES: usize = 64;
 
@@ -23,7 +23,7 @@ struct UnderWay {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Outbox {
+pub(super) struct Outbox {
     samples: Vec<f32>,
     frames: VecDeque<UnderWay>,
     /// The index after the last sample that was made.
@@ -40,7 +40,7 @@ pub struct Outbox {
 
 impl Outbox {
     /// Empty.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             samples: vec![0.0; KEPT],
             frames: VecDeque::with_capacity(FRAMES),
@@ -53,28 +53,28 @@ impl Outbox {
     }
 
     /// As after arming.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.frames.clear();
         (self.made, self.sent, self.wanted, self.base) = (0, 0, 0, 0);
     }
 
     /// The index of the next sample to be made.
-    pub fn made(&self) -> u64 {
+    pub(super) fn made(&self) -> u64 {
         self.made
     }
 
     /// Samples sent once more, since the start.
-    pub fn repeated(&self) -> u64 {
+    pub(super) fn repeated(&self) -> u64 {
         self.repeated
     }
 
     /// Samples that the device has not said it has.
-    pub fn in_flight(&self) -> u64 {
+    pub(super) fn in_flight(&self) -> u64 {
         self.made.saturating_sub(self.wanted.max(self.base))
     }
 
     /// Adds samples behind the last, as the wire will carry them.
-    pub fn push(&mut self, samples_ma: &[f32]) {
+    pub(super) fn push(&mut self, samples_ma: &[f32]) {
         for &sample_ma in samples_ma {
             if let Some(slot) = self.samples.get_mut((self.made % KEPT as u64) as usize) {
                 *slot = carried_ma(sample_ma);
@@ -84,32 +84,32 @@ impl Outbox {
     }
 
     /// A sample, as long as it is kept.
-    pub fn sample(&self, index: u64) -> Option<f32> {
+    pub(super) fn sample(&self, index: u64) -> Option<f32> {
         let kept = index < self.made && index + KEPT as u64 >= self.made;
         kept.then(|| self.samples.get((index % KEPT as u64) as usize).copied()).flatten()
     }
 
     /// The next samples to send: the index of the first, and how many.
-    pub fn next(&self) -> Option<(u64, usize)> {
+    pub(super) fn next(&self) -> Option<(u64, usize)> {
         let waiting = self.made - self.sent;
         (waiting > 0 && self.frames.len() < FRAMES)
             .then(|| (self.sent, waiting.min(MAX_SAMPLES as u64) as usize))
     }
 
     /// Whether a frame has no answer yet.
-    pub fn is_awaiting(&self) -> bool {
+    pub(super) fn is_awaiting(&self) -> bool {
         !self.frames.is_empty()
     }
 
     /// The next samples went out as the frame of this number.
-    pub fn went(&mut self, sequence: u32, count: usize) {
+    pub(super) fn went(&mut self, sequence: u32, count: usize) {
         let (start, end) = (self.sent, self.sent + count as u64);
         self.frames.push_back(UnderWay { sequence, start, end });
         self.sent = end;
     }
 
     /// The device has answered the frame of this number, and takes `wanted` next.
-    pub fn answered(&mut self, sequence: u32, wanted: u64) {
+    pub(super) fn answered(&mut self, sequence: u32, wanted: u64) {
         self.wanted = wanted.min(self.made);
         let mut lost = false;
         while let Some(frame) = self.frames.front()
@@ -124,13 +124,13 @@ impl Outbox {
     }
 
     /// The first index of the frame of this number, if it is under way.
-    pub fn start_of(&self, sequence: u32) -> Option<u64> {
+    pub(super) fn start_of(&self, sequence: u32) -> Option<u64> {
         self.frames.iter().find(|frame| frame.sequence == sequence).map(|frame| frame.start.max(self.wanted))
     }
 
     /// Everything from `index` is to be sent again. What is still under way is of no use to the device: it lies
     /// behind a gap.
-    pub fn go_back(&mut self, index: u64) {
+    pub(super) fn go_back(&mut self, index: u64) {
         let index = index.clamp(self.base, self.sent);
         self.repeated += self.sent - index;
         self.sent = index;
@@ -138,7 +138,7 @@ impl Outbox {
     }
 
     /// A stop: what has not been sent never will be, and what was sent counts no more.
-    pub fn drop_all(&mut self) {
+    pub(super) fn drop_all(&mut self) {
         (self.sent, self.base) = (self.made, self.made);
         self.frames.clear();
     }

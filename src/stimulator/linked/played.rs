@@ -14,7 +14,7 @@ use crate::stimulator::Delivered;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub struct Played {
+pub(super) struct Played {
     next: u64,
     burst_start: u64,
     /// Of the ramp, from 0 to 1.
@@ -26,7 +26,7 @@ pub struct Played {
 
 impl Played {
     /// A burst begins with the sample of this index; after a stop nothing before it is played any more.
-    pub fn begin(&mut self, index: u64, after_stop: bool) {
+    pub(super) fn begin(&mut self, index: u64, after_stop: bool) {
         self.burst_start = index;
         if after_stop {
             self.next = index;
@@ -34,7 +34,7 @@ impl Played {
     }
 
     /// Hands out what was reached since the last telemetry.
-    pub fn heed(
+    pub(super) fn heed(
         &mut self,
         telemetry: &Telemetry,
         outbox: &Outbox,

@@ -47,7 +47,7 @@ struct Shared {
 }
 
 /// The near end of the rings.
-pub struct PortThread {
+pub(super) struct PortThread {
     out: HeapProd<u8>,
     back: HeapCons<u8>,
     shared: Arc<Shared>,
@@ -59,7 +59,7 @@ impl PortThread {
     ///
     /// # Errors
     /// What is wrong with the port, for a person.
-    pub fn open(path: &str) -> Result<Self, String> {
+    pub(super) fn open(path: &str) -> Result<Self, String> {
         let port = serialport::new(path, BAUD).timeout(READ_WITHIN).open().map_err(|e| match e.kind() {
             serialport::ErrorKind::Io(ErrorKind::PermissionDenied) => {
                 format!("{e}; are you in the group that owns the port (often `dialout`)?")
@@ -83,17 +83,17 @@ impl PortThread {
     }
 
     /// Queues a whole frame, or none of it.
-    pub fn send(&mut self, frame: &[u8]) -> bool {
+    pub(super) fn send(&mut self, frame: &[u8]) -> bool {
         self.out.vacant_len() >= frame.len() && self.out.push_slice(frame) == frame.len()
     }
 
     /// What has come.
-    pub fn receive(&mut self, into: &mut [u8]) -> usize {
+    pub(super) fn receive(&mut self, into: &mut [u8]) -> usize {
         self.back.pop_slice(into)
     }
 
     /// Why the port is gone.
-    pub fn lost(&self) -> Option<&'static str> {
+    pub(super) fn lost(&self) -> Option<&'static str> {
         match self.shared.lost.load(Ordering::Acquire) {
             ALIVE => None,
             NOT_TAKEN => Some("the port takes no more bytes"),
@@ -102,7 +102,7 @@ impl PortThread {
     }
 
     /// What the operating system granted the thread, once it has asked.
-    pub fn priority(&self) -> Option<Granted> {
+    pub(super) fn priority(&self) -> Option<Granted> {
         match self.shared.priority.load(Ordering::Acquire) {
             i64::MIN => None,
             p if p > 0 => Some(Granted::RealTime(p as i32)),

@@ -5,9 +5,9 @@ use tras_device::*;
 use tras_wire::{DeviceMessage, Header, HostMessage, Identity, Limits, Samples};
 
 /// One update of the DAC, in us.
-pub const TICK_US: u64 = 250;
+pub(crate) const TICK_US: u64 = 250;
 
-pub const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     peak_ma: 1.0,
     dc_ma: 0.020,
     slew_ma_per_ms: 0.5,
@@ -17,7 +17,7 @@ pub const LIMITS: Limits = Limits {
     heartbeat_ms: 250,
 };
 
-pub struct Bench {
+pub(crate) struct Bench {
     pub device: Device,
     pub now_us: u64,
     pub nonce: u32,
@@ -43,11 +43,11 @@ pub struct Bench {
     pub heartbeats: bool,
 }
 
-pub fn device(capacity: u16) -> Device {
+pub(crate) fn device(capacity: u16) -> Device {
     Device::new(config(capacity))
 }
 
-pub fn config(capacity: u16) -> Config {
+pub(crate) fn config(capacity: u16) -> Config {
     let identity = Identity {
         serial: 1,
         rate_hz: 2_000,
@@ -62,12 +62,12 @@ pub fn config(capacity: u16) -> Config {
     Config { identity, entropy: 42 }
 }
 
-pub fn sine(f_hz: f64, peak_ma: f64) -> impl Fn(u64) -> f32 {
+pub(crate) fn sine(f_hz: f64, peak_ma: f64) -> impl Fn(u64) -> f32 {
     move |k| (peak_ma * (std::f64::consts::TAU * f_hz * k as f64 / 2_000.0).sin()) as f32
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             device: device(200),
             now_us: 0,
@@ -91,14 +91,14 @@ impl Bench {
         }
     }
 
-    pub fn connected(limits: Limits) -> Self {
+    pub(crate) fn connected(limits: Limits) -> Self {
         let mut b = Self { limits, ..Self::new() };
         b.hello();
         assert_eq!(b.say(HostMessage::Limits(limits)), DeviceMessage::Limits(limits));
         b
     }
 
-    pub fn armed(limits: Limits) -> Self {
+    pub(crate) fn armed(limits: Limits) -> Self {
         let mut b = Self::connected(limits);
         let answer = b.arm();
         assert!(matches!(answer, DeviceMessage::Acknowledge { .. }), "{answer:?}");
@@ -106,14 +106,14 @@ impl Bench {
     }
 
     /// In full stimulation with a sine of 20 Hz.
-    pub fn stimulating(limits: Limits) -> Self {
+    pub(crate) fn stimulating(limits: Limits) -> Self {
         let mut b = Self::armed(limits);
         b.play(6.0, sine(20.0, 0.8 * f64::from(limits.peak_ma)));
         assert_eq!(b.device.state(), State::Stimulating, "{:?}", b.fault());
         b
     }
 
-    pub fn hello(&mut self) {
+    pub(crate) fn hello(&mut self) {
         self.nonce = self.nonce.wrapping_add(0x1234_5677);
         let header = Header { nonce: self.nonce, sequence: 0 };
         let answer = self.device.on_message(header, &HostMessage::Hello, self.now_us);
@@ -121,23 +121,23 @@ impl Bench {
         (self.nonce, self.sequence) = (self.device.nonce(), 1);
     }
 
-    pub fn arm(&mut self) -> DeviceMessage {
+    pub(crate) fn arm(&mut self) -> DeviceMessage {
         self.say(HostMessage::Arm { limits: self.limits, valid_ms: 60_000 })
     }
 
-    pub fn say(&mut self, message: HostMessage) -> DeviceMessage {
+    pub(crate) fn say(&mut self, message: HostMessage) -> DeviceMessage {
         let header = Header { nonce: self.nonce, sequence: self.sequence };
         self.sequence = self.sequence.wrapping_add(1);
         self.device.on_message(header, &message, self.now_us)
     }
 
-    pub fn samples(&self, index: u64, current_ma: &[f32]) -> HostMessage {
+    pub(crate) fn samples(&self, index: u64, current_ma: &[f32]) -> HostMessage {
         let current_ma = current_ma.iter().copied().collect();
         HostMessage::Samples(Samples { burst: self.burst, index, current_ma })
     }
 
     /// What flows through the stage, in mA.
-    pub fn flows_ma(&self) -> f32 {
+    pub(crate) fn flows_ma(&self) -> f32 {
         let output = self.device.output();
         if output.relay_closed || self.welded {
             self.stuck_ma.unwrap_or(output.current_ma + output.probe_ma) + self.offset_ma
@@ -146,7 +146,7 @@ impl Bench {
         }
     }
 
-    pub fn sense(&self) -> Sense {
+    pub(crate) fn sense(&self) -> Sense {
         let (output, flows_ma) = (self.device.output(), self.flows_ma());
         // A PhotoMOS of 25 Ohm, and what it leaves for the head.
         let kohm = if output.shunt_open || self.shunt_missing { self.kohm } else { 0.025 };
@@ -162,19 +162,19 @@ impl Bench {
     }
 
     /// The device is reset: it starts anew, with what it has kept.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         let kept = Found::Kept(self.device.kept());
         self.device = Device::resumed(config(200), &kept);
     }
 
-    pub fn tick(&mut self, dt_us: u64) -> Output {
+    pub(crate) fn tick(&mut self, dt_us: u64) -> Output {
         self.now_us += dt_us;
         let sense = self.sense();
         self.device.tick(self.now_us, &sense)
     }
 
     /// Ticks with heartbeats and nothing else.
-    pub fn wait(&mut self, seconds: f64) {
+    pub(crate) fn wait(&mut self, seconds: f64) {
         for k in 0..(seconds * 1e6) as u64 / TICK_US {
             if self.heartbeats && k % 200 == 0 {
                 self.say(HostMessage::Heartbeat { echo: k as u32 });
@@ -184,7 +184,7 @@ impl Bench {
     }
 
     /// Keeps the queue full of `wave`, which counts the device's samples.
-    pub fn play(&mut self, seconds: f64, wave: impl Fn(u64) -> f32) {
+    pub(crate) fn play(&mut self, seconds: f64, wave: impl Fn(u64) -> f32) {
         let until_us = self.now_us + (seconds * 1e6) as u64;
         while self.now_us < until_us {
             let chunk: Vec<f32> = (self.index..self.index + 20).map(&wave).collect();
@@ -196,7 +196,7 @@ impl Bench {
         }
     }
 
-    pub fn fault(&self) -> Option<Fault> {
+    pub(crate) fn fault(&self) -> Option<Fault> {
         self.device.telemetry(self.now_us).fault
     }
 }

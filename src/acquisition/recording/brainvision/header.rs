@@ -20,12 +20,12 @@ pub(super) enum Binary {
 }
 
 impl Binary {
-    pub fn bytes(self) -> usize {
+    pub(super) fn bytes(self) -> usize {
         if self == Self::Int16 { 2 } else { 4 }
     }
 
     /// One value; 0 where `raw` is too short.
-    pub fn decode(self, raw: &[u8], big_endian: bool) -> f64 {
+    pub(super) fn decode(self, raw: &[u8], big_endian: bool) -> f64 {
         let mut bytes = [0; 4];
         for (slot, byte) in bytes.iter_mut().zip(raw) {
             *slot = *byte;

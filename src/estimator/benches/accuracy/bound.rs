@@ -3,13 +3,13 @@
 use crate::signal::{Density, Shape};
 
 /// Of a straight line over `range_hz` seen for `window_s`.
-pub fn straight(window_s: f64, range_hz: [f64; 2]) -> f64 {
+pub(crate) fn straight(window_s: f64, range_hz: [f64; 2]) -> f64 {
     of(window_s, range_hz, &Density::line(1.0, Vec::new()), 0, false)
 }
 
 /// Of `density`'s exponent where of each peak the amplitude (1), or all three parameters (3), or nothing (0) is
 /// unknown, and the knee where `knee` says so.
-pub fn of(window_s: f64, range_hz: [f64; 2], density: &Density, unknown: usize, knee: bool) -> f64 {
+pub(crate) fn of(window_s: f64, range_hz: [f64; 2], density: &Density, unknown: usize, knee: bool) -> f64 {
     let step = 0.02;
     let m = 2 + usize::from(knee) + density.bumps.len() * unknown;
     let mut h = vec![vec![0.0; m]; m];

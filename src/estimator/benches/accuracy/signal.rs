@@ -5,40 +5,40 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-pub const RATE_HZ: f64 = 250.0;
+pub(crate) const RATE_HZ: f64 = 250.0;
 /// Power of every line at 1 Hz, in uV^2/Hz: about 7 uV of EEG at exponent 1, 10 uV at exponent 2.
-pub const LEVEL: f64 = 10.0;
+pub(crate) const LEVEL: f64 = 10.0;
 
-pub struct Draw(pub ChaCha8Rng);
+pub(crate) struct Draw(pub ChaCha8Rng);
 
 impl Draw {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
     }
 
-    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         self.0.random_range(low..high)
     }
 
-    pub fn sign(&mut self) -> f64 {
+    pub(crate) fn sign(&mut self) -> f64 {
         if self.0.random_range(0.0..1.0) < 0.5 { -1.0 } else { 1.0 }
     }
 }
 
 /// A peak of the simulated signal.
 #[derive(Clone, Copy, Debug)]
-pub struct Bump {
+pub(crate) struct Bump {
     pub centre_hz: f64,
     pub sigma_hz: f64,
     pub height_log10: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Shape {
+pub(crate) enum Shape {
     Gauss,
     LogGauss,
     Lorentz,
@@ -46,7 +46,7 @@ pub enum Shape {
 
 impl Bump {
     /// Power over the line's power at the centre, at frequency `f`.
-    pub fn over(&self, f: f64, shape: Shape) -> f64 {
+    pub(crate) fn over(&self, f: f64, shape: Shape) -> f64 {
         let z = (f - self.centre_hz) / self.sigma_hz;
         let height = 10f64.powf(self.height_log10) - 1.0;
         match shape {
@@ -58,10 +58,10 @@ impl Bump {
 }
 
 /// The names of the peak sets that [`peaks`] draws.
-pub const PEAK_SETS: [&str; 4] = ["none", "alpha", "alpha+theta", "alpha+theta+beta"];
+pub(crate) const PEAK_SETS: [&str; 4] = ["none", "alpha", "alpha+theta", "alpha+theta+beta"];
 
 /// Peaks drawn at random: none, alpha, alpha and theta, or those and beta.
-pub fn peaks(set: usize, widest_theta_hz: f64, draw: &mut Draw) -> Vec<Bump> {
+pub(crate) fn peaks(set: usize, widest_theta_hz: f64, draw: &mut Draw) -> Vec<Bump> {
     let limits = [(8.0, 13.0, 2.0), (4.0, 7.0, widest_theta_hz), (15.0, 28.0, 2.0)];
     let one = |&(low, high, widest): &(f64, f64, f64)| Bump {
         centre_hz: draw.between(low, high),
@@ -73,7 +73,7 @@ pub fn peaks(set: usize, widest_theta_hz: f64, draw: &mut Draw) -> Vec<Bump> {
 
 /// The density that a signal is drawn from, in uV^2/Hz.
 #[derive(Clone, Debug)]
-pub struct Density {
+pub(crate) struct Density {
     pub chi: f64,
     /// Power of the line at 1 Hz.
     pub level: f64,
@@ -88,18 +88,18 @@ pub struct Density {
 }
 
 impl Density {
-    pub fn line(chi: f64, bumps: Vec<Bump>) -> Self {
+    pub(crate) fn line(chi: f64, bumps: Vec<Bump>) -> Self {
         Self { chi, level: LEVEL, knee_hz: 0.0, floor_uv: 0.0, muscle_uv: 0.0, bumps, shape: Shape::Gauss }
     }
 
     /// The aperiodic part alone; with a knee it meets the straight line far above it.
-    pub fn aperiodic(&self, f: f64) -> f64 {
+    pub(crate) fn aperiodic(&self, f: f64) -> f64 {
         let f = f.max(0.1);
         let bent = if self.knee_hz > 0.0 { 1.0 + (self.knee_hz / f).powf(self.chi) } else { 1.0 };
         self.level * f.powf(-self.chi) / bent
     }
 
-    pub fn at(&self, f: f64) -> f64 {
+    pub(crate) fn at(&self, f: f64) -> f64 {
         let line = self.aperiodic(f);
         let mut total = line + self.floor_uv.powi(2) / (RATE_HZ / 2.0);
         if (20.0..100.0).contains(&f) {
@@ -119,13 +119,13 @@ impl Density {
     }
 
     /// A Gaussian series with this density.
-    pub fn series(&self, samples: usize, draw: &mut Draw) -> Vec<f64> {
+    pub(crate) fn series(&self, samples: usize, draw: &mut Draw) -> Vec<f64> {
         gaussian(samples, draw, |f| self.at(f))
     }
 }
 
 /// A Gaussian series of a one-sided density.
-pub fn gaussian(samples: usize, draw: &mut Draw, density: impl Fn(f64) -> f64) -> Vec<f64> {
+pub(crate) fn gaussian(samples: usize, draw: &mut Draw, density: impl Fn(f64) -> f64) -> Vec<f64> {
     // Twice as long as asked: the series is periodic, and its ends would meet.
     let n = (samples + 1).next_power_of_two();
     let (mut re, mut im) = (vec![0.0; n], vec![0.0; n]);
@@ -173,7 +173,7 @@ fn transform(re: &mut [f64], im: &mut [f64]) {
 
 /// A signal of `line`'s peaks whose exponent wanders by `drift` a root second around 1, in pieces of a second that are
 /// faded into each other; and its path. The line turns around 12 Hz.
-pub fn wandering(line: &Density, drift: f64, samples: usize, draw: &mut Draw) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn wandering(line: &Density, drift: f64, samples: usize, draw: &mut Draw) -> (Vec<f64>, Vec<f64>) {
     let second = RATE_HZ as usize;
     let pieces = samples / second + 2;
     let mut chi = 1.0;
@@ -214,7 +214,7 @@ pub fn wandering(line: &Density, drift: f64, samples: usize, draw: &mut Draw) ->
 
 /// What is no EEG.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Artefact {
+pub(crate) enum Artefact {
     /// Half a sine of 0.25..0.4 s, of so many uV, every 3..5 s.
     Blinks(f64, f64),
     /// The eye's potential jumps within 40 ms by so many uV and comes back with a time constant of 1 s (the
@@ -227,7 +227,7 @@ pub enum Artefact {
 }
 
 /// Adds what `kind` is to `x`; returns the share of the time that it spoils.
-pub fn spoil(x: &mut [f64], kind: Artefact, draw: &mut Draw) -> f64 {
+pub(crate) fn spoil(x: &mut [f64], kind: Artefact, draw: &mut Draw) -> f64 {
     let len = x.len();
     let samples = |seconds: f64| (seconds * RATE_HZ) as usize;
     let mut spoilt = 0;

@@ -11,17 +11,17 @@ use tras_estimator::{Contamination, Estimate, Reason};
 use crate::signal::RATE_HZ;
 
 /// Seconds of a session that are not counted: what is remembered fills.
-pub const WARM_S: f64 = 60.0;
+pub(crate) const WARM_S: f64 = 60.0;
 
 /// An estimator of one channel.
-pub fn estimator(settings: &Settings) -> Estimator {
+pub(crate) fn estimator(settings: &Settings) -> Estimator {
     let windows = assemble::estimator_settings(settings, EstimatorSettings::each_channel(["x"]));
     let method = assemble::method(settings, &windows, RATE_HZ).unwrap();
     Estimator::new(windows, RATE_HZ, 1, method).unwrap()
 }
 
 /// Every window of `x`, with the time that its fit took in us.
-pub fn run(estimator: &mut Estimator, x: &[f64]) -> Vec<(Estimate, f64)> {
+pub(crate) fn run(estimator: &mut Estimator, x: &[f64]) -> Vec<(Estimate, f64)> {
     estimator.reset();
     let mut found = Vec::new();
     for (index, &value) in x.iter().enumerate() {
@@ -42,7 +42,7 @@ pub fn run(estimator: &mut Estimator, x: &[f64]) -> Vec<(Estimate, f64)> {
 
 /// What the windows of one row came to.
 #[derive(Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     pub n: f64,
     sum: f64,
     square: f64,
@@ -54,7 +54,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn add(&mut self, estimate: &Estimate, truth: f64, us: f64) {
+    pub(crate) fn add(&mut self, estimate: &Estimate, truth: f64, us: f64) {
         let fit = &estimate.fit;
         self.times_us.push(us);
         if let Some(reason) = fit.invalid {
@@ -73,40 +73,40 @@ impl Tally {
         self.covered += f64::from(error.abs() <= 1.96 * fit.exponent_se);
     }
 
-    pub fn rms(&self) -> f64 {
+    pub(crate) fn rms(&self) -> f64 {
         (self.square / self.n).sqrt()
     }
 
-    pub fn bias(&self) -> f64 {
+    pub(crate) fn bias(&self) -> f64 {
         self.sum / self.n
     }
 
-    pub fn coverage(&self) -> f64 {
+    pub(crate) fn coverage(&self) -> f64 {
         100.0 * self.covered / self.n
     }
 
-    pub fn zsd(&self) -> f64 {
+    pub(crate) fn zsd(&self) -> f64 {
         (self.zz / self.n).sqrt()
     }
 
-    pub fn se(&self) -> f64 {
+    pub(crate) fn se(&self) -> f64 {
         self.se / self.n
     }
 
-    pub fn total(&self) -> f64 {
+    pub(crate) fn total(&self) -> f64 {
         self.times_us.len() as f64
     }
 
-    pub fn valid(&self) -> f64 {
+    pub(crate) fn valid(&self) -> f64 {
         100.0 * self.n / self.total()
     }
 
-    pub fn median_us(&mut self) -> f64 {
+    pub(crate) fn median_us(&mut self) -> f64 {
         self.times_us.sort_by(f64::total_cmp);
         self.times_us[self.times_us.len() / 2]
     }
 
-    pub fn explained(&self) -> String {
+    pub(crate) fn explained(&self) -> String {
         let total = self.total();
         let each = |(reason, count): &(Reason, usize)| {
             format!("{} {:.1} %", reason.as_str(), 100.0 * *count as f64 / total)

@@ -8,11 +8,11 @@ use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 use std::f64::consts::PI;
 
-pub const CURRENT_HZ: f64 = 2000.0;
+pub(crate) const CURRENT_HZ: f64 = 2000.0;
 
 /// What is in the way from current to EEG.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub(crate) struct Head {
     pub seconds: f64,
     pub eeg_hz: f64,
     pub eeg_exponent: f64,
@@ -64,7 +64,7 @@ impl Default for Head {
 }
 
 /// One channel's signals.
-pub struct Signals {
+pub(crate) struct Signals {
     /// The EEG alone, through the amplifier.
     pub eeg_uv: Vec<f64>,
     /// With the artefact, as recorded.
@@ -74,9 +74,9 @@ pub struct Signals {
 }
 
 /// Seconds without current at the start.
-pub const QUIET_S: f64 = 5.0;
+pub(crate) const QUIET_S: f64 = 5.0;
 /// Ramp up, in s.
-pub const RAMP_S: f64 = 10.0;
+pub(crate) const RAMP_S: f64 = 10.0;
 
 fn synth(n: usize, rate: f64, rng: &mut ChaCha8Rng, density: impl Fn(f64) -> f64) -> Vec<f64> {
     let mut planner = RealFftPlanner::<f64>::new();
@@ -161,7 +161,7 @@ fn at(x: &[f64], position: f64) -> f64 {
 }
 
 impl Head {
-    pub fn signals(&self) -> Signals {
+    pub(crate) fn signals(&self) -> Signals {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let n_eeg = (self.seconds * self.eeg_hz) as usize;
         let n_current = ((self.seconds + 2.0) * CURRENT_HZ) as usize;

@@ -57,7 +57,7 @@ struct Line {
 }
 
 /// d' against load, one line a condition.
-pub fn against_load(path: &Path, scored: &[Scored]) -> Drawn {
+pub(super) fn against_load(path: &Path, scored: &[Scored]) -> Drawn {
     let loads = names(scored, |s| s.cell.load.as_str());
     let lines: Vec<Line> = names(scored, |s| s.cell.condition.as_str())
         .into_iter()
@@ -69,7 +69,7 @@ pub fn against_load(path: &Path, scored: &[Scored]) -> Drawn {
 }
 
 /// Conditions side by side, over all loads.
-pub fn side_by_side(path: &Path, scored: &[Scored]) -> Drawn {
+pub(super) fn side_by_side(path: &Path, scored: &[Scored]) -> Drawn {
     let conditions = names(scored, |s| s.cell.condition.as_str());
     let lines = [line(scored, "", &conditions, |s, _, c| s.cell.condition == c)];
     picture(

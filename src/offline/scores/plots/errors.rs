@@ -18,7 +18,7 @@ const FIELD: (u32, u32) = (300, 230);
 const TITLE: u32 = 60;
 
 /// Writes the picture.
-pub fn draw(path: &Path, scored: &[Scored], table: &LogTable) -> Drawn {
+pub(super) fn draw(path: &Path, scored: &[Scored], table: &LogTable) -> Drawn {
     let conditions = names(scored, |s| s.cell.condition.as_str());
     let loads = names(scored, |s| s.cell.load.as_str());
     let (across, down) = (loads.len().max(1), conditions.len().max(1));
