@@ -7,8 +7,10 @@ use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 pub enum Action {
     /// Stop stimulation at once.
     StopStimulation,
-    /// Ramp down, close the files, end.
+    /// Ramp down, close the files, end; asked again, do not wait for the ramp.
     Quit,
+    /// The same, because nobody can see the screen any more.
+    TerminalGone,
 }
 
 /// What a key does.

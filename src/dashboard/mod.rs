@@ -7,6 +7,7 @@
 pub mod draw;
 pub mod input;
 pub mod panels;
+pub mod reading;
 pub mod state;
 mod terminal;
 pub mod trace;
@@ -82,14 +83,14 @@ impl Dashboard {
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
             // A terminal that has gone ends the session safely: nobody sees it, nobody can stop it.
             if show(&view, &local, &stop, &options).is_err() {
-                let _ = quit.send(Action::Quit);
+                let _ = quit.send(Action::TerminalGone);
             }
             let _ = done.send(());
         })?;
         let stop = Arc::clone(&closing);
         thread::Builder::new().name("keys".to_owned()).spawn(move || {
             if read_keys(&actions, &local_keys, &stop).is_err() {
-                let _ = actions.send(Action::Quit);
+                let _ = actions.send(Action::TerminalGone);
             }
             let _ = end.send(());
         })?;

@@ -44,6 +44,8 @@ pub struct View {
     pub elapsed_s: f64,
     /// Hides profile, exponent and current, and whatever would give them away.
     pub blinded: bool,
+    /// Estimates of now would tell a condition: none is shown.
+    pub hidden: bool,
     /// The stream.
     pub stream: StreamView,
     /// One trace a channel, at most [`MAX_TRACES`].
@@ -80,6 +82,7 @@ impl Default for View {
             command: String::new(),
             elapsed_s: 0.0,
             blinded: false,
+            hidden: false,
             stream: StreamView::default(),
             eeg: Vec::new(),
             spectrum: SpectrumView::default(),
@@ -138,13 +141,11 @@ impl View {
         self.spectrum.contamination = estimate.contamination;
         self.exponents.count += 1;
         self.exponents.valid += u64::from(fit.invalid.is_none());
-        self.exponents.points.push_back(ExponentPoint {
-            stamp_s: estimate.stamp_s,
-            exponent: fit.exponent,
-            se: fit.exponent_se,
-            invalid: fit.invalid,
-            contamination: estimate.contamination,
-        });
+        let point = ExponentPoint::of(estimate);
+        if point.is_clean() {
+            self.exponents.last_clean = Some(point);
+        }
+        self.exponents.points.push_back(point);
         while self.exponents.points.len() > MAX_HISTORY {
             self.exponents.points.pop_front();
         }

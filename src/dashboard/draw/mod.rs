@@ -3,6 +3,7 @@
 mod current;
 mod eeg;
 mod exponent;
+mod flow;
 mod header;
 mod help;
 mod plot;

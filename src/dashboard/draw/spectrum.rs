@@ -16,7 +16,7 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
     let theme = screen.theme;
     let s = &view.spectrum;
     let contaminated = s.contamination != Contamination::Clean;
-    let hidden = view.blinded && contaminated;
+    let hidden = view.hidden || view.blinded && contaminated;
     let mut title = format!(" spectrum {} ", text::clip(&s.region, 12));
     if hidden {
         title.push_str(" hidden (blinded) ");

@@ -153,6 +153,8 @@ impl Order {
         let (s, l) = (&self.config.stimulation, &self.config.limits);
         let mut view = View { command: self.command.to_owned(), ..View::default() };
         view.set_stream(&stream.name, stream.rate_hz, labels);
+        view.stream.max_age_s = self.config.stream.max_age_s;
+        view.exponents.hop_s = self.config.estimator.hop_s;
         view.spectrum.region.clone_from(&self.config.estimator.steer);
         view.spectrum.range_hz = self.config.estimator.range_hz;
         view.exponents.target = self.config.controller.target_exponent;
