@@ -22,6 +22,8 @@ pub enum Key {
     Help,
     /// Freezes the curves on screen, and nothing else.
     Pause,
+    /// The next time span of a monitor's history.
+    Span,
     /// Moves through the channels by so many.
     Scroll(isize),
     /// Closes what is open.
@@ -43,6 +45,7 @@ pub fn key_of(event: &Event) -> Option<Key> {
         KeyCode::Char('q' | 'Q') => Some(Key::Runtime(Action::Quit)),
         KeyCode::Char('?' | 'h' | 'H') | KeyCode::F(1) => Some(Key::Help),
         KeyCode::Char('p' | 'P') => Some(Key::Pause),
+        KeyCode::Char('t' | 'T') => Some(Key::Span),
         KeyCode::Up | KeyCode::Char('k') => Some(Key::Scroll(-1)),
         KeyCode::Down | KeyCode::Char('j') => Some(Key::Scroll(1)),
         KeyCode::PageUp => Some(Key::Scroll(-8)),

@@ -5,6 +5,7 @@
 //! view's lock only to copy it; the other reads keys, so that space stops stimulation even while drawing is stuck.
 
 pub mod draw;
+pub mod history;
 pub mod input;
 pub mod panels;
 pub mod reading;
@@ -170,7 +171,7 @@ impl Screen {
     /// A screen that nobody has touched yet.
     #[must_use]
     pub fn new(theme: Theme) -> Self {
-        Self { theme, help: false, paused: false, first_channel: 0, silent_s: 0.0 }
+        Self { theme, help: false, paused: false, first_channel: 0, span: 0, silent_s: 0.0 }
     }
 
     /// Does what a key asks of the screen.
@@ -178,6 +179,7 @@ impl Screen {
         match key {
             Key::Help => self.help = !self.help,
             Key::Close => self.help = false,
+            Key::Span => self.span = (self.span + 1) % history::SPANS_S.len(),
             Key::Pause => self.paused = !self.paused,
             Key::Scroll(by) => {
                 self.first_channel =

@@ -19,6 +19,8 @@ pub struct StreamView {
     pub channels: Vec<String>,
     /// Channels that are spoilt at the moment, by index.
     pub spoilt: Vec<usize>,
+    /// Channels that were spoilt within the last seconds, by index, and why in a word.
+    pub bad: Vec<(usize, &'static str)>,
     /// Samples received and known to be missing.
     pub received: u64,
     /// See `received`.
@@ -100,6 +102,17 @@ pub struct ExponentView {
     pub count: u64,
     /// See `count`.
     pub valid: u64,
+}
+
+/// A region or channel that is estimated.
+#[derive(Clone, Debug, Default)]
+pub struct TargetView {
+    /// Its name.
+    pub name: String,
+    /// Its newest estimate.
+    pub newest: Option<ExponentPoint>,
+    /// Its newest that was valid and taken without current.
+    pub last_clean: Option<ExponentPoint>,
 }
 
 impl ExponentPoint {

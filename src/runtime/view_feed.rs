@@ -171,7 +171,12 @@ impl ViewFeed {
                 view.push_event(format!("stream {}", state.label()));
             }
             Note::Estimate(_) | Note::Spectrum(_) if view.hidden => {}
-            Note::Estimate(estimate) if estimate.target == steer => view.push_estimate(&estimate),
+            Note::Estimate(estimate) => {
+                view.push_target(&estimate);
+                if estimate.target == steer {
+                    view.push_estimate(&estimate);
+                }
+            }
             Note::Spectrum(note) => {
                 let bins = note.log10_power.iter().take(note.len).enumerate();
                 let bins =
@@ -222,7 +227,7 @@ impl ViewFeed {
             Note::Ahead(ahead_s) => view.tell(format!(
                 "the sender's stamps lie {ahead_s:.2} s ahead of their arrival: not believed, no window is valid"
             )),
-            Note::Estimate(_) | Note::Decision(_) | Note::Hop { .. } | Note::Flow { .. } => {}
+            Note::Decision(_) | Note::Hop { .. } | Note::Flow { .. } => {}
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
     }
     let text = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner };
     let taken = reading.render(theme, text, buffer);
-    let inner = Rect { y: inner.y + taken, height: inner.height - taken, ..inner };
+    let inner = Rect { y: inner.y + taken, height: inner.height.saturating_sub(taken), ..inner };
     if view.hidden {
         return;
     }
@@ -98,7 +98,7 @@ fn title(view: &View, screen: &Screen, width: u16) -> TextLine<'static> {
 }
 
 /// Bounds that hold every finite value between -1 and 5 in steps of a half, at least 1 apart.
-fn bounds(values: impl Iterator<Item = f64>) -> [f64; 2] {
+pub(super) fn bounds(values: impl Iterator<Item = f64>) -> [f64; 2] {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for value in values.filter(|value| value.is_finite()) {
         low = low.min(value.clamp(-1.0, 5.0));

@@ -183,7 +183,7 @@ impl Order {
             Some((course, conductor)) => (Some(Box::new(course) as Box<dyn Course>), Some(conductor)),
             None => (self.course(), None),
         };
-        let view = self.view(&stream, &labels, device.as_deref());
+        let view = self.view(&stream, &labels, &targets, device.as_deref());
 
         let (notes, notes_out) = Notes::channel(NOTES);
         let settings = self.loop_settings();
