@@ -12,6 +12,7 @@ use crate::{
     dashboard::View,
     session::schedule::Phase,
     stimulator::{Delivered, State},
+    units::hz,
 };
 
 /// A device that delivers nothing for so long delivers zero: the trace goes on.
@@ -89,6 +90,11 @@ impl ViewFeed {
         view.stimulation.dc_ua = mean_ma * 1e3;
     }
 
+    /// Tells the operator, on the screen and in the lines.
+    pub fn tell(&self, words: String) {
+        self.view().tell(words);
+    }
+
     /// Time passes. `active_s`: seconds with current in this run.
     pub fn tick(&mut self, now_s: f64, ring_fill: f64, overruns: u64, active_s: f64, digest: &Digest) {
         let (newest_s, began_s, next_s) = (self.newest_s, self.began_s, self.next_phase_s);
@@ -164,6 +170,11 @@ impl ViewFeed {
                 }
             }
             Note::Child(role, news) => view.tell(news.words(role)),
+            Note::Rate(off) => view.tell(off.to_string()),
+            Note::Refitted { rate_hz, .. } => view.tell(format!(
+                "windows are cut by {} from here on; the first is whole in a window's length",
+                hz(rate_hz)
+            )),
             Note::Ahead(ahead_s) => view.tell(format!(
                 "the sender's stamps lie {ahead_s:.2} s ahead of their arrival: not believed, no window is valid"
             )),
