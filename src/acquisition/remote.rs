@@ -13,6 +13,7 @@ use std::{
 use super::{
     Channel, Poll, Source, StreamDescription,
     lsl::child::{InletOrder, Known, message, record},
+    moved::Moved,
     settings::{AcquisitionError, AcquisitionSettings},
 };
 use crate::{
@@ -53,6 +54,7 @@ pub struct RemoteSource {
     keep: usize,
     skipped: u64,
     told: Arc<Mutex<Told>>,
+    moved: Arc<Moved>,
 }
 
 /// What the child has said of its stream, for people.
@@ -144,8 +146,12 @@ impl RemoteSource {
         order.known = Some(known);
         child.link().configure(&config(&order)?).map_err(system)?;
         let told = Arc::new(Mutex::new(Told::default()));
-        let heard = Arc::clone(&told);
-        child.heed(move |message| hear(&heard, message));
+        let moved = Arc::new(Moved::new(Arc::clone(child.link())));
+        let (heard, offered) = (Arc::clone(&told), Arc::clone(&moved));
+        child.heed(move |message| {
+            offered.hear(&message);
+            hear(&heard, message);
+        });
         let source = Self {
             link: Arc::clone(child.link()),
             pulse: Arc::clone(child.pulse()),
@@ -161,9 +167,16 @@ impl RemoteSource {
             keep: (settings.max_age_s * description.rate_hz).ceil().max(1.0) as usize,
             skipped: 0,
             told,
+            moved,
             description,
         };
         Ok(Opened::Stream(Box::new(source), Box::new(child)))
+    }
+
+    /// What waits for a person's word, if the stream comes back from another host.
+    #[must_use]
+    pub fn moved(&self) -> &Arc<Moved> {
+        &self.moved
     }
 
     /// Samples passed over since the start, because they had waited for longer than `max_age_s` when this process came

@@ -44,6 +44,7 @@ pub fn json(stamped: &Stamped) -> Option<String> {
         }),
         Note::LinkFault(what) => json!({"event": "fault", "by": "link", "what": what}),
         Note::Ahead(ahead_s) => json!({"event": "stamps", "ahead_s": finite(ahead_s)}),
+        Note::TakenUp => json!({"event": "stream", "taken_up": "from another host, by the operator"}),
         Note::Child(role, news) => json!({"event": "process", "what": news.words(role)}),
     };
     Some(value.to_string())

@@ -143,6 +143,8 @@ pub enum Note {
     LinkFault(&'static str),
     /// Stamps lie ahead of their arrival by so many seconds, and are not believed.
     Ahead(f64),
+    /// The operator has confirmed a stream that came back from another host.
+    TakenUp,
     /// What has become of a child process.
     Child(Role, News),
 }

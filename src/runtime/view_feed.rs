@@ -163,6 +163,7 @@ impl ViewFeed {
                     view.push_fault(words);
                 }
             }
+            Note::TakenUp => view.tell("the stream from another host is taken up: the operator has confirmed it"),
             Note::Child(role, news) => view.tell(news.words(role)),
             Note::Ahead(ahead_s) => view.tell(format!(
                 "the sender's stamps lie {ahead_s:.2} s ahead of their arrival: not believed, no window is valid"

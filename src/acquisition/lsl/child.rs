@@ -61,6 +61,8 @@ pub mod message {
     pub const REFUSED: u64 = 7;
     /// `a`, `b`: bits of the sender's chunk and of the time after which loss is noticed, in s.
     pub const LAG: u64 = 8;
+    /// `a`: number of an outlet that waits for a person's word, 0 for none; text: stream, host that was, host that is.
+    pub const OFFERED: u64 = 9;
 }
 
 /// Kinds of records: a sample, the stream is lost, the stream is back.
@@ -142,7 +144,7 @@ pub fn run(link: &Link) -> io::Result<()> {
         link.wait_for_parent(seen, Duration::from_millis(100));
     };
     let mut refused = String::new();
-    let mut lag = None;
+    let (mut lag, mut offered) = (None, None);
     let mut forward = Forward::new(link, Writer::new(place), source.description().channels.len());
     let mut looked = Instant::now();
     while !link.stops() {
@@ -158,6 +160,13 @@ pub fn run(link: &Link) -> io::Result<()> {
         if now != refused {
             say(message::REFUSED, 0, 0, &now);
             refused = now;
+        }
+        source.confirm(link.confirmed());
+        let offer = source.offered();
+        if offer != offered {
+            let (number, text) = offer.as_ref().map_or((0, String::new()), |o| (o.number, o.fields(most)));
+            say(message::OFFERED, number, 0, &text);
+            offered = offer;
         }
         if source.sender_lag() != lag {
             lag = source.sender_lag();

@@ -17,6 +17,7 @@ pub(super) fn draw(screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let lines = vec![
         entry("space", "stop stimulation at once (ramp of 1 s); works here too"),
         entry("q, Ctrl-C", "quit safely: ramp down, close the files, end"),
+        entry("t", "take up a stream that has come back from another host"),
         entry("p", "freeze the curves; states, faults and the session go on"),
         entry("up, down", "move through the channels (PgUp, PgDn: by eight)"),
         entry("?, Esc", "close this help"),

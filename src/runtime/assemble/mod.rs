@@ -29,6 +29,7 @@ use crate::{
     acquisition::{
         Source,
         conditioner::Conditioner,
+        moved::Moved,
         remote::{Opened, RemoteSource},
         settings::{AcquisitionError, AcquisitionSettings},
     },
@@ -73,6 +74,8 @@ pub struct Parts<S> {
     pub markers: MarkersOrder,
     /// Processes that a part talks to, and that must be looked after.
     pub children: Vec<Supervised>,
+    /// What waits for a person's word, if the stream comes back from another host.
+    pub moved: Option<Arc<Moved>>,
     /// What the participant has had today, where current may reach a person.
     pub ledger: Option<DoseLedger>,
     /// What conducts a session by a protocol.
@@ -122,8 +125,10 @@ pub fn live(order: &Order, signals: &Signals) -> Result<Option<Parts<AnySource>>
     );
     let Opened::Stream(source, child) = opened.map_err(not_found)? else { return Ok(None) };
     let now_s = clock::now_s();
+    let moved = Arc::clone(source.moved());
     let mut parts = order.assemble(&settings, source as AnySource, || order.device(now_s), now_s)?;
     parts.children.push(*child);
+    parts.moved = Some(moved);
     Ok(Some(parts))
 }
 
@@ -203,6 +208,7 @@ impl Order {
             outlets: self.outlets(targets, current_rate_hz),
             markers: self.marker_order(),
             children: Vec::new(),
+            moved: None,
             ledger,
             conductor,
             shape: Shape {
