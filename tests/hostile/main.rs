@@ -7,6 +7,7 @@ mod broken_eeg;
 mod common;
 mod disk;
 mod escapes;
+mod fuzz;
 mod impostor;
 mod liars;
 mod outlets;

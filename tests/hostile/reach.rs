@@ -14,7 +14,7 @@ use tras_test_support::{
 
 use crate::common::{SIMULATE, config, under_current};
 
-const QUESTION: &[u8] = b"LSL:shortinfo\r\n\r\n0 1\r\n";
+const QUESTION: &str = "LSL:shortinfo\r\nchannel_count>0\r\n";
 
 /// Ports that took a connection, and ports that answered a question, asked from wherever this is called.
 fn reached(address: &str, tcp: &[u16], udp: &[u16]) -> (usize, usize) {
@@ -25,7 +25,7 @@ fn reached(address: &str, tcp: &[u16], udp: &[u16]) -> (usize, usize) {
     let asks = UdpSocket::bind("0.0.0.0:0").unwrap();
     asks.set_read_timeout(Some(Duration::from_millis(400))).unwrap();
     let back = asks.local_addr().unwrap().port();
-    let question = String::from_utf8_lossy(QUESTION).replace("0 1", &format!("{back} 1"));
+    let question = format!("{QUESTION}{back} 1\r\n");
     let answers = |port: &&u16| {
         let mut answer = [0; 65_536];
         asks.send_to(question.as_bytes(), SocketAddr::new(address, **port)).is_ok()

@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::fd::FromRawFd,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -60,26 +61,30 @@ pub struct Forged {
 /// Of the ports that LSL looks at, far from where an honest outlet begins.
 const DATA_PORT: u16 = 16_600;
 const ASK_PORT: u16 = 16_601;
+/// Where questions to everybody go.
+const EVERYBODY: u16 = 16_571;
 const UID: &str = "6f3c1d2e-9b70-4a51-8c33-0d4e5f6a7b88";
 
 impl Forged {
     pub fn start(claims: Claims) -> Self {
         let (quit, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let questions = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, ASK_PORT)).unwrap();
-        questions.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let feeds = TcpListener::bind((Ipv4Addr::UNSPECIFIED, DATA_PORT)).unwrap();
         feeds.set_nonblocking(true).unwrap();
-        let (done, said) = (Arc::clone(&quit), claims.clone());
-        let answering = std::thread::spawn(move || {
-            let mut question = [0; 65_536];
-            while !done.load(Ordering::Relaxed) {
-                let Ok((length, from)) = questions.recv_from(&mut question) else { continue };
-                let text = String::from_utf8_lossy(&question[..length]).into_owned();
-                answer(&questions, from, &text, &said);
-            }
-        });
+        let mut threads = Vec::new();
+        for port in [ASK_PORT, EVERYBODY] {
+            let questions = shared(port);
+            let (done, said) = (Arc::clone(&quit), claims.clone());
+            threads.push(std::thread::spawn(move || {
+                let mut question = [0; 65_536];
+                while !done.load(Ordering::Relaxed) {
+                    let Ok((length, from)) = questions.recv_from(&mut question) else { continue };
+                    let text = String::from_utf8_lossy(&question[..length]).into_owned();
+                    answer(&questions, from, &text, &said);
+                }
+            }));
+        }
         let (done, count) = (Arc::clone(&quit), Arc::clone(&asked));
-        let feeding = std::thread::spawn(move || {
+        threads.push(std::thread::spawn(move || {
             let mut held = Vec::new();
             while !done.load(Ordering::Relaxed) {
                 match feeds.accept() {
@@ -87,8 +92,8 @@ impl Forged {
                     Err(_) => std::thread::sleep(Duration::from_millis(5)),
                 }
             }
-        });
-        Self { quit, asked, threads: vec![answering, feeding] }
+        }));
+        Self { quit, asked, threads }
     }
 
     /// How often samples were asked for.
@@ -102,6 +107,28 @@ impl Drop for Forged {
         self.quit.store(true, Ordering::Relaxed);
         self.threads.drain(..).for_each(|thread| drop(thread.join()));
     }
+}
+
+/// A socket at a port that others have as well; the newest of them gets what comes.
+fn shared(port: u16) -> UdpSocket {
+    let address = libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr { s_addr: 0 },
+        sin_zero: [0; 8],
+    };
+    let (on, length) = (1_i32, size_of::<libc::sockaddr_in>() as libc::socklen_t);
+    // SAFETY: plain system calls; numbers and address live across them, and the descriptor is nobody else's.
+    let socket = unsafe {
+        let fd = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        assert!(fd >= 0, "{}", std::io::Error::last_os_error());
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, (&raw const on).cast(), 4);
+        let bound = libc::bind(fd, (&raw const address).cast(), length);
+        assert_eq!(bound, 0, "{}", std::io::Error::last_os_error());
+        UdpSocket::from_raw_fd(fd)
+    };
+    socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    socket
 }
 
 fn description(claims: &Claims) -> String {

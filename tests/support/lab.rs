@@ -47,6 +47,7 @@ impl Lab {
         let mut command = Command::new(program);
         command
             .env("LSLAPICFG", &self.lsl)
+            .env("XDG_STATE_HOME", self.folder().join("state"))
             .env("TRAS_KEYS", self.folder().join("keys"))
             .current_dir(self.folder())
             .stdin(Stdio::null())

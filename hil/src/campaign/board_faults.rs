@@ -131,6 +131,7 @@ pub(super) fn all() -> Vec<Scenario<Board>> {
                 board.head()?.set(|head| head.welded = true);
                 Ok(())
             },
+            happen: Scene::fault_told,
             ..never("relay-welded")
         },
         // DAC and ADC by the same wrong supply see each other right; VREFINT tells within 100 ms, readback 50 later.

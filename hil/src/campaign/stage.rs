@@ -202,6 +202,8 @@ fn begin<I: Instrument>(instrument: &I, tras: &Path, folder: &Path, setting: &Se
     std::fs::create_dir_all(folder)?;
     let text = config(setting, folder, &instrument.section());
     let mut environment = instrument.environment();
+    // The ledger's second place: a scene that is played again begins with none, as its folder does.
+    environment.push(("XDG_STATE_HOME".to_owned(), folder.join("state").display().to_string()));
     if let Some(disk) = &setting.disk {
         let words = disk.environment();
         environment.extend(words.map(|(key, path)| (key.to_owned(), path.display().to_string())));
@@ -333,6 +335,18 @@ impl<I> Scene<I> {
         std::thread::sleep(Duration::from_millis(1_500));
         self.session.signal(libc::SIGCONT);
         Ok(())
+    }
+
+    /// Waits until the session has told a fault.
+    ///
+    /// # Errors
+    /// It told none in time.
+    pub(super) fn fault_told(&mut self) -> Result<()> {
+        if until_told(&mut self.session, " s FAULT ", WITHIN) {
+            Ok(())
+        } else {
+            Err(Error::other("the session told no fault"))
+        }
     }
 
     /// The session's disk.

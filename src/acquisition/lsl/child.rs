@@ -178,8 +178,8 @@ pub fn run(link: &Link) -> io::Result<()> {
     std::process::exit(0)
 }
 
-/// From the source to the ring.
-struct Forward<'a> {
+/// From the source to the ring: the child's frame path, which allocates nothing but at a return.
+pub struct Forward<'a> {
     link: &'a Link,
     ring: Writer,
     sockets: Sockets,
@@ -192,7 +192,9 @@ struct Forward<'a> {
 }
 
 impl<'a> Forward<'a> {
-    fn new(link: &'a Link, ring: Writer, width: usize) -> Self {
+    /// For a source of so many channels.
+    #[must_use]
+    pub fn new(link: &'a Link, ring: Writer, width: usize) -> Self {
         Self {
             link,
             ring,
@@ -206,7 +208,7 @@ impl<'a> Forward<'a> {
     }
 
     /// Takes what is there, or waits for it.
-    fn turn(&mut self, source: &mut LslSource) {
+    pub fn turn(&mut self, source: &mut LslSource) {
         self.link.beat();
         if self.take(source) {
             return;
@@ -219,6 +221,12 @@ impl<'a> Forward<'a> {
         while !self.take(source) && Instant::now() < until {
             std::thread::yield_now();
         }
+    }
+
+    /// Whether the stream is lost, as told.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// Whether anything came.
