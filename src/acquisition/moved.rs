@@ -32,7 +32,7 @@ impl fmt::Display for Offer {
         let Self { name, was, is, .. } = self;
         write!(
             f,
-            "stream \"{name}\" is back, but from host {is}: it was on host {was}. Is that your device? Then press t, or type \
+            "stream \"{name}\" is back, but from host {is}: it was on host {was}. Is that your device? Then press y, or type \
              {TAKE_UP:?}; otherwise stop, and look who sends there"
         )
     }
@@ -77,6 +77,15 @@ impl Moved {
         let news = if state.told { None } else { state.offer.clone() };
         state.told = true;
         news
+    }
+
+    /// What still waits, for the summary.
+    pub(super) fn unconfirmed(&self) -> Option<String> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Offer { name, was, is, .. } = state.offer.as_ref()?;
+        Some(format!(
+            "stream \"{name}\" came back from host {is}, it was on host {was}: nobody has confirmed it"
+        ))
     }
 
     /// A person says: that is my device. Gives what is taken up; nothing where nothing waits, or nobody was told of it yet.

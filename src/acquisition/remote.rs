@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crossbeam_channel::{Receiver, Sender, bounded};
+
 use super::{
     Channel, Poll, Source, StreamDescription,
     lsl::child::{InletOrder, Known, message, record},
@@ -34,6 +36,8 @@ const STALL_S: f64 = 0.1;
 /// Bounds of what a child may say of a stream.
 const MOST_CHANNELS: u64 = 1024;
 const MOST_HZ: f64 = 100_000.0;
+/// Words of the child under way at most.
+const NEWS: usize = 16;
 /// Longer than the search a child may take to connect, in s.
 const CONNECT_S: f64 = 25.0;
 
@@ -55,6 +59,7 @@ pub struct RemoteSource {
     skipped: u64,
     told: Arc<Mutex<Told>>,
     moved: Arc<Moved>,
+    news: Receiver<String>,
 }
 
 /// What the child has said of its stream, for people.
@@ -148,9 +153,11 @@ impl RemoteSource {
         let told = Arc::new(Mutex::new(Told::default()));
         let moved = Arc::new(Moved::new(Arc::clone(child.link())));
         let (heard, offered) = (Arc::clone(&told), Arc::clone(&moved));
+        // Said seldom; where nobody listens, only the newest is kept for the end.
+        let (tell, news) = bounded(NEWS);
         child.heed(move |message| {
             offered.hear(&message);
-            hear(&heard, message);
+            hear(&heard, &tell, message);
         });
         let source = Self {
             link: Arc::clone(child.link()),
@@ -168,6 +175,7 @@ impl RemoteSource {
             skipped: 0,
             told,
             moved,
+            news,
             description,
         };
         Ok(Opened::Stream(Box::new(source), Box::new(child)))
@@ -184,6 +192,12 @@ impl RemoteSource {
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// Why what is there in place of the lost stream is not taken, as soon as the child says so; empty when that is over.
+    #[must_use]
+    pub fn news(&self) -> Receiver<String> {
+        self.news.clone()
     }
 
     fn lose(&mut self) -> Poll {
@@ -298,11 +312,14 @@ impl Source for RemoteSource {
         });
         let skipped = (self.skipped > 0)
             .then(|| format!("{} samples were passed over after stalls of this process", self.skipped));
-        lag.into_iter().chain(told.refused.clone()).chain(skipped).collect()
+        lag.into_iter().chain(told.refused.clone()).chain(self.moved.unconfirmed()).chain(skipped).collect()
     }
 }
 
-fn hear(told: &Mutex<Told>, message: Message) {
+fn hear(told: &Mutex<Told>, news: &Sender<String>, message: Message) {
+    if message.kind == message::REFUSED {
+        let _ = news.try_send(message.text.clone());
+    }
     let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
     match message.kind {
         message::REFUSED => told.refused = (!message.text.is_empty()).then_some(message.text),

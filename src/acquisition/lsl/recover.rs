@@ -293,10 +293,9 @@ impl Seeker {
             was: lost.hostname.clone(),
             is: info.hostname(),
         });
-        if let Some(Offered { was, is, name, .. }) = &offer {
-            self.refuse(Some(format!(
-                "stream \"{name}\" came back from host {is}, it was on host {was}: nobody has confirmed it"
-            )));
+        if offer.is_some() {
+            // It is told as an offer, not as a refusal.
+            self.refuse(None);
         }
         *self.shared.offered.lock().unwrap_or_else(PoisonError::into_inner) = offer;
     }
