@@ -27,6 +27,7 @@ use crate::offline::markers::{self, Epoch};
 use crate::offline::preset::Preset;
 use crate::offline::recording::Job;
 use crate::offline::settings::{Overrides, complaint};
+use crate::offline::through::{Asked, DuringCurrent};
 use crate::session::recorded::Recorded;
 
 const AFTER_HELP: &str = "\
@@ -45,6 +46,11 @@ Output columns: time,channel,exponent,exponent_se,ci_low,ci_high,offset,r_square
   contamination (our own recordings): clean, settling (in the blind gap after current) or stimulating; a window that is
   not clean is not valid. With --epochs: epoch, marker_time, and each field of the markers (the keys of a JSON marker,
   the key=value words of another; of our own recordings block and, where it is unblinded, condition too).
+  With --during-current, last: through_current (true: the window saw current, and the estimate is of what its removal
+  left; exponent_se has the removal's own cost in it), linearity_p and modulation_p (probability by chance of second-
+  and third-order terms, and of a gain that breathes), residual_coherence (share of what was left that still follows
+  the current), removed_db (power taken out over power left). valid is true only where all of it is proven in that very
+  window; reason says what is not. The current is found by its unit, mA; what is wrong with it is told on standard error.
   Parquet is not written.
 Resuming: with several files, recordings that are done are kept in OUT.parts until all are, then OUT is written in one
   step and OUT.done says what is in it. The same command again does only what is missing or has changed.
@@ -154,12 +160,38 @@ pub struct EstimateArgs {
     /// Follow the exponent over windows, believing that it drifts by so much a square root of a second
     #[arg(long, value_name = "DRIFT", num_args = 0..=1, default_missing_value = "0.02", require_equals = true, value_parser = positive)]
     pub track: Option<f64>,
+    /// Windows under current: hide (not valid) or show (the current's artefact is removed by the current as delivered,
+    /// and what is proven is valid); adds the columns through_current,linearity_p,residual_coherence,modulation_p,removed_db
+    #[arg(long, value_name = "WHAT", conflicts_with = "epochs")]
+    pub during_current: Option<DuringCurrentArg>,
+    /// The stream of an XDF file that holds the current as delivered, in mA: its name or number, STREAM:CHANNEL where it
+    /// has several [default: the only one that says to hold a current]
+    #[arg(long, value_name = "STREAM", requires = "during_current")]
+    pub current: Option<String>,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// Do every file again, whatever is done already
     #[arg(long)]
     pub fresh: bool,
+}
+
+/// `--during-current`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DuringCurrentArg {
+    /// Not valid
+    Hide,
+    /// Valid where the removal of the artefact is proven
+    Show,
+}
+
+impl DuringCurrentArg {
+    fn what(self) -> DuringCurrent {
+        match self {
+            Self::Hide => DuringCurrent::Hide,
+            Self::Show => DuringCurrent::Show,
+        }
+    }
 }
 
 /// `--region-mean`
@@ -235,6 +267,9 @@ impl EstimateArgs {
                 timescale: self.timescale,
                 track_drift: self.track,
             },
+            during_current: self
+                .during_current
+                .map(|during| Asked { during: during.what(), current: self.current.clone() }),
             delete_below_sd,
             config,
         };
