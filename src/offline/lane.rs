@@ -241,7 +241,7 @@ fn see(row: &mut Row, seen: &Seen<'_>, bands: &[Band]) {
     *row = Row {
         time_s: row.time_s,
         target: row.target,
-        exponent_se: fitted.exponent_se * figures.se_factor(),
+        exponent_se: fitted.exponent_se * figures.proof.se_factor(),
         through: Some(*figures),
         extras,
         texts: std::mem::take(&mut row.texts),

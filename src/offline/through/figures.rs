@@ -23,13 +23,6 @@ impl Figures {
         self.withheld.or(self.proof.failed.map(Unproven::as_str))
     }
 
-    /// What the standard error of the same window without removal is multiplied by: the columns of the path take a share
-    /// of the EEG's own power with them, and an exponent scatters as the root of twice that share beside the window's own.
-    #[must_use]
-    pub fn se_factor(&self) -> f64 {
-        if self.proof.cost.is_finite() { (1.0 + 2.0 * self.proof.cost).sqrt() } else { 1.0 }
-    }
-
     /// The cells of [`COLUMNS`]; of a window that no removal was made for where it is `None`.
     #[must_use]
     pub fn cells(figures: Option<&Self>) -> Vec<String> {
@@ -80,6 +73,6 @@ mod tests {
         assert_eq!(Figures { withheld: Some("x"), ..figures }.reason(), Some("x"));
         let nothing = Figures { proof: Proof::failed(Unproven::NoTelemetry), withheld: None };
         assert_eq!(Figures::cells(Some(&nothing)), ["true", "", "", "", ""]);
-        assert!((nothing.se_factor() - 1.0).abs() < 1e-12 && figures.se_factor() > 1.02);
+        assert!((nothing.proof.se_factor() - 1.0).abs() < 1e-12 && figures.proof.se_factor() > 1.02);
     }
 }
