@@ -31,6 +31,7 @@ pub struct ThroughStage {
     headers: Vec<FrameHeader>,
     values_uv: Vec<f32>,
     channels: usize,
+    retired: bool,
 }
 
 impl ThroughStage {
@@ -56,11 +57,20 @@ impl ThroughStage {
             headers: Vec::with_capacity(most),
             values_uv: Vec::with_capacity(most * channels),
             channels,
+            retired: false,
         }
+    }
+
+    /// Sees no more: the stream is another one than it was made for. It stays where it is, since here nothing is freed.
+    pub fn retire(&mut self) {
+        self.retired = true;
     }
 
     /// Takes a sample as the device delivered it.
     pub fn delivered(&mut self, sample: &Delivered) {
+        if self.retired {
+            return;
+        }
         let period_s = 1.0 / self.current_rate_hz;
         let mut lost = 0;
         match self.delivered {
@@ -80,6 +90,9 @@ impl ThroughStage {
 
     /// Takes a frame of the EEG, and what it has seen of the current.
     pub fn frame(&mut self, header: &FrameHeader, samples_uv: &[f32], contamination: Contamination) {
+        if self.retired {
+            return;
+        }
         if contamination == Contamination::Stimulating {
             match &mut self.flowed {
                 Some((_, last)) if header.index <= *last + 1 => *last = header.index,
