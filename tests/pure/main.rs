@@ -17,4 +17,5 @@ mod recording_xdf;
 mod records;
 mod simulate_spectrum;
 mod stages;
+mod through_current;
 mod virtual_runs;
