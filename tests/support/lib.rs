@@ -10,6 +10,7 @@
 
 pub mod alloc;
 pub mod audio;
+pub mod fuzz;
 pub mod lab;
 pub mod lsl;
 pub mod reader;
