@@ -1,5 +1,4 @@
 #![doc = include_str!("README.md")]
-
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod controller;

@@ -12,7 +12,8 @@ const MOST_CHANNELS: usize = 4_096;
 /// Reads `bytes` to the end as a file that ends in `.kind`: whatever they are, that is an error or samples. Gives back
 /// how many samples.
 pub fn recording(kind: &str, bytes: &[u8]) -> usize {
-    let mut file = tempfile::Builder::new().suffix(&format!(".{kind}")).tempfile().expect("a folder for files");
+    let mut file =
+        tempfile::Builder::new().suffix(&format!(".{kind}")).tempfile().expect("a folder for files");
     file.write_all(bytes).expect("room for a file");
     let options = OpenOptions { rate_hz: (kind == "csv").then_some(250.0), ..OpenOptions::default() };
     let Ok(mut recording) = Recording::open(file.path(), &options) else { return 0 };
