@@ -52,6 +52,7 @@ use self::{
 use super::{
     assemble::{AnySource, Parts},
     digest::Digest,
+    ended::EndedBy,
     keep::Keeper,
     observation::Note,
     signals::Signals,
@@ -97,6 +98,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         outlets,
         ledger,
         conductor,
+        news,
         shape,
         markers: marker_order,
         mut children,
@@ -193,11 +195,12 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         block: false,
         clean: true,
         session,
+        news,
         notes: notes_out,
         frames,
         delivered: delivered_out,
         markers: markers_out,
-        feed: ViewFeed::new(Arc::clone(&view), shape.current_rate_hz, shape.began_s),
+        feed: ViewFeed::new(Arc::clone(&view), shape.current_rate_hz, shape.began_s, shape.unclean_s),
         outlets,
         record: records.then_some(entries_in),
         digest,
@@ -231,6 +234,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         summary.hide();
     }
     (summary.rate_nominal_hz, summary.rate_measured_hz) = acquired.rates_hz;
+    summary.stimulates = shape.stimulates;
+    summary.ended = control.ended_by().unwrap_or(EndedBy::Fault);
     summary.seconds = clock::now_s() - shape.began_s;
     summary.observations_dropped = notes.dropped() + dropped + undelivered;
     summary.record_dir = shape.record_dir;
