@@ -53,11 +53,8 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
     block.render(area, buffer);
     labels(view, theme, first, shown.len(), Rect { width: gutter.min(inner.width), ..inner }, buffer);
 
-    let plot_area = Rect {
-        x: inner.x + gutter.min(inner.width),
-        width: inner.width.saturating_sub(gutter),
-        ..inner
-    };
+    let plot_area =
+        Rect { x: inner.x + gutter.min(inner.width), width: inner.width.saturating_sub(gutter), ..inner };
     #[allow(clippy::cast_precision_loss, reason = "a few hundred columns, at most 64 lanes")]
     let (width, height) = (visible as f64, shown.len().max(1) as f64);
     plot::canvas(plot_area, buffer, theme, [0.0, width], [0.0, height], |context| {
