@@ -31,12 +31,12 @@ lane() {
 lanes() {
     # shellcheck disable=SC2086 # a list of words
     "$cargo" test $all --no-run 2>"$out/built" || { cat "$out/built"; return 1; }
-    waiting="streams program serial terminal task audio"
+    waiting="streams program serial terminal task audio hostile"
     others=$(sed -n 's/.*Executable tests.*[/]\([a-z0-9_]*\)-[0-9a-f]*)$/\1/p' "$out/built" | sort -u |
         grep -vxF "$(printf '%s\n' $waiting)")
     lane first streams terminal &
     lane second program audio &
-    lane third serial task &
+    lane third serial task hostile &
     # shellcheck disable=SC2046,SC2086 # lists of words
     "$cargo" test $all --lib --bins $(printf -- '--test %s ' $others) || : >"$out/failed"
     wait
