@@ -7,8 +7,7 @@
 
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use tras_fft::{Complex, ComplexToReal, RealToComplex};
 
 /// Autocorrelations of windows of one length. Does not allocate after construction.
 pub struct Timescale {
@@ -31,8 +30,7 @@ impl Timescale {
     pub fn new(len: usize, rate_hz: f64) -> Self {
         // Twice the length: no lag wraps round.
         let points = (2 * len.max(1)).next_power_of_two();
-        let mut planner = RealFftPlanner::new();
-        let (forward, inverse) = (planner.plan_fft_forward(points), planner.plan_fft_inverse(points));
+        let (forward, inverse) = (tras_fft::real_forward(points), tras_fft::real_inverse(points));
         Self {
             rate_hz,
             len,

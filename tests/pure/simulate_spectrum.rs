@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use realfft::RealFftPlanner;
 use tras::simulation::background::top_hz;
 use tras::simulation::participant::{ExponentChange, Participant, ParticipantSettings};
 
@@ -12,7 +11,7 @@ fn welch(samples: &[f32], channels: usize, rate_hz: f64, segment: usize) -> (Vec
         .map(|i| 0.5 - 0.5 * (2.0 * std::f64::consts::PI * i as f64 / segment as f64).cos())
         .collect();
     let norm = 2.0 / (rate_hz * window.iter().map(|w| w * w).sum::<f64>());
-    let fft = RealFftPlanner::<f64>::new().plan_fft_forward(segment);
+    let fft = tras_fft::real_forward(segment);
     let (mut input, mut output) = (fft.make_input_vec(), fft.make_output_vec());
     let mut sum = vec![0.0; output.len()];
     let mut segments = 0.0;

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
+use tras_fft::{Complex, RealToComplex};
 
 use super::{Detrend, Kind, SpectrumSettings, dpss, whitening};
 
@@ -48,7 +47,7 @@ impl Transform {
                 taper.into_iter().map(|v| v / energy).collect()
             })
             .collect();
-        let fft = RealFftPlanner::new().plan_fft_forward(len);
+        let fft = tras_fft::real_forward(len);
         #[expect(clippy::cast_precision_loss, reason = "tapers are few")]
         let scale = 2.0 / (rate_hz * tapers.len() as f64);
         // At 0 Hz nothing is left to divide: that bin takes the next one's.

@@ -7,7 +7,7 @@
 
 use crate::spectrum::transform::Transform;
 use crate::spectrum::{SpectrumSettings, whitening};
-use rustfft::{FftPlanner, num_complex::Complex};
+use tras_fft::{Complex, Fft};
 
 /// How the spectra are made.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,9 +123,10 @@ impl Design {
         covariance
     }
 
-    /// Mean squared magnitude of the tapers' transforms on a circle of `points` frequencies, summing to `points`.
-    fn spectral_window(&self, planner: &mut FftPlanner<f64>, points: usize) -> Vec<f64> {
-        let fft = planner.plan_fft_forward(points);
+    /// Mean squared magnitude of the tapers' transforms on a circle of as many frequencies as `fft` has, summing to
+    /// their number.
+    fn spectral_window(&self, fft: &dyn Fft<f64>) -> Vec<f64> {
+        let points = fft.len();
         let tapers = self.unit_tapers();
         let mut window = vec![0.0; points];
         for taper in &tapers {
@@ -146,11 +147,9 @@ impl Design {
     pub fn smearer(&self) -> Smearer {
         // 32 points a bin of the segment resolve the main lobe and a spectrum that is steep at 2 Hz.
         let points = (32 * self.segment_samples()).next_power_of_two().max(64);
-        let mut planner = FftPlanner::new();
-        let spectral = self.spectral_window(&mut planner, points);
+        let (forward, inverse) = (tras_fft::forward(points), tras_fft::inverse(points));
+        let spectral = self.spectral_window(&*forward);
         let mut window: Vec<Complex<f64>> = spectral.iter().map(|&v| Complex::new(v, 0.0)).collect();
-        let forward = planner.plan_fft_forward(points);
-        let inverse = planner.plan_fft_inverse(points);
         inverse.process(&mut window);
         Smearer { sample_rate_hz: self.sample_rate_hz, spectral, lag_window: window, forward, inverse }
     }
@@ -163,8 +162,8 @@ pub struct Smearer {
     spectral: Vec<f64>,
     /// The tapers' mean autocorrelation, times `points`.
     lag_window: Vec<Complex<f64>>,
-    forward: std::sync::Arc<dyn rustfft::Fft<f64>>,
-    inverse: std::sync::Arc<dyn rustfft::Fft<f64>>,
+    forward: std::sync::Arc<dyn Fft<f64>>,
+    inverse: std::sync::Arc<dyn Fft<f64>>,
 }
 
 impl Smearer {

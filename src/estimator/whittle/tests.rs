@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use rustfft::{FftPlanner, num_complex::Complex};
+use tras_fft::Complex;
 
 const RATE_HZ: f64 = 250.0;
 /// Bound on the standard deviation of the exponent, 4 s, 2..35 Hz.
@@ -26,7 +26,7 @@ fn series(samples: usize, seed: u64, density: impl Fn(f64) -> f64) -> Vec<f64> {
         line[i] = Complex::new(scale * normal(), scale * normal());
         line[n - i] = line[i].conj();
     }
-    FftPlanner::new().plan_fft_inverse(n).process(&mut line);
+    tras_fft::inverse(n).process(&mut line);
     line.iter().take(samples).map(|v| v.re / n as f64).collect()
 }
 

@@ -26,8 +26,7 @@ use std::sync::Arc;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner};
+use tras_fft::{Complex, ComplexToReal};
 
 use super::bins::{Bins, Expected, window_at};
 use super::{EXPONENTS, NoiseError, check_exponent};
@@ -63,7 +62,7 @@ impl Colour {
         let bins = Bins::new(rate_hz, band_hz)?;
         let len = bins.block_len();
         let window: Vec<f32> = (0..len).map(|n| window_at(n, len) as f32).collect();
-        let inverse = RealFftPlanner::<f32>::new().plan_fft_inverse(len);
+        let inverse = tras_fft::real_inverse_f32(len);
         let mut colour = Self {
             chi,
             next_block: 0,

@@ -11,8 +11,7 @@
 
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
+use tras_fft::{Complex, RealToComplex};
 
 use crate::limits::SlowMean;
 
@@ -53,7 +52,7 @@ impl Welch {
     #[must_use]
     pub fn new(rate_hz: f64) -> Self {
         let len = ((SEGMENT_S * rate_hz).ceil() as usize).next_power_of_two().max(64);
-        let forward = RealFftPlanner::<f64>::new().plan_fft_forward(len);
+        let forward = tras_fft::real_forward(len);
         let window = (0..len)
             .map(|n| 0.5 - 0.5 * (2.0 * std::f64::consts::PI * n as f64 / len as f64).cos())
             .collect();

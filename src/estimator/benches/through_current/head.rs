@@ -4,9 +4,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-use realfft::RealFftPlanner;
-use realfft::num_complex::Complex;
 use std::f64::consts::PI;
+use tras_fft::Complex;
 
 pub(crate) const CURRENT_HZ: f64 = 2000.0;
 
@@ -79,8 +78,7 @@ pub(crate) const QUIET_S: f64 = 5.0;
 pub(crate) const RAMP_S: f64 = 10.0;
 
 fn synth(n: usize, rate: f64, rng: &mut ChaCha8Rng, density: impl Fn(f64) -> f64) -> Vec<f64> {
-    let mut planner = RealFftPlanner::<f64>::new();
-    let inverse = planner.plan_fft_inverse(n);
+    let inverse = tras_fft::real_inverse(n);
     let mut spectrum = inverse.make_input_vec();
     let len = spectrum.len();
     for (k, bin) in spectrum.iter_mut().enumerate() {
