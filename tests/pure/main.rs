@@ -19,4 +19,5 @@ mod records;
 mod said;
 mod simulate_spectrum;
 mod stages;
+mod through_current;
 mod virtual_runs;
