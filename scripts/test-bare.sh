@@ -1,7 +1,7 @@
 #!/bin/sh
-# test-bare.sh: the pure crates' tests and the README's two commands in a bare Debian 12, made by debootstrap, with Rust by rustup. Takes this
-# machine's own settings of apt, cargo and pip along, so that the root reaches what this machine reaches. Needs root and
-# debootstrap; BARE=DIR keeps the root there.
+# test-bare.sh: the tests of the pure crates and the two commands of the README in a bare Debian 12, made by debootstrap,
+# with Rust by rustup. Takes the settings of apt, cargo and pip of this machine along, so that the root reaches what it
+# reaches. Needs root and debootstrap; BARE=DIR keeps the root there.
 set -eu
 skip() {
     echo "skipped: test-bare: $1"
