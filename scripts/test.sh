@@ -45,7 +45,7 @@ lanes() {
 }
 
 rest() {
-    if "$cargo" nextest --version >/dev/null 2>&1; then nextest; else lanes; fi || return 1
+    if "$cargo" nextest show-config version >/dev/null 2>&1; then nextest; else lanes; fi || return 1
     # shellcheck disable=SC2086 # a list of words
     "$cargo" test -q $all --doc
 }
