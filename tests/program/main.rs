@@ -5,3 +5,4 @@ mod peers_run;
 mod program;
 mod recorder_peers;
 mod stream_loss;
+mod stream_rates;

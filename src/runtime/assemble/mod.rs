@@ -103,6 +103,8 @@ pub struct Shape {
     pub hop_frames: usize,
     /// Of the current, in Hz; 1 where nothing stimulates.
     pub current_rate_hz: f64,
+    /// Names of what is estimated.
+    pub targets: Vec<String>,
     /// Folder of the recording.
     pub record_dir: Option<PathBuf>,
 }
@@ -203,7 +205,7 @@ impl Order {
             digest: Digest::new(settings.steer, current_rate_hz, self.dc_warn_ma()),
             keeper,
             view,
-            outlets: self.outlets(targets, current_rate_hz),
+            outlets: self.outlets(targets.clone(), current_rate_hz),
             markers: self.marker_order(),
             children: Vec::new(),
             ledger,
@@ -216,6 +218,7 @@ impl Order {
                 channels: labels.len(),
                 hop_frames,
                 current_rate_hz,
+                targets,
                 record_dir: self.record.clone(),
             },
             cautions,
