@@ -55,6 +55,7 @@ use self::{
 use super::{
     assemble::{AnySource, Parts},
     digest::Digest,
+    ended::EndedBy,
     keep::Keeper,
     observation::Note,
     signals::Signals,
@@ -108,6 +109,7 @@ pub fn run(
         outlets,
         ledger,
         conductor,
+        news,
         shape,
         markers: marker_order,
         mut children,
@@ -208,11 +210,12 @@ pub fn run(
         block: false,
         clean: true,
         session,
+        news,
         notes: notes_out,
         frames,
         delivered: delivered_out,
         markers: markers_out,
-        feed: ViewFeed::new(Arc::clone(&view), shape.current_rate_hz, shape.began_s),
+        feed: ViewFeed::new(Arc::clone(&view), shape.current_rate_hz, shape.began_s, shape.unclean_s),
         outlets,
         record: records.then_some(entries_in),
         digest,
@@ -247,6 +250,8 @@ pub fn run(
         summary.hide();
     }
     (summary.rate_nominal_hz, summary.rate_measured_hz) = acquired.rates_hz;
+    summary.stimulates = shape.stimulates;
+    summary.ended = control.ended_by().unwrap_or(EndedBy::Fault);
     summary.seconds = clock::now_s() - shape.began_s;
     summary.observations_dropped = notes.dropped() + dropped + undelivered;
     summary.record_dir = shape.record_dir;
