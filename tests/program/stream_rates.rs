@@ -6,9 +6,9 @@ use tras_test_support::lab::{Lab, Row, Run, Session};
 use tras_test_support::python;
 
 /// A configuration that only estimates, and records.
-fn config(lab: &Lab, name: &str, estimator: &str) -> String {
+fn config(lab: &Lab, name: &str, settle_s: f64, estimator: &str) -> String {
     let text = format!(
-        "[stream]\nname = \"{name}\"\n[estimator]\n{estimator}\n[stimulation]\nenabled = false\n\
+        "[stream]\nname = \"{name}\"\nsettle_s = {settle_s}\nlost_after_s = 0.5\n[estimator]\n{estimator}\n[stimulation]\nenabled = false\n\
          [stimulator]\nkind = \"none\"\n[outlets]\nenabled = false\n[record]\nparticipant = \"{name}\"\n"
     );
     lab.write(&format!("{name}.toml"), &text).display().to_string()
@@ -27,7 +27,7 @@ fn a_rate_that_is_not_the_nominal_one_is_measured_and_windows_are_cut_by_it() {
     let lab = Lab::new();
     let args = ["--name", "half", "--rate", "250", "--nominal", "500", "--slope", "1.5"];
     let _sender = lab.peer(&python, "send_eeg.py", &args);
-    let config = config(&lab, "half", "window_s = 4\nhop_s = 0.5");
+    let config = config(&lab, "half", 2.0, "window_s = 4\nhop_s = 0.5");
     let mut run = lab.run(&format!("run --headless --json --record r --seconds 25 --wait 20 -c {config}"));
     let summary = run.summary(0, 90.0);
     assert_eq!(summary["rate_nominal_hz"], 500.0, "{summary}");
@@ -78,8 +78,8 @@ fn every_loss_of_a_lossy_sender_is_counted() {
         let loses = format!("{lost}:500");
         let args = ["--name", &name, "--rate", "200", "--slope", "1.2", "--lose", &loses];
         senders.push(lab.peer(&python, "send_eeg.py", &args));
-        // Between two gaps are 2.25 s at least: room for windows of 1.5 s.
-        let config = config(&lab, &name, "window_s = 1.5\nhop_s = 0.1");
+        // Between two gaps are 2.25 s at least: room for stamps to settle and for windows of 1 s.
+        let config = config(&lab, &name, 0.5, "window_s = 1\nhop_s = 0.1");
         let args = format!("run --headless --json --record r --seconds 30 --wait 20 -c {config}");
         runs.push((lost, name, lab.run(&args)));
     }
