@@ -12,7 +12,7 @@ use crate::{
         frame::{Facts, FrameHeader},
         state::StreamState,
     },
-    dashboard::{View, reading::Reading},
+    dashboard::{View, reading::Reading, state::ThroughPoint},
     session::schedule::Phase,
     stimulator::{Delivered, State},
     units::hz,
@@ -182,7 +182,17 @@ impl ViewFeed {
                 }
                 view.push_event(format!("stream {}", state.label()));
             }
-            Note::Estimate(_) | Note::Spectrum(_) if view.hidden => {}
+            Note::Estimate(_) | Note::Spectrum(_) | Note::Through(..) if view.hidden => {}
+            Note::Through(estimate, proof) => {
+                if estimate.target == steer {
+                    view.exponents.through = Some(ThroughPoint {
+                        stamp_s: estimate.stamp_s,
+                        exponent: estimate.fit.exponent,
+                        se: estimate.fit.exponent_se,
+                        why_not: events::not_proven(&estimate, &proof),
+                    });
+                }
+            }
             Note::Estimate(estimate) => {
                 view.push_target(&estimate);
                 if estimate.target == steer {
@@ -235,6 +245,7 @@ impl ViewFeed {
                     view.push_fault(words);
                 }
             }
+            Note::TakenUp => view.tell("the stream from another host is taken up: the operator has confirmed it"),
             Note::Child(role, news) => view.tell(news.words(role)),
             Note::Rate(off) => view.tell(off.to_string()),
             Note::Refitted { rate_hz, .. } => view.tell(format!(

@@ -56,7 +56,7 @@ impl VisibleStream {
 
 impl fmt::Display for VisibleStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whatever a sender writes there, a terminal shows it and obeys nothing.
+        // What the sender says of itself goes to a screen.
         let [name, kind, source_id, hostname] =
             [&self.name, &self.kind, &self.source_id, &self.hostname].map(|text| clean::line(text));
         let Self { rate_hz, channels, format, .. } = self;
