@@ -214,7 +214,7 @@ pub fn run(
     let (session, typed) = conducted.unzip();
     let confirm = moved.map(|moved| Confirm { moved, notes: notes.clone() });
     // In the dashboard the keys are read.
-    if typed.is_some() || matches!(watching, Watching::Lines) {
+    if typed.is_some() || matches!(watching, Watching::Lines { .. }) {
         session::read_lines(typed.clone(), confirm.clone()).map_err(Failure::fault)?;
     }
     told.iter_mut().for_each(|told| told.begin(shape.began_s));
