@@ -113,7 +113,9 @@ pub enum AcquisitionError {
         visible: String,
     },
     /// Two or more streams answer the choice: exit code 2.
-    #[error("{count} LSL streams have {wanted}; choose one by stream.source_id or stream.predicate:{list}")]
+    #[error(
+        "{count} LSL streams have {wanted}; choose one, on the command line as below or by stream.predicate in the configuration:{list}"
+    )]
     Ambiguous {
         /// The choice in words.
         wanted: String,

@@ -50,9 +50,10 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
         config.record.enabled = args.options.record.is_some();
     }
     if args.virtual_time {
+        args.options.in_virtual_time()?;
         let mut order = build("demo", config, &args.options)?;
         order.wall_clock = None;
-        return in_virtual_time(&order, args.options.json);
+        return in_virtual_time(&order, &args.options);
     }
     // A name of its own: two demos on one network must not meet.
     let name = format!("tras-demo-{}", std::process::id());
@@ -76,7 +77,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     result
 }
 
-fn in_virtual_time(order: &Order, json: bool) -> Result<(), Failure> {
+fn in_virtual_time(order: &Order, options: &RunOptions) -> Result<(), Failure> {
     let bar = ProgressBar::with_draw_target(
         Some(order.length_s() as u64),
         if std::io::stderr().is_terminal() {
@@ -90,5 +91,5 @@ fn in_virtual_time(order: &Order, json: bool) -> Result<(), Failure> {
     }
     let summary = virtual_time::run(order, &mut |done_s| bar.set_position(done_s as u64))?;
     bar.finish_and_clear();
-    finish(&summary, json)
+    finish(&summary, options)
 }

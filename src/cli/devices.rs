@@ -4,6 +4,7 @@ use clap::Args;
 use cpal::traits::{DeviceTrait, HostTrait};
 
 use crate::acquisition::lsl::discover;
+use crate::clean;
 use crate::failure::Failure;
 
 /// Arguments of `tras devices`.
@@ -22,6 +23,7 @@ pub fn run(args: &DevicesArgs) -> Result<(), Failure> {
     println!("LSL streams");
     let streams = discover::visible_streams(args.wait).map_err(|e| Failure::Fault(e.to_string()))?;
     for stream in &streams {
+        // Cleaned where it is written: anyone on the network may name a stream.
         println!("  {stream}");
     }
     if streams.is_empty() {
@@ -32,7 +34,8 @@ pub fn run(args: &DevicesArgs) -> Result<(), Failure> {
         Ok(ports) if ports.is_empty() => println!("  none"),
         Ok(ports) => {
             for port in ports {
-                println!("  {}  {}", port.port_name, port_kind(&port.port_type));
+                let kind = port_kind(&port.port_type);
+                println!("  {}  {}", clean::line(&port.port_name), clean::line(&kind));
             }
         }
         Err(error) => println!("  cannot be listed: {error}"),
@@ -45,6 +48,7 @@ pub fn run(args: &DevicesArgs) -> Result<(), Failure> {
             for device in devices {
                 count += 1;
                 let name = device.description().map_or_else(|e| format!("? ({e})"), |d| d.name().to_owned());
+                let name = clean::line(&name);
                 match device.default_output_config() {
                     Ok(c) => println!("  {name}  {} channels, {} Hz", c.channels(), c.sample_rate()),
                     Err(error) => println!("  {name}  cannot be used: {error}"),

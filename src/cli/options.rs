@@ -1,8 +1,10 @@
 //! The options that `run`, `demo` and `monitor` share.
 
-use std::path::PathBuf;
+use std::{fs::OpenOptions, path::PathBuf};
 
 use clap::Args;
+
+use crate::{failure::Failure, runtime::live::json_lines::JsonLines};
 
 /// How a run is shown, bounded and recorded.
 #[derive(Args, Clone, Debug, Default)]
@@ -31,12 +33,52 @@ pub struct RunOptions {
     /// Close with one JSON object on the last line of standard output
     #[arg(long)]
     pub json: bool,
+    /// Write one JSON object a line to standard output for each estimate, event and second, with wall clock (`unix_s`)
+    /// and run time (`run_s`), the summary last; what a person reads goes to standard error
+    #[arg(long, conflicts_with = "json")]
+    pub json_lines: bool,
+    /// Append the same JSON lines to this file, whatever is shown
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
     /// Draw the dashboard without colour (also: NO_COLOR)
     #[arg(long)]
     pub no_color: bool,
     /// Draw the dashboard with ASCII characters only
     #[arg(long)]
     pub ascii: bool,
+}
+
+impl RunOptions {
+    /// The lines that a script reads, where it wants some.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn lines(&self) -> Result<Option<JsonLines>, Failure> {
+        if !self.json_lines && self.log.is_none() {
+            return Ok(None);
+        }
+        let open = |path: &PathBuf| {
+            let file = OpenOptions::new().append(true).create(true).open(path);
+            file.map_err(|error| {
+                Failure::Usage(format!("--log {}: cannot be written: {error}", path.display()))
+            })
+        };
+        let log = self.log.as_ref().map(open).transpose()?;
+        JsonLines::start(self.json_lines, log).map(Some).map_err(Failure::fault)
+    }
+
+    /// Refuses what only a live run has.
+    ///
+    /// # Errors
+    /// There is such an option.
+    pub fn in_virtual_time(&self) -> Result<(), Failure> {
+        if self.json_lines || self.log.is_some() {
+            return Err(Failure::usage(
+                "--json-lines and --log are of a live run; a virtual one takes --json",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// A positive, finite number.

@@ -89,8 +89,9 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     };
     order.clear_fault = args.clear_fault;
     if args.virtual_time {
+        args.options.in_virtual_time()?;
         let summary = virtual_time::run(&order, &mut |_| {})?;
-        return finish(&summary, args.options.json);
+        return finish(&summary, &args.options);
     }
     live(&order, &args.options)
 }
@@ -152,31 +153,34 @@ pub(super) fn live(order: &Order, options: &RunOptions) -> Result<(), Failure> {
         style.theme.ascii |= options.ascii;
         live::Watching::Dashboard(style)
     } else {
-        live::Watching::Lines
+        live::Watching::Lines { to_stderr: options.json_lines }
     };
+    let lines = options.lines()?;
     let Some(parts) = assemble::live(order, &signals)? else {
         eprintln!("tras: ended while the stream was looked for");
         return Ok(());
     };
-    finish(&live::run(parts, &signals, &watching)?, options.json)
+    finish(&live::run(parts, &signals, &watching, lines)?, options)
 }
 
 /// Whether there is a terminal for the dashboard, and nobody said `--headless`.
 pub(super) fn shows_dashboard(options: &RunOptions) -> bool {
-    !options.headless && std::io::stdout().is_terminal() && dashboard::is_usable()
+    !options.headless && !options.json_lines && std::io::stdout().is_terminal() && dashboard::is_usable()
 }
 
 /// Prints the summary; an error where the run had faults.
-pub(super) fn finish(summary: &Summary, json: bool) -> Result<(), Failure> {
+pub(super) fn finish(summary: &Summary, options: &RunOptions) -> Result<(), Failure> {
     let kept = summary.record_dir.as_deref().map_or(Ok(None), |folder| keep(folder, summary));
-    let mut out = std::io::stdout().lock();
+    // Standard output is the script's where it reads lines, and its last one has the summary.
+    let mut out: Box<dyn Write> =
+        if options.json_lines { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
     if let Ok(Some(signed)) = &kept {
         // What a check elsewhere needs: see `tras verify --help`.
         let _ = writeln!(out, "audit log   --head {} --key {}", signed.head, signed.key);
     }
     // The summary is for whoever still listens; the exit code tells the rest.
     let _ = writeln!(out, "{summary}");
-    if json {
+    if options.json {
         let line = serde_json::to_string(summary).map_err(|e| Failure::Fault(e.to_string()))?;
         let _ = writeln!(out, "{line}");
     }

@@ -103,6 +103,12 @@ impl ViewFeed {
         view.stimulation.dc_ua = mean_ma * 1e3;
     }
 
+    /// What is shown now.
+    #[must_use]
+    pub fn shown(&self) -> View {
+        self.view().clone()
+    }
+
     /// Tells the operator, on the screen and in the lines.
     pub fn tell(&self, words: String) {
         self.view().tell(words);

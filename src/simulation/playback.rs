@@ -92,6 +92,8 @@ pub struct Played {
 const LONGEST_PAUSE_S: f64 = 60.0;
 /// Samples read from the recording at a time.
 const BLOCK: usize = 256;
+/// With `fast`, when a reader of the samples is there: how long to wait for one of the markers, in seconds.
+const MARKS_WAIT_S: f64 = 3.0;
 /// From opening the streams to the first sample.
 const LEAD_S: f64 = 0.2;
 /// First stamp with `fast`. Not 0: LSL takes a stamp of 0 for "now".
@@ -136,6 +138,10 @@ pub fn play(
             "no reader of `{}` came within {} s; --fast starts when one is there (--wait changes the time)",
             settings.name, settings.wait_s
         )));
+    }
+    // Whoever reads the samples may open the markers next; nobody has to, so this does not wait for long.
+    if let (true, Some(marks)) = (settings.fast, &streams.marks) {
+        marks.wait_for_consumers(MARKS_WAIT_S.min(settings.wait_s));
     }
     let marks = recording.marks().to_vec();
     let rate_hz = recording.description().rate_hz;

@@ -13,6 +13,7 @@ mod recording_brainvision;
 mod recording_cases;
 mod recording_csv;
 mod recording_edf;
+mod recording_peers;
 mod recording_shared;
 mod recording_xdf;
 mod records;

@@ -11,6 +11,7 @@ use tras::simulation::playback::{PlaybackSettings, play};
 use tras::simulation::recorded::Recorded;
 use tras_test_support::lsl::{peer, said, session};
 use tras_test_support::python;
+use tras_test_support::recordings::{Signal, edf, file, int16};
 
 /// A CSV of two channels at 128 Hz, and a state that changes every second.
 fn csv(folder: &Path, samples: usize) -> std::path::PathBuf {
@@ -96,6 +97,39 @@ fn fast_is_fast_and_the_same_every_time() {
     assert_eq!(first.0.len(), 128 * 60);
     assert!((first.0[0] - 1.0).abs() < 1e-9 && (first.0[1280] - 11.0).abs() < 1e-6);
     assert!(first == second, "two runs differ");
+}
+
+/// 600 samples are no multiple of what goes out together; one annotation lies at the last of them and one behind it.
+#[test]
+fn fast_loses_neither_the_last_samples_nor_the_markers_behind_them() {
+    session();
+    let Some(python) = python("fast_loses_neither_the_last_samples_nor_the_markers_behind_them") else {
+        return;
+    };
+    let signals = [Signal::eeg("Fz", 100), Signal::annotations(60, 2)];
+    let bytes = edf(2, "EDF+C", (6, 6), 1.0, &signals, |record, signal| match (signal, record) {
+        (0, _) => int16((0..100).map(|k| (100 * record + k) as i16)),
+        (_, 5) => b"+5\x14\x14\0+5.99\x14at the last\x14\0+6.5\x14behind it\x14\0".to_vec(),
+        _ => format!("+{record}\x14\x14\0").into_bytes(),
+    });
+    let (_folder, path) = file("tail.edf", &bytes);
+    let mut recording = Recorded::open(&path, OpenOptions::default()).unwrap();
+    let settings = PlaybackSettings { name: "rep-tail".into(), fast: true, ..Default::default() };
+    let child = peer(&python, "read_pylsl.py", &["rep-tail", "rep-tail-markers"]);
+    let played = play(&mut recording, &settings, &AtomicBool::new(false), |_| ()).unwrap();
+    drop(recording);
+    let said = said(child);
+    assert_eq!((played.samples, played.marks), (600, 2));
+    let (stamps, values) = (numbers(&said["stamps"]), said["values"].as_array().unwrap());
+    assert_eq!(stamps.len(), 600, "samples that arrived");
+    for (k, row) in values.iter().enumerate() {
+        // 0.1 uV a step.
+        assert!((row[0].as_f64().unwrap() - 0.1 * k as f64).abs() < 0.06, "sample {k}: {row}");
+    }
+    let labels: Vec<&str> = said["labels"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
+    assert_eq!(labels, ["at the last", "behind it"]);
+    let at_s: Vec<f64> = numbers(&said["label_stamps"]).iter().map(|s| s - stamps[0]).collect();
+    assert!((at_s[0] - 5.99).abs() < 1e-6 && (at_s[1] - 6.5).abs() < 1e-6, "{at_s:?}");
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub struct VisibleStream {
     pub channels: usize,
     /// `float32`, `int16`, ...
     pub format: &'static str,
+    /// Of this one outlet, until it ends.
+    pub uid: String,
 }
 
 impl VisibleStream {
@@ -47,6 +49,7 @@ impl VisibleStream {
             rate_hz: info.rate_hz(),
             channels: info.channel_count(),
             format: info.format(),
+            uid: info.uid(),
         }
     }
 }
@@ -128,7 +131,7 @@ pub(super) fn find(
                 }
             }
             count if count > 1 && enough => {
-                let list = lines(&described(&matching));
+                let list = choices(&described(&matching));
                 return Err(AcquisitionError::Ambiguous { wanted: choice.in_words(), count, list });
             }
             _ => {}
@@ -160,6 +163,74 @@ fn described(infos: &[Info]) -> Vec<VisibleStream> {
     streams
 }
 
+/// Each stream, and below it what chooses it and no other of them, to be pasted.
+fn choices(streams: &[VisibleStream]) -> String {
+    streams.iter().map(|s| format!("\n  {s}\n      --stream \"{}\"", chooses(s, streams))).collect()
+}
+
+/// A predicate for `one` of `all`: by its source id or its machine, which outlast a restart of the sender, and only where
+/// both are shared by its very own identity.
+fn chooses(one: &VisibleStream, all: &[VisibleStream]) -> String {
+    // Within the quotes of a predicate, within those of a shell.
+    let plain = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || " _-.:@/+#()".contains(c))
+    };
+    let keys: [(&str, fn(&VisibleStream) -> &str); 2] =
+        [("source_id", |s| &s.source_id), ("hostname", |s| &s.hostname)];
+    let alone = keys.into_iter().find(|(_, of)| {
+        plain(of(one))
+            && all.iter().filter(|other| other.name == one.name && of(other) == of(one)).count() == 1
+    });
+    match alone {
+        Some((key, of)) if plain(&one.name) => format!("name='{}' and {key}='{}'", one.name, of(one)),
+        _ => format!("uid='{}'", one.uid),
+    }
+}
+
 fn lines(streams: &[VisibleStream]) -> String {
     streams.iter().map(|s| format!("\n  {s}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(name: &str, source_id: &str, hostname: &str, uid: &str) -> VisibleStream {
+        VisibleStream {
+            name: name.into(),
+            kind: "EEG".into(),
+            source_id: source_id.into(),
+            hostname: hostname.into(),
+            rate_hz: 250.0,
+            channels: 8,
+            format: "float32",
+            uid: uid.into(),
+        }
+    }
+
+    #[test]
+    fn what_is_advised_chooses_one_and_no_other() {
+        let all = [
+            stream("amp", "a", "lab1", "u1"),
+            stream("amp", "b", "lab1", "u2"),
+            stream("amp", "b", "lab2", "u3"),
+            stream("amp", "b", "lab2", "u4"),
+            stream("it's", "c", "lab3", "u5"),
+            stream("two", "", "lab4", "u6"),
+        ];
+        let advised: Vec<String> = all.iter().map(|one| chooses(one, &all)).collect();
+        assert_eq!(
+            advised,
+            [
+                "name='amp' and source_id='a'",
+                "uid='u2'",
+                "uid='u3'",
+                "uid='u4'",
+                "uid='u5'",
+                "name='two' and hostname='lab4'"
+            ]
+        );
+        assert!(advised.iter().all(|text| crate::config::predicate::problem(text).is_none()));
+        assert!(!stream("a\u{1b}[2J", "", "h", "u").to_string().contains('\u{1b}'));
+    }
 }

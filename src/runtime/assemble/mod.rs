@@ -108,6 +108,8 @@ pub struct Shape {
     pub hop_frames: usize,
     /// Of the current, in Hz; 1 where nothing stimulates.
     pub current_rate_hz: f64,
+    /// Names of what is estimated.
+    pub targets: Vec<String>,
     /// After current has ended, no window is clean for so many seconds.
     pub unclean_s: f64,
     /// Whether current can flow at all.
@@ -227,7 +229,7 @@ impl Order {
             digest: Digest::new(settings.steer, current_rate_hz, self.dc_warn_ma(), now_s),
             keeper,
             view,
-            outlets: self.outlets(targets, current_rate_hz),
+            outlets: self.outlets(targets.clone(), current_rate_hz),
             markers: self.marker_order(),
             news: None,
             children: Vec::new(),
@@ -242,6 +244,7 @@ impl Order {
                 channels: labels.len(),
                 hop_frames,
                 current_rate_hz,
+                targets,
                 unclean_s: self.config.stimulation.blind_gap_s + self.config.estimator.window_s,
                 stimulates: self.config.stimulates(),
                 record_dir: self.record.clone(),

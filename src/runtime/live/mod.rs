@@ -23,6 +23,7 @@
 mod acquire;
 mod confirm;
 pub mod control;
+pub mod json_lines;
 mod keys;
 mod ledger;
 mod loop_thread;
@@ -44,6 +45,7 @@ use self::{
     acquire::AcquireThread,
     confirm::Confirm,
     control::Control,
+    json_lines::JsonLines,
     ledger::Ledger,
     loop_thread::LoopThread,
     observe::Observer,
@@ -80,15 +82,23 @@ const MARKERS: usize = 8_192;
 pub enum Watching {
     /// In the dashboard.
     Dashboard(dashboard::Options),
-    /// By one line a second on standard error or output.
-    Lines,
+    /// By one line a second, on standard error where standard output is a script's.
+    Lines {
+        /// Whether it is.
+        to_stderr: bool,
+    },
 }
 
-/// Runs until the plan is done, the time is up, or someone says stop.
+/// Runs until the plan is done, the time is up, or someone says stop. `told`: the lines that a script reads.
 ///
 /// # Errors
 /// A stream of our own cannot be opened, or a thread not be started. Faults during the run are in the summary.
-pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> Result<Summary, Failure> {
+pub fn run(
+    parts: Parts<AnySource>,
+    signals: &Signals,
+    watching: &Watching,
+    mut told: Option<JsonLines>,
+) -> Result<Summary, Failure> {
     let Parts {
         acquire,
         looping,
@@ -204,10 +214,13 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     let (session, typed) = conducted.unzip();
     let confirm = moved.map(|moved| Confirm { moved, notes: notes.clone() });
     // In the dashboard the keys are read.
-    if typed.is_some() || matches!(watching, Watching::Lines) {
+    if typed.is_some() || matches!(watching, Watching::Lines { .. }) {
         session::read_lines(typed.clone(), confirm.clone()).map_err(Failure::fault)?;
     }
+    told.iter_mut().for_each(|told| told.begin(shape.began_s));
     let observer = Observer {
+        told,
+        targets: shape.targets.clone(),
         block: false,
         clean: true,
         session,
@@ -238,7 +251,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     let acquired = join(acquiring)?;
     join(deciding)?;
     let undelivered = stimulating.map(join).transpose()?.unwrap_or_default();
-    let (digest, dropped) = join(observing)?;
+    let (digest, dropped, told) = join(observing)?;
     marking.map(join).transpose()?;
     // Last, so that what was told at the end still goes out.
     drop(run);
@@ -263,6 +276,10 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     warnings.extend(passed_over(&digest));
     warnings.append(&mut summary.warnings);
     summary.warnings = warnings;
+    if let Some(told) = told {
+        summary.observations_dropped += told.dropped();
+        told.finish(&summary);
+    }
     Ok(summary)
 }
 

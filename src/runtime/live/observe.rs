@@ -10,6 +10,7 @@ use ringbuf::{HeapCons, traits::Consumer};
 
 use super::{
     control::{Control, Watched},
+    json_lines::JsonLines,
     refit::Refitter,
     session::LiveSession,
 };
@@ -57,10 +58,14 @@ pub(super) struct Observer {
     pub clean: bool,
     /// What conducts a session by a protocol.
     pub session: Option<LiveSession>,
-    /// Why what is there in place of a lost stream is not taken.
-    pub news: Option<Receiver<String>>,
     /// Makes estimators for the rate at which the stream really runs.
     pub refitter: Refitter,
+    /// The lines that a script reads.
+    pub told: Option<JsonLines>,
+    /// Names of what is estimated.
+    pub targets: Vec<String>,
+    /// Why what is there in place of a lost stream is not taken.
+    pub news: Option<Receiver<String>>,
     /// Shared words.
     pub control: Arc<Control>,
     /// Entries and outlet samples that were dropped.
@@ -69,7 +74,7 @@ pub(super) struct Observer {
 
 impl Observer {
     /// Observes until told to quit, and once more after that, so that nothing told before the end is missed.
-    pub(super) fn run(mut self) -> (Digest, u64) {
+    pub(super) fn run(mut self) -> (Digest, u64, Option<JsonLines>) {
         let mut runs = CurrentRuns::new();
         let mut values = vec![0.0; self.frames.width()];
         loop {
@@ -92,12 +97,15 @@ impl Observer {
                     self.keep(entry);
                 }
             }
+            if let Some(told) = &mut self.told {
+                told.second(clock::now_s(), || self.feed.shown());
+            }
             if last {
                 if let Some(outlets) = &mut self.outlets {
                     outlets.flush();
                     self.dropped += outlets.dropped();
                 }
-                return (self.digest, self.dropped);
+                return (self.digest, self.dropped, self.told);
             }
             self.control.observe_bell.wait(rung, LOOK_EVERY);
         }
@@ -168,6 +176,17 @@ impl Observer {
                     _ => {}
                 }
             }
+            if let Some(told) = &mut self.told {
+                match (&stamped.note, &event) {
+                    (Note::Estimate(e), _) if blind && e.contamination != Contamination::Clean => {}
+                    (Note::Estimate(estimate), _) => {
+                        let target = self.targets.get(estimate.target).map_or("?", String::as_str);
+                        told.estimate(stamped.at_s, target, estimate);
+                    }
+                    (_, Some(json)) => told.event(stamped.at_s, json),
+                    _ => {}
+                }
+            }
             self.digest.note(&stamped);
             self.feed.note(&stamped, self.digest.steer());
             if let Note::Rate(off) = stamped.note
@@ -192,6 +211,9 @@ impl Observer {
             let at_s = clock::now_s();
             if let Some(outlets) = &mut self.outlets {
                 outlets.push_event(at_s, &events::refused_json(&why));
+            }
+            if let Some(told) = &mut self.told {
+                told.event(at_s, &events::refused_json(&why));
             }
             self.keep(Entry::Refused(at_s, why));
         }

@@ -63,9 +63,10 @@ impl WatchOver<'_> {
                     None
                 }
             },
-            Watching::Lines => None,
+            Watching::Lines { .. } => None,
         };
-        let mut lines = if screen.is_some() { None } else { Lines::start().ok() };
+        let to_stderr = matches!(watching, Watching::Lines { to_stderr: true });
+        let mut lines = if screen.is_some() { None } else { Lines::start(to_stderr).ok() };
         let mut ending: Option<Instant> = None;
         loop {
             let elapsed_s = clock::now_s() - shape.began_s;
@@ -144,13 +145,17 @@ struct Lines {
 }
 
 impl Lines {
-    fn start() -> std::io::Result<Self> {
+    fn start(to_stderr: bool) -> std::io::Result<Self> {
         let (lines, to_write) = bounded::<String>(64);
         let (all_written, done) = bounded(1);
         std::thread::Builder::new().name("tras-lines".to_owned()).spawn(move || {
             for line in to_write {
                 // A reader that has gone is no fault of the run.
-                let _ = writeln!(std::io::stdout(), "{line}");
+                let _ = if to_stderr {
+                    writeln!(std::io::stderr(), "{line}")
+                } else {
+                    writeln!(std::io::stdout(), "{line}")
+                };
             }
             let _ = all_written.send(());
         })?;
