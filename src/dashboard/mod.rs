@@ -33,6 +33,9 @@ pub use terminal::is_usable;
 /// How long the end waits for a drawing thread that a stalled terminal may hold.
 const PATIENCE: Duration = Duration::from_millis(400);
 
+/// Of the key thread: above what acquires, below what decides and stimulates.
+const KEY_PRIORITY: i32 = 72;
+
 /// How often the key thread looks whether it should end.
 const KEY_POLL: Duration = Duration::from_millis(100);
 
@@ -90,6 +93,8 @@ impl Dashboard {
         })?;
         let stop = Arc::clone(&closing);
         thread::Builder::new().name("keys".to_owned()).spawn(move || {
+            // Almost always asleep: a busy machine must not come between a key and a stop.
+            let _ = crate::realtime::promote(KEY_PRIORITY);
             if read_keys(&actions, &local_keys, &stop).is_err() {
                 let _ = actions.send(Action::TerminalGone);
             }

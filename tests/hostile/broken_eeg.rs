@@ -38,7 +38,7 @@ fn broken_eeg_neither_ends_a_run_nor_makes_an_estimate() {
         // The measure of the others: the same signal, whole.
         let (_, all, valid) = watched(&python, "nothing");
         assert!(valid * 2 > all && all > 10, "{valid} of {all} valid with nothing wrong");
-        for way in ["constant", "backwards", "slow", "fast", "ahead", "huge"] {
+        for way in ["constant", "backwards", "slow", "ahead", "huge"] {
             let (_, _, valid) = watched(&python, way);
             assert_eq!(valid, 0, "{way}");
         }

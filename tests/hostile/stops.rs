@@ -183,8 +183,10 @@ fn stop(way: Way, stall: Stall) -> Stopped {
     }
     end(&mut child.0);
     let halted_s = recorded(&lab).when("halted", "why", "stopped by the operator");
-    assert_eq!(halted_s.len(), 2, "a stop and a cut: {halted_s:?}, asked at {at_s:?}");
-    let reached_ms = [(halted_s[0] - at_s[0]) * 1e3, (halted_s[1] - at_s[at_s.len() - 1]) * 1e3];
+    // The loop notes the first of them once more, when it has heard of it.
+    assert!(halted_s.len() >= 2, "a stop and a cut: {halted_s:?}, asked at {at_s:?}");
+    let reached_ms =
+        [(halted_s[0] - at_s[0]) * 1e3, (halted_s[halted_s.len() - 1] - at_s[at_s.len() - 1]) * 1e3];
     assert!(reached_ms.iter().all(|ms| *ms > -1.0), "obeyed before it was said: {reached_ms:?}");
     Stopped { reached_ms, zero_ms }
 }

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pylsl
 
-WAYS = ["nothing", "nan", "huge", "stamps", "jumpy", "backwards", "constant", "slow", "fast", "ahead", "flood"]
+WAYS = ["nothing", "nan", "huge", "stamps", "jumpy", "backwards", "constant", "slow", "ahead", "flood"]
 LABELS = ["Fz", "Cz", "Pz", "Oz"]
 RATE = 250.0
 NUMBERS = [math.nan, math.inf, -math.inf, 3.4e38, 1e-45]
@@ -20,7 +20,7 @@ STAMPS = [math.nan, math.inf, -math.inf, 1e300, -1e300, 0.0, -1.0, 5e-324]
 
 
 def outlet(way):
-    nominal = {"slow": 10 * RATE, "fast": RATE / 10}.get(way, RATE)
+    nominal = 10 * RATE if way == "slow" else RATE
     info = pylsl.StreamInfo("sim", "EEG", len(LABELS), nominal, "double64" if way == "huge" else "float32", "wrong-1")
     channels = info.desc().append_child("channels")
     for label in LABELS:

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use crossbeam_channel::{Sender, unbounded};
 
 use super::{confirm::Confirm, control::Control, threads::spawn};
-use crate::{dashboard::Action, failure::Failure, runtime::ended::EndedBy};
+use crate::{dashboard::Action, failure::Failure, realtime, runtime::ended::EndedBy};
+
+/// Above what acquires, below what decides and stimulates.
+const PRIORITY: i32 = 72;
 
 /// Starts the thread; `session`: to the conductor of a session by a protocol. It ends when nobody sends any more.
 ///
@@ -18,6 +21,9 @@ pub(super) fn start(
 ) -> Result<Sender<Action>, Failure> {
     let (keys, actions) = unbounded();
     spawn("tras-stops", move || {
+        // It only ever passes a word on: a busy machine must not come before a stop. Where it is refused, the run says so of
+        // others already.
+        let _ = realtime::promote(PRIORITY);
         for action in actions {
             match action {
                 // A session by a protocol can go on after it: the current ends here, past every other thread.
