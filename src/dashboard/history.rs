@@ -123,13 +123,18 @@ impl History {
     }
 
     /// The slices of a span, by its index in [`SPANS_S`], oldest first.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap, reason = "a remainder")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap,
+        reason = "a remainder"
+    )]
     pub fn slices(&self, span: usize) -> impl Iterator<Item = Slice> + '_ {
         let ring = self.rings.get(span);
         let length = ring.map_or(0, |ring| ring.slices.len());
-        let first = ring.and_then(|ring| ring.newest).map_or(0, |newest| {
-            newest.wrapping_add(1).rem_euclid(length.max(1) as i64) as usize
-        });
+        let first = ring
+            .and_then(|ring| ring.newest)
+            .map_or(0, |newest| newest.wrapping_add(1).rem_euclid(length.max(1) as i64) as usize);
         (0..length).filter_map(move |i| ring.and_then(|ring| ring.slices.get((first + i) % length)).copied())
     }
 

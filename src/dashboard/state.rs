@@ -9,8 +9,7 @@ use super::trace::Trace;
 use crate::estimator::Estimate;
 
 pub use super::panels::{
-    ExponentPoint, ExponentView, LatencyView, SpectrumView, StimulationView, StreamView,
-    TargetView,
+    ExponentPoint, ExponentView, LatencyView, SpectrumView, StimulationView, StreamView, TargetView,
 };
 
 /// Channels whose traces are kept; the screen scrolls through them.

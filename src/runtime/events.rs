@@ -13,7 +13,9 @@ use crate::{session::schedule::Phase, stimulator::State};
 #[must_use]
 pub fn json(stamped: &Stamped) -> Option<String> {
     let value = match stamped.note {
-        Note::Estimate(_) | Note::Spectrum(_) | Note::Device(_) | Note::Hop { .. } => return None,
+        Note::Estimate(_) | Note::Spectrum(_) | Note::Device(_) | Note::Hop { .. } | Note::Bad(_) => {
+            return None;
+        }
         Note::Stream(state) => json!({"event": "stream", "state": state.label()}),
         Note::Decision(d) => json!({
             "event": "decision", "id": d.id, "estimate": d.estimate_id, "exponent": d.exponent,

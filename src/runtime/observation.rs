@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::ended::EndedBy;
 use crate::{
-    acquisition::state::StreamState,
+    acquisition::{quality::Causes, state::StreamState},
     child::role::{News, Role},
     controller::Decision,
     estimator::{Contamination, Estimate, Spectrum},
@@ -146,6 +146,8 @@ pub enum Note {
     LinkFault(&'static str),
     /// Stamps lie ahead of their arrival by so many seconds, and are not believed.
     Ahead(f64),
+    /// Which channels are bad, where that has changed.
+    Bad(Causes),
     /// What has become of a child process.
     Child(Role, News),
 }

@@ -223,6 +223,10 @@ impl ViewFeed {
                     view.push_fault(words);
                 }
             }
+            Note::Bad(causes) => {
+                let channels = 0..view.stream.channels.len();
+                view.stream.bad = channels.filter_map(|c| causes.of(c).map(|why| (c, why))).collect();
+            }
             Note::Child(role, news) => view.tell(news.words(role)),
             Note::Ahead(ahead_s) => view.tell(format!(
                 "the sender's stamps lie {ahead_s:.2} s ahead of their arrival: not believed, no window is valid"

@@ -4,6 +4,7 @@
 mod check_delivers;
 mod config;
 mod dashboard_draw;
+mod dashboard_sizes;
 mod estimator_recording;
 mod noise_command;
 mod offline_tables;

@@ -26,7 +26,9 @@ fn all(view: &View, screen: &Screen) -> Vec<(String, Role)> {
         all.push((format!("FAULT {}  {}", text::clock(fault.elapsed_s), fault.text), Role::Alarm));
     }
     let s = &view.stimulation;
-    if s.enabled && let Some(why) = &s.stopped {
+    if s.enabled
+        && let Some(why) = &s.stopped
+    {
         all.push((format!("STOPPED {why}"), Role::Warn));
     }
     if let Some(why) = &s.held {

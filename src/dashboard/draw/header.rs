@@ -69,7 +69,11 @@ fn left(view: &View, screen: &Screen, room: usize) -> Line<'static> {
     };
     let badge = Span::styled(format!(" {} ", s.state.label()), theme.badge(role));
     let command = format!(" tras {} ", text::clip(&view.command, 10));
-    let numbers = format!("  {} Hz  {} ch", text::number(s.rate_hz, usize::from(s.rate_hz.fract() != 0.0) * 2), s.channels.len());
+    let numbers = format!(
+        "  {} Hz  {} ch",
+        text::number(s.rate_hz, usize::from(s.rate_hz.fract() != 0.0) * 2),
+        s.channels.len()
+    );
     let numbers = if s.state == StreamState::Waiting { String::new() } else { numbers };
     let mut used = badge.width();
     let mut take = |words: String| {

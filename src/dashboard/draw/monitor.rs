@@ -61,10 +61,16 @@ fn large(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let mut words = Flow::default();
     if valid {
         let point = reading.point.filter(|point| point.se.is_finite());
-        words.add(&point.map_or_else(|| wanders(view), |point| {
-            let (low, high) = (point.exponent - 1.96 * point.se, point.exponent + 1.96 * point.se);
-            format!("95 % {}..{}", text::number(low, 2), text::number(high, 2))
-        }), Role::Plain);
+        words.add(
+            &point.map_or_else(
+                || wanders(view),
+                |point| {
+                    let (low, high) = (point.exponent - 1.96 * point.se, point.exponent + 1.96 * point.se);
+                    format!("95 % {}..{}", text::number(low, 2), text::number(high, 2))
+                },
+            ),
+            Role::Plain,
+        );
         words.add("valid", Role::Good);
     } else {
         let (reason, role) = reading.reason();
@@ -172,7 +178,8 @@ fn history(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
     let span = screen.span.min(SPANS_S.len() - 1);
     let span_s = SPANS_S.get(span).copied().unwrap_or(120.0);
-    let choices = [format!(" history {}  t: another span ", span_words(span_s)), format!(" {} ", span_words(span_s))];
+    let choices =
+        [format!(" history {}  t: another span ", span_words(span_s)), format!(" {} ", span_words(span_s))];
     let title = flow::fitting(usize::from(area.width.saturating_sub(2)), choices);
     let block = theme.panel(Span::styled(title, theme.style(Role::Strong)));
     let inner = block.inner(area);
@@ -230,7 +237,12 @@ fn numbers(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let late = s.age_s > 0.5;
     let mut flow = Flow::default();
     flow.add(&format!("data {} old", text::age(s.age_s)), if late { Role::Warn } else { Role::Plain });
-    let lost = format!("{} samples, {} lost in {} gaps", text::count(s.received), text::count(s.lost), text::count(s.gaps));
+    let lost = format!(
+        "{} samples, {} lost in {} gaps",
+        text::count(s.received),
+        text::count(s.lost),
+        text::count(s.gaps)
+    );
     flow.add(&lost, if s.lost > 0 || s.gaps > 0 { Role::Warn } else { Role::Plain });
     flow.add(&format!("estimates {}", status::estimates(view)), Role::Plain);
     flow.add(&format!("record {}", status::recording(view, usize::from(area.width) / 3)), Role::Plain);

@@ -55,7 +55,8 @@ impl Rows {
             room -= lines.len();
             shown.extend(lines);
         }
-        let title = if title.chars().count() + 2 <= self.width { format!(" {title} ") } else { String::new() };
+        let title =
+            if title.chars().count() + 2 <= self.width { format!(" {title} ") } else { String::new() };
         let block = self.theme.panel(Span::styled(title, self.theme.style(Role::Strong)));
         Paragraph::new(shown).block(block).render(area, buffer);
     }

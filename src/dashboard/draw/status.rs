@@ -38,8 +38,7 @@ pub(super) fn session(view: &View, screen: &Screen, area: Rect, buffer: &mut Buf
         rows.pair("profile", "hidden (blinded)", Role::Quiet);
         rows.pair("dose", "hidden (blinded)", Role::Quiet);
     } else {
-        let exponent =
-            format!("{}  {} {}", s.profile, theme.symbol("χ", "exp"), text::number(s.exponent, 2));
+        let exponent = format!("{}  {} {}", s.profile, theme.symbol("χ", "exp"), text::number(s.exponent, 2));
         rows.pair("profile", &exponent, Role::Plain);
         let active = format!("{} of {}", text::clock(s.active_s), text::clock(s.active_limit_s));
         rows.pair("active", &active, over(s.active_s > 0.9 * s.active_limit_s));
@@ -90,7 +89,11 @@ fn device(view: &View, theme: Theme, rows: &mut Rows) {
     let (word, role) = s.device_state.map_or(("not connected", Role::Quiet), state_word);
     rows.pair("device", word, plain_unless_alarm(role));
     let share = s.queue_ms / s.queue_capacity_ms;
-    rows.pair("queue", &format!("{} {} ms", gauge(theme, share, 6), text::number(s.queue_ms, 0)), Role::Plain);
+    rows.pair(
+        "queue",
+        &format!("{} {} ms", gauge(theme, share, 6), text::number(s.queue_ms, 0)),
+        Role::Plain,
+    );
 }
 
 fn plain_unless_alarm(role: Role) -> Role {
@@ -138,8 +141,7 @@ pub(super) fn events(view: &View, screen: &Screen, area: Rect, buffer: &mut Buff
     for event in view.events.iter().rev() {
         let time = format!("{:>8}  ", text::clock(event.elapsed_s));
         let indent = time.chars().count();
-        let mut lines =
-            Flow::of(&event.text, Role::Plain).lines(theme, width.saturating_sub(indent).max(1));
+        let mut lines = Flow::of(&event.text, Role::Plain).lines(theme, width.saturating_sub(indent).max(1));
         if lines.len() > room {
             break;
         }

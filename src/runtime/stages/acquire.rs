@@ -9,12 +9,16 @@ use crate::{
         Poll, Source,
         conditioner::Conditioner,
         frame::{Facts, FrameHeader},
+        quality::Causes,
     },
     runtime::observation::{Note, Notes},
 };
 
 /// A stamp may lie so far ahead of its arrival, in s: clocks that are compared over a network are not alike.
 const AHEAD_S: f64 = 0.05;
+
+/// How often it is told which channels are bad, in s.
+const BAD_EVERY_S: f64 = 1.0;
 
 /// Samples taken from the source at once.
 const BLOCK: usize = 256;
@@ -29,6 +33,9 @@ pub struct AcquireStage<S> {
     state: StreamState,
     /// The newest stamps lay ahead of their arrival.
     ahead: bool,
+    /// What was bad, as last told, and when.
+    bad: Causes,
+    bad_told_s: f64,
 }
 
 impl<S: Source> AcquireStage<S> {
@@ -44,6 +51,8 @@ impl<S: Source> AcquireStage<S> {
             stamps_s: vec![0.0; BLOCK],
             state: StreamState::Waiting,
             ahead: false,
+            bad: Causes::default(),
+            bad_told_s: f64::NEG_INFINITY,
         }
     }
 
@@ -112,5 +121,13 @@ impl<S: Source> AcquireStage<S> {
             self.notes.tell(clock(), Note::Ahead(ahead_s));
         }
         self.ahead = is_ahead;
+        let now_s = clock();
+        if now_s - self.bad_told_s >= BAD_EVERY_S {
+            self.bad_told_s = now_s;
+            let bad = self.conditioner.take_causes();
+            if bad != std::mem::replace(&mut self.bad, bad) {
+                self.notes.tell(now_s, Note::Bad(bad));
+            }
+        }
     }
 }
