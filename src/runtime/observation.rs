@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::ended::EndedBy;
 use crate::{
-    acquisition::{quality::Causes, state::StreamState},
+    acquisition::{conditioner::RateOff, quality::Causes, state::StreamState},
     child::role::{News, Role},
     controller::Decision,
     estimator::{Contamination, Estimate, Spectrum},
@@ -148,6 +148,15 @@ pub enum Note {
     Ahead(f64),
     /// Which channels are bad, where that has changed.
     Bad(Causes),
+    /// The stream does not run at the rate that it says.
+    Rate(RateOff),
+    /// Windows are cut by another rate from here on.
+    Refitted {
+        /// The rate, in Hz.
+        rate_hz: f64,
+        /// The last frame that went into the estimator before.
+        frame: u64,
+    },
     /// What has become of a child process.
     Child(Role, News),
 }

@@ -21,6 +21,7 @@ use super::{
     conduct::Conductor,
     digest::Digest,
     keep::Keeper,
+    live::refit::Refit,
     observation::{Notes, Stamped},
     signals::Signals,
     stages::{acquire::AcquireStage, closed_loop::LoopStage, stimulate::StimulateStage},
@@ -78,6 +79,8 @@ pub struct Parts<S> {
     pub children: Vec<Supervised>,
     /// What the participant has had today, where current may reach a person.
     pub ledger: Option<DoseLedger>,
+    /// Makes an estimator for a stream that runs at another rate than it says.
+    pub refit: Refit,
     /// What conducts a session by a protocol.
     pub conductor: Option<Conductor>,
     /// The numbers that threads and rings are cut to.
@@ -221,6 +224,7 @@ impl Order {
             news: None,
             children: Vec::new(),
             ledger,
+            refit: self.refit(&labels),
             conductor,
             shape: Shape {
                 began_s: now_s,

@@ -28,6 +28,7 @@ mod loop_thread;
 mod markers;
 mod observe;
 mod record;
+pub mod refit;
 mod session;
 mod stimulate;
 mod threads;
@@ -102,6 +103,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         shape,
         markers: marker_order,
         mut children,
+        refit,
         ..
     } = parts;
     let mut warnings = parts.warnings;
@@ -146,8 +148,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     let (granted_in, granted_out) = bounded::<Granted>(8);
     let mut thread = AcquireThread { stage: acquire, to_loop, to_record, control: Arc::clone(&control) };
     let acquiring = spawn_real_time("acquire", 70, &granted_in, move || thread.run())?;
-    let mut thread =
-        LoopThread::new(looping, from_acquire, commands_in, Arc::clone(&control), shape.hop_frames);
+    let (refitter, refits) = refit::refits(refit);
+    let mut thread = LoopThread::new(looping, from_acquire, commands_in, Arc::clone(&control), refits);
     let deciding = spawn_real_time("loop", 75, &granted_in, move || thread.run())?;
     let mut stimulating = None;
     if let Some(stage) = stimulate {
@@ -204,6 +206,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         outlets,
         record: records.then_some(entries_in),
         digest,
+        refitter,
         control: Arc::clone(&control),
         dropped: 0,
     };

@@ -19,6 +19,8 @@ const AHEAD_S: f64 = 0.05;
 
 /// How often it is told which channels are bad, in s.
 const BAD_EVERY_S: f64 = 1.0;
+/// A rate that was told is told again when it has moved by this share.
+const RATE_MOVED: f64 = 0.01;
 
 /// Samples taken from the source at once.
 const BLOCK: usize = 256;
@@ -36,6 +38,8 @@ pub struct AcquireStage<S> {
     /// What was bad, as last told, and when.
     bad: Causes,
     bad_told_s: f64,
+    /// The rate that was told last as not the stream's own, in Hz.
+    rate_told_hz: f64,
 }
 
 impl<S: Source> AcquireStage<S> {
@@ -53,6 +57,7 @@ impl<S: Source> AcquireStage<S> {
             ahead: false,
             bad: Causes::default(),
             bad_told_s: f64::NEG_INFINITY,
+            rate_told_hz: f64::NAN,
         }
     }
 
@@ -60,6 +65,11 @@ impl<S: Source> AcquireStage<S> {
     #[must_use]
     pub fn conditioner(&self) -> &Conditioner {
         &self.conditioner
+    }
+
+    /// From now on windows are cut by this rate, in Hz.
+    pub fn use_rate(&mut self, rate_hz: f64) {
+        self.conditioner.use_rate(rate_hz);
     }
 
     /// Where the samples come from.
@@ -128,6 +138,13 @@ impl<S: Source> AcquireStage<S> {
             if bad != std::mem::replace(&mut self.bad, bad) {
                 self.notes.tell(now_s, Note::Bad(bad));
             }
+        }
+        // What has been told is told again only when it is no longer so.
+        if let Some(off) = self.conditioner.rate_off()
+            && !((off.measured_hz / self.rate_told_hz - 1.0).abs() < RATE_MOVED)
+        {
+            self.rate_told_hz = off.measured_hz;
+            self.notes.tell(clock(), Note::Rate(off));
         }
     }
 }
