@@ -30,6 +30,7 @@ use crate::{
     acquisition::{
         Source,
         conditioner::Conditioner,
+        moved::Moved,
         remote::{Opened, RemoteSource},
         settings::{AcquisitionError, AcquisitionSettings},
     },
@@ -77,6 +78,8 @@ pub struct Parts<S> {
     pub news: Option<Receiver<String>>,
     /// Processes that a part talks to, and that must be looked after.
     pub children: Vec<Supervised>,
+    /// What waits for a person's word, if the stream comes back from another host.
+    pub moved: Option<Arc<Moved>>,
     /// What the participant has had today, where current may reach a person.
     pub ledger: Option<DoseLedger>,
     /// Makes an estimator for a stream that runs at another rate than it says.
@@ -132,10 +135,12 @@ pub fn live(order: &Order, signals: &Signals) -> Result<Option<Parts<AnySource>>
     );
     let Opened::Stream(source, child) = opened.map_err(not_found)? else { return Ok(None) };
     let now_s = clock::now_s();
+    let moved = Arc::clone(source.moved());
     let news = source.news();
     let mut parts = order.assemble(&settings, source as AnySource, || order.device(now_s), now_s)?;
     parts.news = Some(news);
     parts.children.push(*child);
+    parts.moved = Some(moved);
     Ok(Some(parts))
 }
 
@@ -169,6 +174,7 @@ impl Order {
         self.config.check_against_rate(stream.rate_hz).map_err(Failure::usage)?;
         let labels: Vec<String> = conditioner.channels().iter().map(|c| c.label.clone()).collect();
         let estimator = self.estimator(stream.rate_hz, &labels)?;
+        let target_list = estimator.settings().targets.clone();
         let targets: Vec<String> = estimator.settings().targets.iter().map(|t| t.name.clone()).collect();
         let hop_frames = estimator.hop_samples();
         // The study's own peak width on its own segments is no news with every run: `tras check` tells it.
@@ -177,11 +183,15 @@ impl Order {
             e.peak_width_hz != Settings::for_windows(e.method, e.window_s, e.hop_s, e.range_hz).peak_width_hz;
         let warnings =
             estimator.warnings().iter().filter(|what| chosen || !what.contains("smallest peak width"));
-        let warnings = warnings.cloned().collect();
+        let mut warnings: Vec<String> = warnings.cloned().collect();
         let controller = self.controller()?;
         let device = device()?;
         let current_rate_hz = device.as_ref().map_or(1.0, |device| device.rate_hz());
         let cautions = self.cautions(device.as_deref());
+        let through = match &device {
+            Some(_) => self.through(stream.rate_hz, current_rate_hz, &labels, target_list),
+            None => Ok(None),
+        };
         let current = device.as_ref().map(|_| self.current(current_rate_hz)).transpose()?;
         let ledger = self.ledger(device.is_some())?;
         let watch = Arc::new(CurrentWatch::default());
@@ -198,6 +208,11 @@ impl Order {
 
         let (notes, notes_out) = Notes::channel(NOTES);
         let settings = self.loop_settings();
+        // Whoever cannot see through the current waits for the gaps: a run goes on without it.
+        let through = through.unwrap_or_else(|what| {
+            warnings.push(format!("estimates under current are not shown: {what}"));
+            None
+        });
         let stimulate = current.zip(device).map(|(current, device)| {
             let (decision, watch) = (controller.decision(), Arc::clone(&watch));
             StimulateStage::new(self.burst(), current, device, decision, watch, notes.clone(), now_s)
@@ -211,7 +226,8 @@ impl Order {
                 controller,
                 Arc::clone(&watch),
                 notes.clone(),
-            ),
+            )
+            .with_through(through),
             stimulate,
             watch,
             notes,
@@ -223,6 +239,7 @@ impl Order {
             markers: self.marker_order(),
             news: None,
             children: Vec::new(),
+            moved: None,
             ledger,
             refit: self.refit(&labels),
             conductor,
