@@ -19,6 +19,17 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The same failure in other words.
+    #[must_use]
+    pub fn reworded(self, words: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Usage(what) => Self::Usage(words(&what)),
+            Self::NotFound(what) => Self::NotFound(words(&what)),
+            Self::Fault(what) => Self::Fault(words(&what)),
+            Self::DoesNotHold(what) => Self::DoesNotHold(words(&what)),
+        }
+    }
+
     /// The process's exit code.
     #[must_use]
     pub fn code(&self) -> u8 {

@@ -13,7 +13,7 @@ use std::fmt;
 use super::dejitter::Dejitter;
 use super::frame::{Facts, FrameHeader};
 use super::montage::Montage;
-use super::quality::{Quality, SpoiltCounts};
+use super::quality::{Causes, Quality, SpoiltCounts};
 use super::settings::{AcquisitionError, AcquisitionSettings};
 use super::{Channel, StreamDescription};
 use crate::units::hz;
@@ -156,6 +156,11 @@ impl Conditioner {
     #[must_use]
     pub fn spoilt(&self) -> &SpoiltCounts {
         self.quality.counts()
+    }
+
+    /// Which of the chosen channels, and behind them those of the reference, were bad since this was last asked.
+    pub fn take_causes(&mut self) -> Causes {
+        self.quality.take_causes()
     }
 
     /// The rate that the stamps show, Hz, beside the nominal one; `None` until it is known.

@@ -51,6 +51,27 @@ pub struct SpoiltCounts {
     pub repeated_frames: u64,
 }
 
+/// Channels that were bad at some time, by cause. A jump alone makes no channel bad: it passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Causes {
+    /// NaN or infinite.
+    pub not_finite: ChannelSet,
+    /// Without change.
+    pub flat: ChannelSet,
+    /// At the end of the amplifier's range.
+    pub saturated: ChannelSet,
+}
+
+impl Causes {
+    /// Why `channel` was bad, in a word; `None` where it was not.
+    #[must_use]
+    pub fn of(&self, channel: usize) -> Option<&'static str> {
+        [(&self.not_finite, "no numbers"), (&self.flat, "flat"), (&self.saturated, "saturated")]
+            .into_iter()
+            .find_map(|(set, word)| set.contains(channel).then_some(word))
+    }
+}
+
 /// What is found in one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -88,6 +109,7 @@ pub struct Quality {
     earlier: Repeats,
     counts: SpoiltCounts,
     by_channel: Vec<u64>,
+    causes: Causes,
     started: bool,
 }
 
@@ -108,6 +130,7 @@ impl Quality {
             earlier: Repeats::new(rate_hz),
             counts: SpoiltCounts::default(),
             by_channel: vec![0; channels],
+            causes: Causes::default(),
             started: false,
         }
     }
@@ -132,6 +155,16 @@ impl Quality {
             let saturated = monitor.saturated(value_uv, self.rail_uv);
             let jump = finite && monitor.jumps(value_uv, first, self.learning, self.new_level_after);
             monitor.last_uv = value_uv;
+            let causes = &mut self.causes;
+            for (found, set) in [
+                (!finite, &mut causes.not_finite),
+                (flat, &mut causes.flat),
+                (saturated, &mut causes.saturated),
+            ] {
+                if found {
+                    set.insert(channel);
+                }
+            }
             let counts = &mut self.counts;
             for (found, count) in [
                 (!finite, &mut counts.not_finite),
@@ -167,6 +200,11 @@ impl Quality {
     #[must_use]
     pub fn counts(&self) -> &SpoiltCounts {
         &self.counts
+    }
+
+    /// Which channels were bad since this was last asked.
+    pub fn take_causes(&mut self) -> Causes {
+        std::mem::take(&mut self.causes)
     }
 
     /// Spoilt samples of each channel since the start.

@@ -55,6 +55,11 @@ pub fn load_as_written(path: &Path) -> Result<Config, Failure> {
                 _ => Failure::Usage(what),
             }
         })?;
+    // All defaults would be a run that nobody described.
+    if text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#')) {
+        let what = "holds no setting; name what the run is to be, as configs/run.toml does";
+        return Err(Failure::Usage(format!("{file}:1: file: {what}")));
+    }
     Config::from_str(&text, &file).map_err(|error| Failure::Usage(error.to_string()))
 }
 

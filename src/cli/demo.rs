@@ -49,6 +49,9 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     if args.config.is_none() {
         config.record.enabled = args.options.record.is_some();
     }
+    if let Some(seconds) = args.options.seconds {
+        config = lasting(config, seconds);
+    }
     if args.virtual_time {
         args.options.in_virtual_time()?;
         let mut order = build("demo", config, &args.options)?;
@@ -77,6 +80,22 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     result
 }
 
+/// `config` with so many blocks that its plan lasts for `seconds`, or as many as its limits allow.
+fn lasting(config: Config, seconds: f64) -> Config {
+    let length_s = |config: &Config| Order::new("demo", config.clone(), 0).length_s();
+    let mut config = config;
+    while config.stimulates() && config.protocol.is_none() && length_s(&config) < seconds {
+        let mut longer = config.clone();
+        longer.stimulation.blocks += 1;
+        // What a file with these blocks would be refused for, a demo is not given.
+        match Config::from_str(&longer.to_toml(), "configs/demo.toml") {
+            Ok(_) => config = longer,
+            Err(_) => break,
+        }
+    }
+    config
+}
+
 fn in_virtual_time(order: &Order, options: &RunOptions) -> Result<(), Failure> {
     let bar = ProgressBar::with_draw_target(
         Some(order.length_s() as u64),
@@ -92,4 +111,22 @@ fn in_virtual_time(order: &Order, options: &RunOptions) -> Result<(), Failure> {
     let summary = virtual_time::run(order, &mut |done_s| bar.set_position(done_s as u64))?;
     bar.finish_and_clear();
     finish(&summary, options)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_demo_lasts_as_long_as_asked_for_within_its_limits() {
+        let config = || Config::from_str(include_str!("../../configs/demo.toml"), "demo").unwrap();
+        let length_s = |config: Config| Order::new("demo", config, 0).length_s();
+        let own_s = length_s(config());
+        assert!(own_s < 2_400.0);
+        assert!(length_s(lasting(config(), 2_400.0)) >= 2_400.0);
+        assert!((length_s(lasting(config(), 1.0)) - own_s).abs() < 1e-9);
+        let most = lasting(config(), 1e6);
+        assert!(Config::from_str(&most.to_toml(), "demo").is_ok());
+    }
 }

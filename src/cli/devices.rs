@@ -13,6 +13,9 @@ pub struct DevicesArgs {
     /// How long to listen for LSL streams, in s
     #[arg(long, value_name = "S", default_value = "1.5", value_parser = super::options::positive)]
     pub wait: f64,
+    /// Also list the audio outputs that cannot be used, and why
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Runs the command.
@@ -41,17 +44,17 @@ pub fn run(args: &DevicesArgs) -> Result<(), Failure> {
         Err(error) => println!("  cannot be listed: {error}"),
     }
     println!("Audio outputs");
-    let host = cpal::default_host();
-    match host.output_devices() {
-        Ok(devices) => {
+    let mut unusable = Vec::new();
+    match quietly(audio_outputs) {
+        Ok(outputs) => {
             let mut count = 0;
-            for device in devices {
-                count += 1;
-                let name = device.description().map_or_else(|e| format!("? ({e})"), |d| d.name().to_owned());
-                let name = clean::line(&name);
-                match device.default_output_config() {
-                    Ok(c) => println!("  {name}  {} channels, {} Hz", c.channels(), c.sample_rate()),
-                    Err(error) => println!("  {name}  cannot be used: {error}"),
+            for (name, format) in outputs {
+                match format {
+                    Ok(format) => {
+                        count += 1;
+                        println!("  {name}  {format}");
+                    }
+                    Err(why) => unusable.push((name, why)),
                 }
             }
             if count == 0 {
@@ -60,7 +63,46 @@ pub fn run(args: &DevicesArgs) -> Result<(), Failure> {
         }
         Err(error) => println!("  cannot be listed: {error}"),
     }
+    if args.all {
+        for (name, why) in &unusable {
+            println!("  {name}  cannot be used: {why}");
+        }
+    } else if !unusable.is_empty() {
+        println!("  ({} more that cannot be used: --all lists them)", unusable.len());
+    }
     Ok(())
+}
+
+/// Every output by its name: channels and rate, or why it cannot be used.
+fn audio_outputs() -> Result<Vec<(String, Result<String, String>)>, String> {
+    let devices = cpal::default_host().output_devices().map_err(|error| error.to_string())?;
+    let about = |device: cpal::Device| {
+        let name = device.description().map_or_else(|e| format!("? ({e})"), |d| d.name().to_owned());
+        let format = device.default_output_config();
+        let format = format.map(|c| format!("{} channels, {} Hz", c.channels(), c.sample_rate()));
+        (clean::line(&name).into_owned(), format.map_err(|error| error.to_string()))
+    };
+    Ok(devices.map(about).collect())
+}
+
+/// Does `what` while standard error goes nowhere: ALSA and JACK print there whatever they try, past every setting.
+#[cfg(unix)]
+fn quietly<T>(what: impl FnOnce() -> T) -> T {
+    use std::os::fd::{AsFd, AsRawFd};
+    let nowhere = std::fs::File::options().write(true).open("/dev/null");
+    let saved = std::io::stderr().as_fd().try_clone_to_owned();
+    let (Ok(nowhere), Ok(saved)) = (nowhere, saved) else { return what() };
+    // SAFETY: both descriptors are open; dup2 replaces 2 as a whole.
+    unsafe { libc::dup2(nowhere.as_raw_fd(), libc::STDERR_FILENO) };
+    let result = what();
+    // SAFETY: `saved` is the open duplicate of what 2 was.
+    unsafe { libc::dup2(saved.as_raw_fd(), libc::STDERR_FILENO) };
+    result
+}
+
+#[cfg(not(unix))]
+fn quietly<T>(what: impl FnOnce() -> T) -> T {
+    what()
 }
 
 fn port_kind(kind: &serialport::SerialPortType) -> String {

@@ -8,8 +8,21 @@ pub(super) fn of(config: &Config) -> Vec<String> {
     if !config.stimulation.enabled {
         return Vec::new();
     }
-    let own = [clipping(config), uncalibrated(config)];
+    let own = [clipping(config), uncalibrated(config), cut_short(config)];
     own.into_iter().flatten().chain(config.stimulator.calibration_notes.iter().cloned()).collect()
+}
+
+/// A sham that is over before its own course is another sham than the one that is named.
+fn cut_short(config: &Config) -> Option<String> {
+    let s = &config.stimulation;
+    let flows_s = s.profile.shape(s.ramp_up_s).flows_s();
+    (flows_s.is_finite() && s.block_s < flows_s).then(|| {
+        format!(
+            "stimulation.block_s: {} s cut the course of a {} short, which takes {flows_s} s; make the block at least as long",
+            s.block_s,
+            s.profile.name()
+        )
+    })
 }
 
 fn uncalibrated(config: &Config) -> Option<String> {

@@ -132,14 +132,6 @@ fn session(config: &Config, delivers: &Delivers) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let flows_s = s.profile.shape(s.ramp_up_s).flows_s();
-    if flows_s.is_finite() && s.block_s < flows_s {
-        warnings.push(format!(
-            "stimulation.block_s: {} s cut the course of a {} short, which takes {flows_s} s",
-            s.block_s,
-            s.profile.name()
-        ));
-    }
     if delivers.active_s > 0.9 * l.active_min * 60.0 {
         warnings.push(format!(
             "limits.active_min: the plan takes {:.1} of {} min; what runs a little long is cut",

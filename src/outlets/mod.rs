@@ -83,7 +83,8 @@ pub enum OutletError {
 /// The open streams.
 pub struct Outlets {
     estimates: Named,
-    current: Named,
+    /// None where nothing stimulates.
+    current: Option<Named>,
     events: Named,
     markers: Named,
     rate_hz: f64,
@@ -139,12 +140,17 @@ impl Named {
 
 impl Outlets {
     /// Opens the streams: estimates of `regions` (one set of channels each, in the order of
-    /// [`Estimate::target`]), current at `rate_hz` (the device's), events.
+    /// [`Estimate::target`]), current at `rate_hz` (the device's; without one there is no such stream), events.
     ///
     /// # Errors
     /// [`OutletError::Settings`] without a region, with an empty prefix, with a note whose name XML cannot have
     /// or with a rate that is not positive; [`OutletError::Lsl`] where LSL cannot make the stream.
-    pub fn open(settings: &OutletSettings, regions: &[String], rate_hz: f64) -> Result<Self, OutletError> {
+    pub fn open(
+        settings: &OutletSettings,
+        regions: &[String],
+        rate_hz: impl Into<Option<f64>>,
+    ) -> Result<Self, OutletError> {
+        let rate_hz = rate_hz.into();
         let wrong = |what: String| Err(OutletError::Settings(what));
         if settings.prefix.trim().is_empty() {
             return wrong("the prefix is empty; give one, `tras` for instance".into());
@@ -152,7 +158,7 @@ impl Outlets {
         if regions.is_empty() {
             return wrong("no region or channel is estimated".into());
         }
-        if !(rate_hz.is_finite() && rate_hz > 0.0) {
+        if let Some(rate_hz) = rate_hz.filter(|rate_hz| !(rate_hz.is_finite() && *rate_hz > 0.0)) {
             return wrong(format!("current at {rate_hz} Hz: the device's rate must be positive"));
         }
         let name_like = |key: &str| {
@@ -182,14 +188,18 @@ impl Outlets {
                 ChannelFormat::Double64,
                 estimate_channels,
             )?,
-            current: Named::open(
-                settings,
-                "current",
-                "Stimulation",
-                rate_hz,
-                ChannelFormat::Float32,
-                vec![channel("current".into(), "milliamperes", "Stimulation")],
-            )?,
+            current: rate_hz
+                .map(|rate_hz| {
+                    Named::open(
+                        settings,
+                        "current",
+                        "Stimulation",
+                        rate_hz,
+                        ChannelFormat::Float32,
+                        vec![channel("current".into(), "milliamperes", "Stimulation")],
+                    )
+                })
+                .transpose()?,
             events: Named::open(
                 settings,
                 "events",
@@ -206,7 +216,7 @@ impl Outlets {
                 ChannelFormat::String,
                 vec![channel("marker".into(), "", "Markers")],
             )?,
-            rate_hz,
+            rate_hz: rate_hz.unwrap_or(1.0),
             row: vec![f64::NAN; width],
             filled: vec![false; regions.len()],
             row_stamp_s: f64::NAN,
@@ -279,12 +289,13 @@ impl Outlets {
     /// # Errors
     /// [`OutletError::Lsl`] where LSL fails.
     pub fn push_current(&mut self, stamp0_s: f64, current_ma: &[f32]) -> Result<(), OutletError> {
+        let Some(current) = &mut self.current else { return Ok(()) };
         for (i, value) in current_ma.iter().enumerate() {
             if let Some(slot) = self.sample.first_mut() {
                 *slot = *value;
             }
             let stamp_s = stamp0_s + i as f64 / self.rate_hz;
-            self.current.push(&self.sample, stamp_s, i + 1 == current_ma.len())?;
+            current.push(&self.sample, stamp_s, i + 1 == current_ma.len())?;
         }
         Ok(())
     }

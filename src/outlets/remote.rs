@@ -48,8 +48,8 @@ pub struct RemoteOrder {
     pub settings: OutletSettings,
     /// Regions and channels that are estimated.
     pub targets: Vec<String>,
-    /// Of the current, in Hz.
-    pub current_rate_hz: f64,
+    /// Of the current, in Hz; none where nothing stimulates.
+    pub current_rate_hz: Option<f64>,
     /// Whether other machines may connect.
     pub to_network: bool,
 }
@@ -81,7 +81,15 @@ impl RemoteOutlets {
             Err(_) => return Err(io::Error::other(format!("{} talks nonsense", Role::Outlets))),
         }
         let link = Arc::clone(child.link());
-        Ok((Self { link, ring: Writer::new(place), rate_hz: order.current_rate_hz, dropped: 0 }, child))
+        Ok((
+            Self {
+                link,
+                ring: Writer::new(place),
+                rate_hz: order.current_rate_hz.unwrap_or(1.0),
+                dropped: 0,
+            },
+            child,
+        ))
     }
 
     /// One target's estimate; see [`super::Outlets::push_estimate`].

@@ -20,7 +20,9 @@ use crate::{
 #[must_use]
 pub fn json(stamped: &Stamped) -> Option<String> {
     let value = match stamped.note {
-        Note::Estimate(_) | Note::Spectrum(_) | Note::Device(_) | Note::Hop { .. } => return None,
+        Note::Estimate(_) | Note::Spectrum(_) | Note::Device(_) | Note::Hop { .. } | Note::Bad(_) => {
+            return None;
+        }
         Note::Stream(state) => json!({"event": "stream", "state": state.label()}),
         Note::Through(e, proof) => {
             let why = not_proven(&e, &proof);

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::ended::EndedBy;
 use crate::{
-    acquisition::{conditioner::RateOff, state::StreamState},
+    acquisition::{conditioner::RateOff, quality::Causes, state::StreamState},
     child::role::{News, Role},
     controller::Decision,
     estimator::{Contamination, Estimate, Spectrum, through_current::Proof},
@@ -149,6 +149,8 @@ pub enum Note {
     LinkFault(&'static str),
     /// Stamps lie ahead of their arrival by so many seconds, and are not believed.
     Ahead(f64),
+    /// Which channels are bad, where that has changed.
+    Bad(Causes),
     /// The stream does not run at the rate that it says.
     Rate(RateOff),
     /// Windows are cut by another rate from here on.

@@ -245,6 +245,10 @@ impl ViewFeed {
                     view.push_fault(words);
                 }
             }
+            Note::Bad(causes) => {
+                let channels = 0..view.stream.channels.len();
+                view.stream.bad = channels.filter_map(|c| causes.of(c).map(|why| (c, why))).collect();
+            }
             Note::TakenUp => view.tell("the stream from another host is taken up: the operator has confirmed it"),
             Note::Child(role, news) => view.tell(news.words(role)),
             Note::Rate(off) => view.tell(off.to_string()),

@@ -56,7 +56,9 @@ struct Virtual {
 /// # Errors
 /// The configuration does not fit the simulation.
 pub fn run(order: &Order, progress: &mut dyn FnMut(f64)) -> Result<Summary, Failure> {
-    let mut all = Virtual::new(assemble::in_virtual_time(order, START_S)?, order.seed);
+    let parts = assemble::in_virtual_time(order, START_S)?;
+    let cautions = parts.cautions.clone();
+    let mut all = Virtual::new(parts, order.seed);
     let seconds = order.length_s();
     let mut ending_since_s: Option<f64> = None;
     let mut maintained_s = START_S;
@@ -97,7 +99,9 @@ pub fn run(order: &Order, progress: &mut dyn FnMut(f64)) -> Result<Summary, Fail
             }
         }
     };
-    Ok(all.close(now_s))
+    let mut summary = all.close(now_s);
+    summary.warnings.splice(0..0, cautions);
+    Ok(summary)
 }
 
 impl Virtual {

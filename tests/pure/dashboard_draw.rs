@@ -126,7 +126,7 @@ fn a_lost_stream_a_fault_and_a_silent_runtime_are_told_in_words() {
     let mut screen = Screen::new(PLAIN);
     screen.silent_s = 4.0;
     let shown = text(&picture(&view, &screen, 80, 24));
-    for needle in ["LOST, no data for 3.2 s", "FAULT 2:03  peak: 0.62 mA", "NOT UPDATED 4.0 s"] {
+    for needle in ["LOST, no data for 3.2 s", "FAULT 2:03 peak: 0.62 mA", "NOT UPDATED 4.0 s"] {
         assert!(shown.contains(needle), "{needle} is missing:\n{shown}");
     }
 }

@@ -5,6 +5,7 @@ mod any_bytes;
 mod check_delivers;
 mod config;
 mod dashboard_draw;
+mod dashboard_sizes;
 mod estimator_recording;
 mod noise_command;
 mod offline_tables;

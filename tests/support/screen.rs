@@ -1,7 +1,9 @@
 //! A view as a running session would leave it.
 
 use tras::acquisition::state::StreamState;
-use tras::dashboard::state::View;
+use tras::dashboard::Screen;
+use tras::dashboard::draw::Theme;
+use tras::dashboard::state::{TargetView, View};
 use tras::estimator::{Contamination, Estimate, Fit, Peak, Peaks, Reason};
 use tras::stimulator::State;
 
@@ -98,6 +100,84 @@ pub fn session() -> View {
     view.recording = "recordings/demo/2026-11-20T13-50-00".to_owned();
     for event in ["stream found: tras-simulated", "block 1 began", "block 1 ended", "block 2 began"] {
         view.push_event(event);
+    }
+    view
+}
+
+/// Every state that the screen can be in, by its name.
+pub fn states(theme: Theme) -> Vec<(&'static str, View, Screen)> {
+    let mut waiting = View { command: "run".to_owned(), ..View::default() };
+    waiting.stimulation.enabled = true;
+    let running = session();
+    let mut current = session();
+    current.stimulation.host = State::Stimulating;
+    current.stimulation.device_state = Some(State::Stimulating);
+    for hop in 0..28_u16 {
+        let t = 120.0 + 0.5 * f64::from(hop);
+        let few = Some(Reason::TooFewSegments);
+        current.push_estimate(&estimate(t, 2.4, few, Contamination::Stimulating));
+    }
+    // The last clean one is of 119.5 s.
+    current.exponents.age_s = 0.0;
+    let mut lost = session();
+    lost.stream.state = StreamState::Lost;
+    lost.stream.age_s = 14.2;
+    lost.exponents.age_s = 14.2;
+    lost.stream.refused =
+        Some("stream \"tras-simulated\" has come back changed: number of channels was 32, is 16".to_owned());
+    let mut held = session();
+    held.stream.age_s = 0.72;
+    held.stimulation.held = Some("the newest EEG is 0.72 s old".to_owned());
+    let mut stopped = session();
+    stopped.stimulation.stopped = Some("stopped by the operator".to_owned());
+    stopped.stimulation.host = State::Armed;
+    let mut fault = session();
+    fault.stimulation.host = State::Fault;
+    fault.stimulation.device_state = Some(State::Fault);
+    fault.stimulation.stopped = Some("a fault is latched".to_owned());
+    fault.push_fault("host limit peak reached with 0.6213 at 121.4 s: ramped down");
+    let mut blinded = session();
+    (blinded.blinded, blinded.hidden) = (true, true);
+    let monitor = monitor();
+    let mut monitor_lost = monitor.clone();
+    monitor_lost.stream.state = StreamState::Lost;
+    (monitor_lost.stream.age_s, monitor_lost.exponents.age_s) = (14.2, 14.2);
+    let mut all = vec![
+        ("waiting", waiting),
+        ("running", running),
+        ("under current", current),
+        ("lost", lost),
+        ("held", held),
+        ("stopped", stopped),
+        ("fault", fault),
+        ("blinded", blinded),
+        ("monitor", monitor),
+        ("monitor lost", monitor_lost),
+    ];
+    for (_, view) in &mut all {
+        // Figures of several digits, whose beginnings would be other figures.
+        (view.exponents.valid, view.exponents.count) = (776, 804);
+        (view.stream.received, view.stream.lost, view.stream.gaps) = (30_753, 1_234, 57);
+    }
+    all.into_iter().map(|(name, view)| (name, view, Screen::new(theme))).collect()
+}
+
+/// A monitor of eight channels and two regions, one channel of them flat.
+fn monitor() -> View {
+    let mut view = session();
+    view.command = "monitor".to_owned();
+    view.stimulation.enabled = false;
+    view.recording = String::new();
+    view.exponents.target = None;
+    let labels: Vec<String> = ["Fp1", "Fp2", "F3", "F4", "P3", "P4", "O1", "O2"].map(str::to_owned).to_vec();
+    view.stream.channels.clone_from(&labels);
+    view.stream.bad = vec![(5, "flat")];
+    let names = ["frontal".to_owned(), "posterior".to_owned()].into_iter().chain(labels);
+    view.targets = names.map(|name| TargetView { name, ..TargetView::default() }).collect();
+    for target in 0..view.targets.len() {
+        let invalid = (target == 7).then_some(Reason::TooFewSegments);
+        let exponent = 1.2 + 0.07 * f64::from(u8::try_from(target).unwrap_or(0));
+        view.push_target(&Estimate { target, ..estimate(119.5, exponent, invalid, Contamination::Clean) });
     }
     view
 }

@@ -180,7 +180,7 @@ pub enum RegionMeanArg {
     Fits,
 }
 
-fn region(text: &str) -> Result<(String, Vec<String>), String> {
+pub(crate) fn region(text: &str) -> Result<(String, Vec<String>), String> {
     let wrong = || "expected NAME=CH+CH, as in frontal=Fz+F3+F4".to_owned();
     let (name, channels) = text.split_once('=').ok_or_else(wrong)?;
     let channels: Vec<String> = channels.split('+').map(|label| label.trim().to_owned()).collect();

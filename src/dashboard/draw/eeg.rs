@@ -26,7 +26,7 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
     let dots = usize::from(area.width.saturating_sub(2 + gutter)) * theme.points_per_cell();
     let length = shown.first().map_or(0, |trace| trace.columns().len());
     // About three slices for two dots: a few waves of alpha, still parted.
-    let visible = (dots * 3 / 2).clamp(1, length.max(1));
+    let visible = if theme.ascii { dots } else { dots * 3 / 2 }.clamp(1, length.max(1));
     #[allow(clippy::cast_precision_loss, reason = "a few hundred columns")]
     let seconds = shown.first().map_or(0.0, |trace| trace.span_s() * visible as f64 / length.max(1) as f64);
 
@@ -55,6 +55,16 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
 
     let plot_area =
         Rect { x: inner.x + gutter.min(inner.width), width: inner.width.saturating_sub(gutter), ..inner };
+    if theme.ascii {
+        // One slice a cell, or a wave of alpha is a smear.
+        for (lane, trace) in shown.iter().enumerate() {
+            let middle = trace.half_range().map_or(0.0, |(middle, _)| f64::from(middle));
+            let to_share = |value: f32| 0.5 + (f64::from(value) - middle) / scale_uv / 2.0;
+            let columns = trace.columns().skip(length.saturating_sub(usize::from(plot_area.width)));
+            plot::characters(lane_of(plot_area, lane, shown.len()), buffer, theme, columns, to_share);
+        }
+        return;
+    }
     #[allow(clippy::cast_precision_loss, reason = "a few hundred columns, at most 64 lanes")]
     let (width, height) = (visible as f64, shown.len().max(1) as f64);
     plot::canvas(plot_area, buffer, theme, [0.0, width], [0.0, height], |context| {
@@ -68,6 +78,14 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
             plot::band(context, columns, to_y, theme.colour_of(Role::Eeg));
         }
     });
+}
+
+/// The rows of a lane.
+fn lane_of(area: Rect, lane: usize, lanes: usize) -> Rect {
+    let edge = |lane: usize| usize::from(area.height) * lane / lanes.max(1);
+    let (top, bottom) = (edge(lane), edge(lane + 1));
+    let rows = |rows: usize| u16::try_from(rows).unwrap_or(0);
+    Rect { y: area.y + rows(top), height: rows(bottom.saturating_sub(top)), ..area }
 }
 
 /// One scale for all lanes: the median of their ranges, so that one bad channel does not flatten the others.

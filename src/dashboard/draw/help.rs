@@ -1,9 +1,9 @@
-//! What the keys and marks mean, over the screen.
+//! What the keys and marks mean, in place of the panels.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Paragraph, Widget};
+use ratatui::widgets::{Paragraph, Widget};
 
 use super::Screen;
 use super::theme::Role;
@@ -33,13 +33,14 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
     }
     let lines: Vec<Line<'_>> = entries
         .into_iter()
+        // What has no place is left out as a whole.
+        .take(usize::from(area.height.saturating_sub(2)))
         .map(|(key, what)| {
             Line::from(vec![Span::styled(format!(" {key:<10}"), theme.style(Role::Strong)), Span::raw(what)])
         })
         .collect();
     let height = u16::try_from(lines.len()).unwrap_or(12) + 2;
     let middle = area.centered(Constraint::Length(58), Constraint::Length(height));
-    Clear.render(middle, buffer);
     let block = theme.panel(Span::styled(" help ", theme.style(Role::Strong)));
     Paragraph::new(lines).block(block).render(middle, buffer);
 }

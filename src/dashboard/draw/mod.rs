@@ -65,15 +65,15 @@ pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     ]));
     header::top(view, screen, top, buffer);
     alerts::draw(&alerts, alert_rows, buffer);
-    if view.stimulation.enabled {
+    // The help takes the place of the panels, never of the state and the alerts.
+    if screen.help {
+        help::draw(view, screen, body, buffer);
+    } else if view.stimulation.enabled {
         closed_loop(view, screen, body, buffer);
     } else {
         monitor::draw(view, screen, body, buffer);
     }
     header::keys(view, screen, keys, buffer);
-    if screen.help {
-        help::draw(view, screen, area, buffer);
-    }
 }
 
 /// A run that stimulates: EEG, spectrum, exponent, current, and the numbers of session, device and health.

@@ -108,3 +108,42 @@ pub(super) fn band(
         before = column;
     }
 }
+
+/// The same in plain characters: one slice a cell, three levels a row, and bars where a slice spans rows. `to_share` maps
+/// a value to 0, the bottom, to 1, the top.
+pub(super) fn characters(
+    area: Rect,
+    buffer: &mut Buffer,
+    theme: Theme,
+    columns: impl Iterator<Item = Column>,
+    to_share: impl Fn(f32) -> f64,
+) {
+    let levels = 3 * usize::from(area.height);
+    if levels == 0 {
+        return;
+    }
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "within the levels"
+    )]
+    let level = |value: f32| ((to_share(value).clamp(0.0, 1.0) * levels as f64) as usize).min(levels - 1);
+    for (x, column) in (area.left()..area.right()).zip(columns) {
+        if column.is_empty() {
+            continue;
+        }
+        let (low, high) = (level(column.min), level(column.max));
+        for row in low / 3..=high / 3 {
+            // A bar between rows; within one row the middle of what the slice spans.
+            let symbol = match (row == low / 3, row == high / 3) {
+                (true, true) => [".", "-", "'"].get(usize::midpoint(low, high) % 3).copied().unwrap_or("-"),
+                (true, false) if low % 3 == 2 => "'",
+                (false, true) if high % 3 == 0 => ".",
+                _ => "|",
+            };
+            let y = area.bottom() - 1 - u16::try_from(row).unwrap_or(0).min(area.height - 1);
+            buffer.set_string(x, y, symbol, theme.style(Role::Eeg));
+        }
+    }
+}

@@ -37,6 +37,7 @@ use crate::{
     child::process::Supervised,
     clock,
     dashboard::View,
+    estimator::settings::Settings,
     failure::Failure,
     markers::MarkersOrder,
     outlets::remote::RemoteOrder,
@@ -177,7 +178,14 @@ impl Order {
         let estimator = self.estimator(stream.rate_hz, &labels)?;
         let target_list = estimator.settings().targets.clone();
         let targets: Vec<String> = estimator.settings().targets.iter().map(|t| t.name.clone()).collect();
-        let (mut warnings, hop_frames) = (estimator.warnings().to_vec(), estimator.hop_samples());
+        let hop_frames = estimator.hop_samples();
+        // The study's own peak width on its own segments is no news with every run: `tras check` tells it.
+        let e = &self.config.estimator;
+        let chosen =
+            e.peak_width_hz != Settings::for_windows(e.method, e.window_s, e.hop_s, e.range_hz).peak_width_hz;
+        let warnings =
+            estimator.warnings().iter().filter(|what| chosen || !what.contains("smallest peak width"));
+        let mut warnings: Vec<String> = warnings.cloned().collect();
         let controller = self.controller()?;
         let device = device()?;
         let current_rate_hz = device.as_ref().map_or(1.0, |device| device.rate_hz());

@@ -59,7 +59,7 @@ impl Order {
         outlets.enabled.then_some(RemoteOrder {
             settings,
             targets,
-            current_rate_hz,
+            current_rate_hz: self.config.stimulates().then_some(current_rate_hz),
             to_network: outlets.network,
         })
     }

@@ -9,6 +9,7 @@ use crate::{
         Poll, Source,
         conditioner::Conditioner,
         frame::{Facts, FrameHeader},
+        quality::Causes,
     },
     runtime::observation::{Note, Notes},
 };
@@ -16,6 +17,8 @@ use crate::{
 /// A stamp may lie so far ahead of its arrival, in s: clocks that are compared over a network are not alike.
 const AHEAD_S: f64 = 0.05;
 
+/// How often it is told which channels are bad, in s.
+const BAD_EVERY_S: f64 = 1.0;
 /// A rate that was told is told again when it has moved by this share.
 const RATE_MOVED: f64 = 0.01;
 
@@ -32,6 +35,9 @@ pub struct AcquireStage<S> {
     state: StreamState,
     /// The newest stamps lay ahead of their arrival.
     ahead: bool,
+    /// What was bad, as last told, and when.
+    bad: Causes,
+    bad_told_s: f64,
     /// The rate that was told last as not the stream's own, in Hz.
     rate_told_hz: f64,
 }
@@ -49,6 +55,8 @@ impl<S: Source> AcquireStage<S> {
             stamps_s: vec![0.0; BLOCK],
             state: StreamState::Waiting,
             ahead: false,
+            bad: Causes::default(),
+            bad_told_s: f64::NEG_INFINITY,
             rate_told_hz: f64::NAN,
         }
     }
@@ -123,6 +131,14 @@ impl<S: Source> AcquireStage<S> {
             self.notes.tell(clock(), Note::Ahead(ahead_s));
         }
         self.ahead = is_ahead;
+        let now_s = clock();
+        if now_s - self.bad_told_s >= BAD_EVERY_S {
+            self.bad_told_s = now_s;
+            let bad = self.conditioner.take_causes();
+            if bad != std::mem::replace(&mut self.bad, bad) {
+                self.notes.tell(now_s, Note::Bad(bad));
+            }
+        }
         // What has been told is told again only when it is no longer so.
         if let Some(off) = self.conditioner.rate_off()
             && !((off.measured_hz / self.rate_told_hz - 1.0).abs() < RATE_MOVED)
