@@ -158,6 +158,8 @@ pub enum Note {
         /// The last frame that went into the estimator before.
         frame: u64,
     },
+    /// The operator has confirmed a stream that came back from another host.
+    TakenUp,
     /// What has become of a child process.
     Child(Role, News),
 }

@@ -239,6 +239,7 @@ impl ViewFeed {
                     view.push_fault(words);
                 }
             }
+            Note::TakenUp => view.tell("the stream from another host is taken up: the operator has confirmed it"),
             Note::Child(role, news) => view.tell(news.words(role)),
             Note::Rate(off) => view.tell(off.to_string()),
             Note::Refitted { rate_hz, .. } => view.tell(format!(

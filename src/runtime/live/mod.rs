@@ -21,6 +21,7 @@
 //! locks, logs or blocks once they run; `tests/allocation/no_allocation.rs` proves the first.
 
 mod acquire;
+mod confirm;
 pub mod control;
 mod keys;
 mod ledger;
@@ -41,6 +42,7 @@ use ringbuf::{HeapRb, traits::Split};
 
 use self::{
     acquire::AcquireThread,
+    confirm::Confirm,
     control::Control,
     ledger::Ledger,
     loop_thread::LoopThread,
@@ -104,6 +106,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         markers: marker_order,
         mut children,
         refit,
+        moved,
         ..
     } = parts;
     let mut warnings = parts.warnings;
@@ -199,8 +202,10 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     lock(&view).blinded = blind;
     let conducted = conductor.map(|c| LiveSession::new(c, pulse.clone(), Arc::clone(&view)));
     let (session, typed) = conducted.unzip();
-    if let Some(typed) = &typed {
-        session::read_lines(typed.clone()).map_err(Failure::fault)?;
+    let confirm = moved.map(|moved| Confirm { moved, notes: notes.clone() });
+    // In the dashboard the keys are read.
+    if typed.is_some() || matches!(watching, Watching::Lines) {
+        session::read_lines(typed.clone(), confirm.clone()).map_err(Failure::fault)?;
     }
     let observer = Observer {
         block: false,
@@ -223,7 +228,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
 
     // This thread: signals, keys, time; it comes back when the current has ended.
     let mut faults =
-        WatchOver { control: &control, signals, view: &view, shape: &shape, pulse, typed }.run(watching);
+        WatchOver { control: &control, signals, view: &view, shape: &shape, pulse, typed, confirm }
+            .run(watching);
     if let Some(ledger) = ledger {
         faults.extend(ledger.finish());
     }
