@@ -3,8 +3,10 @@
 use super::proof::{self, Proof, Tests, Unproven};
 use super::{LEADERS, MAX_COST, Remover, settings};
 
-/// Windows whose modulation is averaged: over about half a minute the mean F of nothing stays below this.
-const BREATH_MEMORY_S: f64 = 30.0;
+/// Windows whose modulation is averaged, in s. A heart does not stop: a gain that has breathed is taken to breathe until the
+/// mean F has come down to [`STILL`] of what it takes to be noticed.
+const BREATH_MEMORY_S: f64 = 60.0;
+const STILL: f64 = 0.4;
 /// Largest artefact that can be removed, over what is left, in dB: beyond it the clocks are not followed finely enough (flat
 /// current, 100 mV: 82 dB, bias -0.11 in `make bench-through-current`).
 const MAX_REMOVED_DB: f64 = 75.0;
@@ -33,6 +35,8 @@ impl Remover {
                 return Proof { failed: Some(Unproven::Learning), ..proof };
             };
             let breathing = self.breath.get(channel).map_or(f64::INFINITY, |mean| mean / breathing_limit);
+            let breathes = self.breathes.get(channel).copied().unwrap_or(true);
+            let breathing = if breathes { f64::INFINITY } else { breathing };
             let (alarm, count) = (self.settings.false_alarm, channels.len());
             let failed = proof::verdict(&window, lasting.as_ref(), breathing, alarm, count);
             proof.failed = proof.failed.or(failed);
@@ -103,6 +107,7 @@ impl Remover {
             let most = BREATH_MEMORY_S / self.settings.window_s;
             self.breath_windows = (self.breath_windows + 1.0).min(most.max(1.0));
         }
+        let limit = self.breathing_limit(channels);
         for channel in 0..channels {
             let window =
                 proof::tests(&counts, &self.window_factor, self.left.sums(), channel, &mut self.scratch);
@@ -113,7 +118,10 @@ impl Remover {
             };
             if breathe && let Some(tests) = window {
                 let share = 1.0 / self.breath_windows.max(1.0);
-                self.breath[channel] += share * (tests.modulation_f.min(20.0) - self.breath[channel]);
+                let mean = &mut self.breath[channel];
+                *mean += share * (tests.modulation_f.min(20.0) - *mean);
+                let least = if self.breathes[channel] { 1.0 + STILL * (limit - 1.0) } else { limit };
+                self.breathes[channel] = *mean > least;
             }
             self.tested[channel] = window.map(|window| (window, slow));
         }

@@ -111,6 +111,8 @@ pub struct Remover {
     quiet_samples: u64,
     /// Mean F of the modulations of each channel, over windows; and of how many windows.
     breath: Vec<f64>,
+    /// Whether its gain is taken to breathe: [channel].
+    breathes: Vec<bool>,
     breath_windows: f64,
     since_breath: usize,
     tested: Vec<Option<(Tests, Option<Tests>)>>,
@@ -176,6 +178,7 @@ impl Remover {
             flowing_samples: 0,
             quiet_samples: u64::MAX / 2,
             breath: vec![1.0; channels],
+            breathes: vec![false; channels],
             breath_windows: 0.0,
             since_breath: 0,
             tested: vec![None; channels],

@@ -38,6 +38,7 @@ impl Remover {
         self.heard_len = 0;
         self.flowing_samples = 0;
         self.breath.fill(1.0);
+        self.breathes.fill(false);
         self.breath_windows = 0.0;
     }
 
