@@ -313,6 +313,13 @@ impl ProtocolConfig {
                 "make one: tras allocate",
             );
         }
+        if let Some(task) = config.task.as_ref().filter(|task| task.blocks != protocol.blocks() as usize) {
+            say(
+                "task.blocks",
+                &format!("is {}, and the protocol has {} task blocks", task.blocks, protocol.blocks()),
+                "make them as many",
+            );
+        }
         if protocol.stimulates() && !config.stimulation.enabled {
             say("stimulation.enabled", "is false, and the protocol has current", "set it to true");
         }

@@ -54,7 +54,7 @@ struct Virtual {
 /// # Errors
 /// The configuration does not fit the simulation.
 pub fn run(order: &Order, progress: &mut dyn FnMut(f64)) -> Result<Summary, Failure> {
-    let mut all = Virtual::new(assemble::in_virtual_time(order, START_S)?, order.seed);
+    let mut all = Virtual::new(assemble::in_virtual_time(order, START_S)?, order.seed)?;
     let seconds = order.length_s();
     let mut ending_since_s: Option<f64> = None;
     let mut maintained_s = START_S;
@@ -92,13 +92,25 @@ pub fn run(order: &Order, progress: &mut dyn FnMut(f64)) -> Result<Summary, Fail
 }
 
 impl Virtual {
-    fn new(parts: Parts<SimulatedSource>, seed: u64) -> Self {
-        let Parts { acquire, looping, stimulate, notes, notes_out, digest, keeper, shape, conductor, .. } =
-            parts;
+    fn new(parts: Parts<SimulatedSource>, seed: u64) -> Result<Self, Failure> {
+        let Parts {
+            acquire,
+            looping,
+            stimulate,
+            notes,
+            notes_out,
+            digest,
+            keeper,
+            shape,
+            conductor,
+            task,
+            ..
+        } = parts;
         let (commands, runs) = (Vec::new(), CurrentRuns::new());
-        let conducted = conductor.map(|conductor| (conductor, Script::new(seed)));
+        let script = Script::new(seed).with_task(task.as_ref()).map_err(Failure::usage)?;
+        let conducted = conductor.map(|conductor| (conductor, script));
         let lines = conducted.is_some();
-        Self {
+        Ok(Self {
             acquire,
             looping,
             stimulate,
@@ -111,7 +123,7 @@ impl Virtual {
             runs,
             conducted,
             lines,
-        }
+        })
     }
 
     /// EEG that is due: acquire and loop.
@@ -178,6 +190,9 @@ impl Virtual {
         let Some((mut conductor, mut script)) = self.conducted.take() else { return };
         conductor.turn(now_s);
         let markers = script.act(&mut conductor, now_s);
+        if let Some(what) = script.failed() {
+            self.digest.fault(what);
+        }
         for (at_s, text) in markers {
             self.keep(&Entry::Marker(at_s, text), now_s);
         }

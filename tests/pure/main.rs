@@ -7,6 +7,7 @@ mod dashboard_draw;
 mod estimator_recording;
 mod noise_command;
 mod offline_tables;
+mod protocol_sessions;
 mod recorder_session;
 mod recording_brainvision;
 mod recording_cases;

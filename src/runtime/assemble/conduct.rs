@@ -13,6 +13,7 @@ use crate::{
         conduct::{
             Board, Conducting, Conductor, Opener, SessionCourse,
             keeping::{Keeping, KeepingParts},
+            task::TaskOrder,
         },
         keep::Keeper,
     },
@@ -27,6 +28,7 @@ use crate::{
         sequencer::Sequencer,
         verify::chunks_to_enter,
     },
+    task::record::Labels,
     watch::CurrentWatch,
 };
 
@@ -79,6 +81,18 @@ impl Order {
             folder: self.record.clone(),
         };
         Ok(Some((course, Conductor::new(how, told_in, heard_out, board))))
+    }
+
+    /// The task of a session's blocks, where its protocol has one.
+    pub(super) fn task_order(&self) -> Option<TaskOrder> {
+        let (session, folder) = (self.session.as_ref()?, self.record.as_ref()?);
+        let settings = self.config.task.clone()?;
+        let labels = Labels {
+            participant: self.config.record.participant.clone(),
+            session: self.config.protocol.as_ref()?.session.clone(),
+            condition: String::new(),
+        };
+        Some(TaskOrder { settings, folder: folder.clone(), seed: self.seed, labels, resume: session.resume })
     }
 
     /// The same keeper with an audit log, in a session by a protocol.
@@ -147,6 +161,8 @@ impl Order {
             recipients: recipients.unwrap_or_default(),
             streams: self.session_streams(stream, eeg, targets.to_vec(), current_rate_hz, now_s),
             virtual_unix_s: session.virtual_unix_s,
+            blind_gap_s: self.config.stimulation.blind_gap_s,
+            window_s: self.config.estimator.window_s,
         }))))
     }
 }

@@ -47,6 +47,10 @@ impl Order {
     pub(super) fn marker_order(&self) -> MarkersOrder {
         let protocol = self.config.protocol.iter().flat_map(|protocol| &protocol.markers);
         let mut source_ids: Vec<String> = protocol.map(|rule| rule.source_id.clone()).collect();
+        if self.config.task.is_some() {
+            // The session's own task is heard within the program.
+            source_ids.retain(|id| id != crate::task::markers::STREAM);
+        }
         source_ids.sort();
         source_ids.dedup();
         MarkersOrder { streams: self.config.markers.streams.clone(), source_ids }

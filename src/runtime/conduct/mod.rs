@@ -10,6 +10,8 @@ pub mod keeping;
 mod markers;
 mod opener;
 mod script;
+mod sitting;
+pub mod task;
 mod words;
 
 use std::sync::Arc;
@@ -89,6 +91,7 @@ pub struct Conductor {
     refused: Option<u32>,
     last: Option<Heard>,
     told_missing: Option<Need>,
+    own_task: bool,
     now_s: f64,
 }
 
@@ -112,6 +115,7 @@ impl Conductor {
             refused: None,
             last: None,
             told_missing: None,
+            own_task: false,
             now_s: 0.0,
         }
     }
@@ -174,6 +178,32 @@ impl Conductor {
                 self.log("marker_refused", json!({"what": what}));
             }
         }
+    }
+
+    /// A marker of the session's own task: by a channel of this program.
+    pub fn task_marker(&mut self, text: &str) {
+        self.own_task = true;
+        self.marker(&task::SessionTask::source(), text);
+    }
+
+    /// A marker by the network. Where the session has a task of its own, nobody else speaks for it.
+    pub fn network_marker(&mut self, source: &Source, text: &str) {
+        let own = task::SessionTask::source();
+        if self.own_task && source.source_id == own.source_id {
+            let source_id = format!("{} by the network", source.source_id);
+            return self.marker(&Source { source_id, ..source.clone() }, text);
+        }
+        self.marker(source, text);
+    }
+
+    /// For the operator, from the task.
+    pub fn say(&mut self, text: &str) {
+        self.line(text);
+    }
+
+    /// The session has a task of its own.
+    pub fn has_task(&mut self) {
+        self.own_task = true;
     }
 
     /// A line that the operator has typed: a command, a note, an answer.

@@ -51,6 +51,7 @@ use self::{
 };
 use super::{
     assemble::{AnySource, Parts},
+    conduct::task::SessionTask,
     digest::Digest,
     keep::Keeper,
     observation::Note,
@@ -97,6 +98,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         outlets,
         ledger,
         conductor,
+        task,
         shape,
         markers: marker_order,
         mut children,
@@ -114,6 +116,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         children.push(child);
         outlets
     });
+    let task = task.map(|order| SessionTask::start(&order)).transpose().map_err(Failure::usage)?;
     let control = Arc::new(Control::default());
     let view = Arc::new(Mutex::new(view));
     if let Some(ledger) = &ledger {
@@ -184,7 +187,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         supervise(children, &ran, &mut |role, news| telling.tell(clock::now_s(), Note::Child(role, news)));
     })?;
     lock(&view).blinded = blind;
-    let conducted = conductor.map(|c| LiveSession::new(c, pulse.clone(), Arc::clone(&view)));
+    let conducted = conductor.map(|c| LiveSession::new(c, pulse.clone(), Arc::clone(&view), task));
     let (session, typed) = conducted.unzip();
     if let Some(typed) = &typed {
         session::read_lines(typed.clone()).map_err(Failure::fault)?;

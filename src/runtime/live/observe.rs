@@ -87,6 +87,9 @@ impl Observer {
                 }
             }
             if last {
+                if let Some(entry) = self.session.as_mut().and_then(LiveSession::end) {
+                    self.keep(entry);
+                }
                 if let Some(outlets) = &mut self.outlets {
                     outlets.flush();
                     self.dropped += outlets.dropped();

@@ -6,13 +6,14 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use serde_json::json;
 
 use crate::{
     dashboard::View,
     outlets::remote::RemoteOutlets,
     recorder::health::Pulse,
     runtime::{
-        conduct::{Conductor, Deed, Source},
+        conduct::{Conductor, Deed, Source, task::SessionTask},
         keep::Entry,
         observation::Stamped,
     },
@@ -27,6 +28,7 @@ pub(super) struct LiveSession {
     typed: Receiver<String>,
     pulse: Option<Arc<Pulse>>,
     view: Arc<Mutex<View>>,
+    task: Option<SessionTask>,
 }
 
 impl LiveSession {
@@ -35,9 +37,15 @@ impl LiveSession {
         conductor: Conductor,
         pulse: Option<Arc<Pulse>>,
         view: Arc<Mutex<View>>,
+        task: Option<SessionTask>,
     ) -> (Self, Sender<String>) {
         let (typed_in, typed) = bounded(TYPED);
-        (Self { conductor, typed, pulse, view }, typed_in)
+        let mut conductor = conductor;
+        if let Some(task) = &task {
+            conductor.has_task();
+            conductor.say(&format!("the participant's page, whose address works once: {}", task.url()));
+        }
+        (Self { conductor, typed, pulse, view, task }, typed_in)
     }
 
     /// Nobody here may learn a condition.
@@ -52,7 +60,7 @@ impl LiveSession {
 
     /// A marker of another program.
     pub(super) fn marker(&mut self, source: &Source, text: &str) {
-        self.conductor.marker(source, text);
+        self.conductor.network_marker(source, text);
     }
 
     /// One round. Gives what is to be recorded.
@@ -63,10 +71,26 @@ impl LiveSession {
         while let Ok(line) = self.typed.try_recv() {
             self.conductor.typed(&line, now_s);
         }
-        self.conductor.turn(now_s);
         let mut entries = Vec::new();
         let mut outlets = outlets;
+        if let Some(task) = &mut self.task {
+            let news = task.news(now_s);
+            for line in &news.lines {
+                self.conductor.say(line);
+            }
+            for marker in news.markers {
+                self.conductor.task_marker(&marker.text);
+                if let Some(outlets) = &mut outlets {
+                    outlets.push_marker(marker.stamp_s, &marker.text);
+                }
+                entries.push(Entry::Marker(marker.stamp_s, marker.text));
+            }
+        }
+        self.conductor.turn(now_s);
         for deed in self.conductor.deeds() {
+            if let Some(task) = &mut self.task {
+                task.see(&deed);
+            }
             match deed {
                 Deed::Log(kind, data) => entries.push(Entry::Log(kind, data)),
                 Deed::Filled(filled) => entries.push(Entry::Filled(Box::new(filled))),
@@ -84,6 +108,24 @@ impl LiveSession {
             }
         }
         entries
+    }
+
+    /// The session is over: the task ends, and what it came to goes into the log.
+    pub(super) fn end(&mut self) -> Option<Entry> {
+        let data = match self.task.take()?.end() {
+            Ok(ended) => {
+                let [done, missed, broken, practice] = ended.rows;
+                let [median_ms, high_ms, _] = ended.trips_ms.map(|ms| ms.is_finite().then_some(ms));
+                json!({
+                    "done": done, "missed": missed, "broken": broken, "practice": practice,
+                    "complete": ended.complete, "frame_ms": ended.frame_ms,
+                    "frames_dropped": ended.frames_dropped, "trip_ms": [median_ms, high_ms],
+                    "markers": ended.markers.0, "markers_dropped": ended.markers.1,
+                })
+            }
+            Err(what) => json!({ "failed": what }),
+        };
+        Some(Entry::Log("task", data))
     }
 }
 
