@@ -49,6 +49,12 @@ pub fn json(stamped: &Stamped) -> Option<String> {
     Some(value.to_string())
 }
 
+/// What is there in place of a lost stream, and why it is not taken; empty: nothing is any more.
+#[must_use]
+pub fn refused_json(why: &str) -> String {
+    json!({"event": "stream", "state": "LOST", "refused": why}).to_string()
+}
+
 /// The same while nobody may learn a block's condition: what is told of current and decisions is left out. `in_block`:
 /// from a block's begin until its current has gone. A decision has no number then, because numbers count what a law has
 /// decided in blocks.
@@ -69,34 +75,41 @@ pub fn blind_json(stamped: &Stamped, in_block: bool) -> Option<String> {
     }
 }
 
-/// A fault in words, `None` for a note that is no fault.
+/// A fault in words, `None` for a note that is no fault. Times are those of the run, which began at `began_s`: a person
+/// has no other clock to compare them with.
 #[must_use]
-pub fn fault_words(stamped: &Stamped) -> Option<String> {
-    let at_s = stamped.at_s;
+pub fn fault_words(stamped: &Stamped, began_s: f64) -> Option<String> {
+    let at_s = stamped.at_s - began_s;
     match stamped.note {
         Note::HostFault(limit, value) => {
-            Some(format!("host limit {limit} reached with {value:.4} at {at_s:.3} s: ramped down"))
+            Some(format!("host limit {limit} reached with {value:.4} at {at_s:.1} s: ramped down"))
         }
         Note::DeviceFault(f) => {
-            Some(format!("device fault {} with {:.4} at {:.3} s: latched", f.code, f.value, f.at_s))
+            Some(format!("device fault {} with {:.4} at {:.1} s: latched", f.code, f.value, f.at_s - began_s))
         }
-        Note::LinkFault(what) => Some(format!("stimulator: {what} at {at_s:.3} s")),
+        Note::LinkFault(what) => Some(format!("stimulator: {what} at {at_s:.1} s")),
         // Of all halts the one that nothing outside the program explains.
         Note::Halted(Halt::Frozen) => Some(format!(
-            "the loop stood still for {:.0} ms at {at_s:.3} s: ramped down, nothing starts any more in this run",
+            "the loop stood still for {:.0} ms at {at_s:.1} s: ramped down, nothing starts any more in this run",
             FROZEN_AFTER_S * 1e3
         )),
         Note::Halted(Halt::DailyLimit(active_s)) => {
             Some(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"))
         }
         Note::Halted(Halt::Ledger) => Some(format!(
-            "the dose ledger has not confirmed a write for 10 s at {at_s:.3} s: ramped down, because the day's dose cannot be kept"
+            "the dose ledger has not confirmed a write for 10 s at {at_s:.1} s: ramped down, because the day's dose cannot be kept"
         )),
         Note::Halted(Halt::Stalled(thread)) => Some(format!(
-            "{thread} shows no sign of life at {at_s:.3} s: ramped down, nothing starts any more in this run"
+            "{thread} shows no sign of life at {at_s:.1} s: ramped down, nothing starts any more in this run"
         )),
         _ => None,
     }
+}
+
+/// Whether a halt lasts: nothing starts any more in this run. The others go when their reason goes.
+#[must_use]
+pub fn lasts(why: Halt) -> bool {
+    !matches!(why, Halt::StreamLost | Halt::Stale(_))
 }
 
 /// Why stimulation halted, in words.
@@ -104,6 +117,7 @@ pub fn fault_words(stamped: &Stamped) -> Option<String> {
 pub fn halt_words(why: Halt) -> String {
     match why {
         Halt::Operator => "stopped by the operator".to_owned(),
+        Halt::Ends(by) => by.words().to_owned(),
         Halt::StreamLost => "the EEG stream is lost".to_owned(),
         Halt::Stale(age_s) => format!("the newest EEG is {age_s:.2} s old"),
         Halt::Impedance { kohm, limit_kohm } => {

@@ -9,6 +9,7 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::ended::EndedBy;
 use crate::{
     acquisition::state::StreamState,
     child::role::{News, Role},
@@ -21,8 +22,10 @@ use crate::{
 /// Why stimulation ends before its block does, or does not begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Halt {
-    /// The operator pressed the key, or the process was told to end.
+    /// The operator pressed the key that stops stimulation.
     Operator,
+    /// The whole run ends.
+    Ends(EndedBy),
     /// The EEG stream is lost.
     StreamLost,
     /// The newest data are older than `stream.max_age_s`; how old, in s.

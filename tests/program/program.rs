@@ -185,7 +185,7 @@ fn a_second_signal_does_not_wait_for_the_ramp() {
     assert_contract(&summary);
     check(&folder.join("session.xdf")).unwrap();
     let session = Session::open(&folder);
-    let halted_s = session.when("halted", "why", "stopped by the operator");
+    let halted_s = session.when("halted", "why", "ended by a signal (Ctrl-C, SIGTERM)");
     // The stimulate stage and the loop each say the first, only the former the second.
     let [asked_s, _, again_s] = halted_s[..] else { panic!("{halted_s:?}") };
     println!("second signal after {:.3} s", again_s - asked_s);
@@ -240,7 +240,7 @@ fn ramps_down(signal: i32) {
     let samples = |name: &str| streams.iter().find(|s| s.name == name).unwrap().samples;
     assert_eq!(Some(samples("sim")), summary["samples_received"].as_u64());
     let session = Session::open(&folder);
-    let halted_s = session.when("halted", "why", "stopped by the operator");
+    let halted_s = session.when("halted", "why", "ended by a signal (Ctrl-C, SIGTERM)");
     let stopped_s = *halted_s.first().expect("the stop is recorded");
     let flowed = |from_s: f64, to_s: f64| flowed(&session, from_s, to_s);
     let current = session.numbers("current").0;

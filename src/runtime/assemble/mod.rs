@@ -71,6 +71,8 @@ pub struct Parts<S> {
     pub outlets: Option<RemoteOrder>,
     /// Which markers of other programs are recorded.
     pub markers: MarkersOrder,
+    /// Why what is there in place of a lost stream is not taken, as it is found out.
+    pub news: Option<Receiver<String>>,
     /// Processes that a part talks to, and that must be looked after.
     pub children: Vec<Supervised>,
     /// What the participant has had today, where current may reach a person.
@@ -102,6 +104,10 @@ pub struct Shape {
     pub hop_frames: usize,
     /// Of the current, in Hz; 1 where nothing stimulates.
     pub current_rate_hz: f64,
+    /// After current has ended, no window is clean for so many seconds.
+    pub unclean_s: f64,
+    /// Whether current can flow at all.
+    pub stimulates: bool,
     /// Folder of the recording.
     pub record_dir: Option<PathBuf>,
 }
@@ -124,7 +130,9 @@ pub fn live(order: &Order, signals: &Signals) -> Result<Option<Parts<AnySource>>
     );
     let Opened::Stream(source, child) = opened.map_err(not_found)? else { return Ok(None) };
     let now_s = clock::now_s();
+    let news = source.news();
     let mut parts = order.assemble(&settings, source as AnySource, || order.device(now_s), now_s)?;
+    parts.news = Some(news);
     parts.children.push(*child);
     Ok(Some(parts))
 }
@@ -177,7 +185,7 @@ impl Order {
             Some((course, conductor)) => (Some(Box::new(course) as Box<dyn Course>), Some(conductor)),
             None => (self.course(), None),
         };
-        let view = self.view(&stream, &labels, device.as_deref());
+        let view = self.view(&stream, &labels, &targets, device.as_deref());
 
         let (notes, notes_out) = Notes::channel(NOTES);
         let settings = self.loop_settings();
@@ -199,11 +207,12 @@ impl Order {
             watch,
             notes,
             notes_out,
-            digest: Digest::new(settings.steer, current_rate_hz, self.dc_warn_ma()),
+            digest: Digest::new(settings.steer, current_rate_hz, self.dc_warn_ma(), now_s),
             keeper,
             view,
             outlets: self.outlets(targets, current_rate_hz),
             markers: self.marker_order(),
+            news: None,
             children: Vec::new(),
             ledger,
             conductor,
@@ -215,6 +224,8 @@ impl Order {
                 channels: labels.len(),
                 hop_frames,
                 current_rate_hz,
+                unclean_s: self.config.stimulation.blind_gap_s + self.config.estimator.window_s,
+                stimulates: self.config.stimulates(),
                 record_dir: self.record.clone(),
             },
             cautions,

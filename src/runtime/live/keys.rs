@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Sender, unbounded};
 
 use super::{control::Control, threads::spawn};
-use crate::{dashboard::Action, failure::Failure};
+use crate::{dashboard::Action, failure::Failure, runtime::ended::EndedBy};
 
 /// Starts the thread; `session`: to the conductor of a session by a protocol. It ends when nobody sends any more.
 ///
@@ -27,7 +27,8 @@ pub(super) fn start(
                 Action::StopStimulation => control.stop_stimulation(),
                 // Asked twice: not even the ramp is waited for.
                 Action::Quit if control.ending() => control.cut_current(),
-                Action::Quit => control.end_run(),
+                Action::Quit => control.end_run(EndedBy::Operator),
+                Action::TerminalGone => control.end_run(EndedBy::Terminal),
             }
         }
     })?;

@@ -8,10 +8,7 @@ use super::control::Control;
 use crate::{
     clock,
     ring::FrameConsumer,
-    runtime::{
-        observation::Halt,
-        stages::closed_loop::{Command, LoopStage},
-    },
+    runtime::stages::closed_loop::{Command, LoopStage},
 };
 
 /// The longest between two looks at the plan; a frame wakes the thread by itself.
@@ -54,8 +51,8 @@ impl LoopThread {
             let rung = self.control.loop_bell.seen();
             let now_s = clock::now_s();
             self.control.beat(now_s);
-            if self.control.ending() || self.control.stopped() {
-                self.stage.end(Halt::Operator, now_s);
+            if let Some(why) = self.control.halts() {
+                self.stage.end(why, now_s);
             }
             let taken = self.take_frames();
             for command in self.stage.plan(self.control.stream(), now_s) {

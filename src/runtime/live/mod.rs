@@ -53,6 +53,7 @@ use super::{
     assemble::{AnySource, Parts},
     conduct::task::SessionTask,
     digest::Digest,
+    ended::EndedBy,
     keep::Keeper,
     observation::Note,
     signals::Signals,
@@ -99,6 +100,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         ledger,
         conductor,
         task,
+        news,
         shape,
         markers: marker_order,
         mut children,
@@ -196,11 +198,12 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         block: false,
         clean: true,
         session,
+        news,
         notes: notes_out,
         frames,
         delivered: delivered_out,
         markers: markers_out,
-        feed: ViewFeed::new(Arc::clone(&view), shape.current_rate_hz, shape.began_s),
+        feed: ViewFeed::new(Arc::clone(&view), shape.current_rate_hz, shape.began_s, shape.unclean_s),
         outlets,
         record: records.then_some(entries_in),
         digest,
@@ -234,6 +237,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         summary.hide();
     }
     (summary.rate_nominal_hz, summary.rate_measured_hz) = acquired.rates_hz;
+    summary.stimulates = shape.stimulates;
+    summary.ended = control.ended_by().unwrap_or(EndedBy::Fault);
     summary.seconds = clock::now_s() - shape.began_s;
     summary.observations_dropped = notes.dropped() + dropped + undelivered;
     summary.record_dir = shape.record_dir;

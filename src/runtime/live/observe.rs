@@ -56,6 +56,8 @@ pub(super) struct Observer {
     pub clean: bool,
     /// What conducts a session by a protocol.
     pub session: Option<LiveSession>,
+    /// Why what is there in place of a lost stream is not taken.
+    pub news: Option<Receiver<String>>,
     /// Shared words.
     pub control: Arc<Control>,
     /// Entries and outlet samples that were dropped.
@@ -73,6 +75,7 @@ impl Observer {
             let rung = self.control.observe_bell.seen();
             // Estimates first: others wait for them.
             self.notes();
+            self.news();
             self.frames(&mut values);
             self.delivered(&mut runs);
             while let Ok((stamp_s, source, text)) = self.markers.try_recv() {
@@ -173,6 +176,18 @@ impl Observer {
             if recorded || matches!(stamped.note, Note::Estimate(_)) {
                 self.keep(Entry::Note(Box::new(stamped)));
             }
+        }
+    }
+
+    /// On the screen, on the event stream and in the log at once: nobody looks for it after the end.
+    fn news(&mut self) {
+        while let Some(why) = self.news.as_ref().and_then(|news| news.try_recv().ok()) {
+            self.feed.refused(&why);
+            let at_s = clock::now_s();
+            if let Some(outlets) = &mut self.outlets {
+                outlets.push_event(at_s, &events::refused_json(&why));
+            }
+            self.keep(Entry::Refused(at_s, why));
         }
     }
 

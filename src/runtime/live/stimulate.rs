@@ -15,6 +15,7 @@ use super::control::Control;
 use crate::{
     clock,
     runtime::{
+        ended::EndedBy,
         observation::Halt,
         stages::{closed_loop::Command, stimulate::StimulateStage},
     },
@@ -70,9 +71,9 @@ impl StimulateThread {
             }
             match self.signals.load(Ordering::SeqCst) {
                 0 => {}
-                1 => self.control.end_run(),
+                1 => self.control.end_run(EndedBy::Signal),
                 _ => {
-                    self.control.end_run();
+                    self.control.end_run(EndedBy::Signal);
                     self.control.cut_current();
                 }
             }
@@ -85,13 +86,13 @@ impl StimulateThread {
                 self.stage.lock(Stop::Soft, why, now_s);
             }
             // Past the loop, so that neither its backlog nor its death delays a stop.
-            if (self.control.stopped() || self.control.ending()) && !stopped {
+            if let Some(why) = self.control.halts().filter(|_| !stopped) {
                 stopped = true;
-                self.stage.lock(Stop::Soft, Halt::Operator, now_s);
+                self.stage.lock(Stop::Soft, why, now_s);
             }
             if self.control.cuts() && !cut {
                 cut = true;
-                self.stage.lock(Stop::Cut, Halt::Operator, now_s);
+                self.stage.lock(Stop::Cut, self.control.halts().unwrap_or(Halt::Operator), now_s);
             }
             if self.control.take_pause() {
                 self.stage.command(Command::Stop(Stop::Soft), now_s);

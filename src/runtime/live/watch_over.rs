@@ -18,7 +18,7 @@ use crate::{
     clock,
     dashboard::{Dashboard, View},
     recorder::health::{Health, Pulse},
-    runtime::{assemble::Shape, signals::Signals, view_feed},
+    runtime::{assemble::Shape, ended::EndedBy, signals::Signals, view_feed},
 };
 
 /// Between two looks.
@@ -67,8 +67,14 @@ impl WatchOver<'_> {
         loop {
             let elapsed_s = clock::now_s() - shape.began_s;
             control.beat_of(Watched::Main, clock::now_s());
-            if signals.count() > 0 || control.is_done() || shape.seconds.is_some_and(|s| elapsed_s >= s) {
-                control.end_run();
+            if signals.count() > 0 {
+                control.end_run(EndedBy::Signal);
+            }
+            if control.is_done() {
+                control.end_run(EndedBy::Plan);
+            }
+            if shape.seconds.is_some_and(|s| elapsed_s >= s) {
+                control.end_run(EndedBy::Seconds);
             }
             if signals.count() > 1 {
                 control.cut_current();
@@ -171,10 +177,11 @@ impl Lines {
         for line in view.told.iter().skip(view.told.len().saturating_sub(news)) {
             let _ = self.lines.try_send(format!("{elapsed_s:6.1} s {}", line.text));
         }
-        if view.stimulation.held != self.held_told {
-            self.held_told.clone_from(&view.stimulation.held);
-            let halted = self.held_told.iter().map(|why| format!("{elapsed_s:6.1} s current ended: {why}"));
-            halted.for_each(|line| drop(self.lines.try_send(line)));
+        let why = view.stimulation.stopped.as_ref().or(view.stimulation.held.as_ref());
+        if view.stimulation.enabled && why != self.held_told.as_ref() {
+            self.held_told = why.cloned();
+            let line = why.map_or_else(|| "held no longer".to_owned(), |why| format!("current ended: {why}"));
+            let _ = self.lines.try_send(format!("{elapsed_s:6.1} s {line}"));
         }
     }
 
