@@ -313,6 +313,17 @@ impl ProtocolConfig {
                 "make one: tras allocate",
             );
         }
+        let given = protocol.phases.iter().filter(|phase| phase.given == Given::Allocated).count();
+        let conditions = protocol.conditions.len();
+        if protocol.balanced && conditions > 0 && !given.is_multiple_of(conditions) {
+            say(
+                "protocol.balanced",
+                &format!(
+                    "is true, and {given} allocated blocks cannot be shared evenly by {conditions} conditions"
+                ),
+                "plan a multiple, or set it to false",
+            );
+        }
         if let Some(task) = config.task.as_ref().filter(|task| task.blocks != protocol.blocks() as usize) {
             say(
                 "task.blocks",

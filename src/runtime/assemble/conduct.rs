@@ -25,6 +25,7 @@ use crate::{
         keys::Keys,
         moment::Moment,
         private,
+        protocol::Protocol,
         sequencer::Sequencer,
         verify::chunks_to_enter,
     },
@@ -52,15 +53,7 @@ impl Order {
     ) -> Result<Option<(SessionCourse, Conductor)>, Failure> {
         let (Some(session), Some(config)) = (&self.session, &self.config.protocol) else { return Ok(None) };
         let protocol = self.protocol()?;
-        let opener = match self.allocation()? {
-            Some(allocation) => {
-                let identity = Keys::of_user().and_then(|keys| keys.instrument()).map_err(Failure::usage)?;
-                let participant = &self.config.record.participant;
-                Opener::new(allocation, config.commitment.as_deref(), identity, participant, &protocol)
-                    .map_err(Failure::usage)?
-            }
-            None => Opener::none(),
-        };
+        let opener = self.opener(&protocol)?;
         let sequencer = match session.resume {
             None => Sequencer::new(protocol.clone()),
             Some(block) => Sequencer::resumed(protocol.clone(), block)
@@ -79,8 +72,28 @@ impl Order {
             blind: session.blind,
             electrodes_kohm: (self.config.limits.start_kohm, self.config.limits.mismatch_kohm),
             folder: self.record.clone(),
+            steer: self.loop_settings().steer,
         };
         Ok(Some((course, Conductor::new(how, told_in, heard_out, board))))
+    }
+
+    /// What opens conditions.
+    fn opener(&self, protocol: &Protocol) -> Result<Opener, Failure> {
+        let (Some(allocation), Some(config)) = (self.allocation()?, &self.config.protocol) else {
+            return Ok(Opener::none());
+        };
+        let identity = Keys::of_user().and_then(|keys| keys.instrument()).map_err(Failure::usage)?;
+        let participant = &self.config.record.participant;
+        Opener::new(allocation, config.commitment.as_deref(), identity, participant, protocol)
+            .map_err(Failure::usage)
+    }
+
+    /// Refuses an allocation that does not fit, before anything is made.
+    ///
+    /// # Errors
+    /// What does not fit, and what to do.
+    pub fn check_allocation(&self) -> Result<(), Failure> {
+        self.opener(&self.protocol()?).map(|_| ())
     }
 
     /// The task of a session's blocks, where its protocol has one.
@@ -135,6 +148,10 @@ impl Order {
             let mut log = AuditLog::resume(within, "resumed", about, at).map_err(Failure::usage)?;
             for chunk in late {
                 log.append(at, "chunk", chunk.entry()).map_err(Failure::usage)?;
+            }
+            if let Some(block) = session.broke {
+                let data = json!({"block": block, "why": "the session ended within it"});
+                log.append(at, "broken", data).map_err(Failure::usage)?;
             }
             log
         } else {

@@ -139,6 +139,13 @@ impl Order {
             ("seed".to_owned(), self.seed.to_string()),
             ("participant".to_owned(), self.config.record.participant.clone()),
         ];
+        if let Some(protocol) = &self.config.protocol {
+            about.push(("study".to_owned(), protocol.study.clone()));
+            about.push(("session".to_owned(), protocol.session.clone()));
+            if self.config.task.is_some() {
+                about.push(("task".to_owned(), "delayedestimation".to_owned()));
+            }
+        }
         if self.config.stimulates() {
             about.push(("current_rate_hz".to_owned(), current_rate_hz.to_string()));
         }

@@ -28,6 +28,7 @@ pub use self::{
 use crate::{
     config::ProtocolConfig,
     limits::HostLimits,
+    noise::Profile,
     runtime::observation::{Note, Stamped},
     session::{
         course::Load,
@@ -71,6 +72,8 @@ pub struct Conducting {
     pub electrodes_kohm: (f64, f64),
     /// The session's folder.
     pub folder: Option<std::path::PathBuf>,
+    /// The steering region.
+    pub steer: usize,
 }
 
 /// See the module.
@@ -92,6 +95,8 @@ pub struct Conductor {
     last: Option<Heard>,
     told_missing: Option<Need>,
     own_task: bool,
+    /// Estimates before the first block, and their sum.
+    rest: (u32, f64),
     now_s: f64,
 }
 
@@ -116,6 +121,7 @@ impl Conductor {
             last: None,
             told_missing: None,
             own_task: false,
+            rest: (0, 0.0),
             now_s: 0.0,
         }
     }
@@ -234,6 +240,36 @@ impl Conductor {
         if matches!(stamped.note, Note::DeviceFault(_) | Note::HostFault(..) | Note::LinkFault(_)) {
             self.board.set_fault();
         }
+        if let Note::Estimate(estimate) = stamped.note
+            && self.about.is_none()
+            && estimate.target == self.how.steer
+            && estimate.steers()
+            && estimate.fit.exponent.is_finite()
+        {
+            self.rest = (self.rest.0 + 1, self.rest.1 + estimate.fit.exponent);
+        }
+    }
+
+    /// Before the first block: a participant whose exponent lies outside those that are stimulated with is told of.
+    fn compare_rest(&mut self) {
+        let (count, sum) = self.rest;
+        let given = self.how.protocol.conditions.iter().filter(|c| c.profile != Profile::Sham);
+        let (low, high) = given.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), c| {
+            (low.min(c.exponent), high.max(c.exponent))
+        });
+        if count == 0 || low > high {
+            return;
+        }
+        let rest = sum / f64::from(count);
+        self.log("resting_exponent", json!({"exponent": rest, "estimates": count}));
+        if !(low..=high).contains(&rest) {
+            let text = format!(
+                "warning: the participant's exponent at rest is {rest:.2}, outside the {low} to {high} of the conditions: \
+                 both move it to the same side"
+            );
+            self.line(&text);
+            self.log("warning", json!({"text": text}));
+        }
     }
 
     /// How the recording is: since when it is not healthy.
@@ -284,7 +320,7 @@ impl Conductor {
 
     fn entered(&mut self, place: usize, heard: &Heard) {
         let Some(plan) = self.how.protocol.phases.get(place) else { return };
-        let (kind, block) = (plan.kind, plan.block);
+        let (kind, block, plan_has_current) = (plan.kind, plan.block, plan.has_current());
         let name = block.map_or_else(
             || kind.name().to_owned(),
             |n| format!("block {n} of {}", self.how.protocol.blocks()),
@@ -300,6 +336,9 @@ impl Conductor {
             let next = reckoned::largest_after(&self.how.protocol, block + 1);
             self.board.set_dose_left(next.within(&self.how.limits) && next.active_s <= self.how.day_left_s);
             self.board.set_reckoned_s(reckoned::largest_after(&self.how.protocol, block).active_s);
+            if self.about.is_none() && plan_has_current {
+                self.compare_rest();
+            }
             self.about = Some(block);
         } else {
             self.deeds.push(Deed::Marker(kind.name().to_owned()));
