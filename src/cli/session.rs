@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     check,
-    run::{Role, RunArgs, build, describe, shows_dashboard},
+    run::{Role, RunArgs, build, describe},
 };
 use crate::{
     clock,
@@ -54,7 +54,6 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
             protocol.session
         )));
     }
-    headless_only(args)?;
     let beside = |name: &String| {
         let path = PathBuf::from(name);
         if path.is_absolute() || path.exists() {
@@ -98,7 +97,6 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
 
 /// The order of a session that goes on in its folder.
 pub(super) fn resumed(within: &Path, args: &RunArgs) -> Result<Order, Failure> {
-    headless_only(args)?;
     let file = within.join(folder::CONFIGURATION);
     let mut config: Config = check::load(&file)?;
     if let Some(stream) = &args.stream {
@@ -130,14 +128,6 @@ pub(super) fn resumed(within: &Path, args: &RunArgs) -> Result<Order, Failure> {
     let mut order = Order { session: Some(session), ..build("run", config, &options)? };
     order.record = Some(within.to_owned());
     Ok(order)
-}
-
-/// A session is conducted by typed lines; refused before a folder is made.
-fn headless_only(args: &RunArgs) -> Result<(), Failure> {
-    if args.virtual_time || !shows_dashboard(&args.options) {
-        return Ok(());
-    }
-    Err(Failure::usage("a session by a protocol is conducted by typed lines in this version: add --headless"))
 }
 
 fn blocks(config: &Config) -> u32 {

@@ -65,6 +65,11 @@ pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     ]));
     header::top(view, screen, top, buffer);
     alerts::draw(&alerts, alert_rows, buffer);
+    if let Some(session) = &view.session {
+        super::session::draw(view, session, screen, body, buffer);
+        super::session::keys(session, screen, keys, buffer);
+        return;
+    }
     if view.stimulation.enabled {
         closed_loop(view, screen, body, buffer);
     } else {

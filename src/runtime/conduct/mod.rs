@@ -157,6 +157,18 @@ impl Conductor {
         self.form.as_ref().map(Form::question)
     }
 
+    /// How the session is conducted.
+    #[must_use]
+    pub fn protocol(&self) -> &Protocol {
+        &self.how.protocol
+    }
+
+    /// What the next phase waits for, in words.
+    #[must_use]
+    pub fn waits(&self) -> &'static str {
+        self.last.and_then(|heard| heard.missing).map_or("", words::need)
+    }
+
     /// Markers of the task's, counted.
     #[must_use]
     pub fn counts(&self) -> &Counts {

@@ -189,9 +189,11 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         supervise(children, &ran, &mut |role, news| telling.tell(clock::now_s(), Note::Child(role, news)));
     })?;
     lock(&view).blinded = blind;
-    let conducted = conductor.map(|c| LiveSession::new(c, pulse.clone(), Arc::clone(&view), task));
+    let conducted =
+        conductor.map(|c| LiveSession::new(c, pulse.clone(), Arc::clone(&view), task, shape.began_s));
     let (session, typed) = conducted.unzip();
-    if let Some(typed) = &typed {
+    // On a screen keys are read by it.
+    if let (Some(typed), Watching::Lines) = (&typed, watching) {
         session::read_lines(typed.clone()).map_err(Failure::fault)?;
     }
     let observer = Observer {

@@ -9,7 +9,11 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use serde_json::json;
 
 use crate::{
-    dashboard::View,
+    acquisition::state::StreamState,
+    dashboard::{
+        View,
+        session::{PhaseLine, SessionView},
+    },
     outlets::remote::RemoteOutlets,
     recorder::health::Pulse,
     runtime::{
@@ -17,6 +21,7 @@ use crate::{
         keep::Entry,
         observation::Stamped,
     },
+    session::{protocol::Finish, sequencer::State},
 };
 
 /// Typed lines under way at most.
@@ -29,6 +34,7 @@ pub(super) struct LiveSession {
     pulse: Option<Arc<Pulse>>,
     view: Arc<Mutex<View>>,
     task: Option<SessionTask>,
+    began_s: f64,
 }
 
 impl LiveSession {
@@ -38,6 +44,7 @@ impl LiveSession {
         pulse: Option<Arc<Pulse>>,
         view: Arc<Mutex<View>>,
         task: Option<SessionTask>,
+        began_s: f64,
     ) -> (Self, Sender<String>) {
         let (typed_in, typed) = bounded(TYPED);
         let mut conductor = conductor;
@@ -45,7 +52,8 @@ impl LiveSession {
             conductor.has_task();
             conductor.say(&format!("the participant's page, whose address works once: {}", task.url()));
         }
-        (Self { conductor, typed, pulse, view, task }, typed_in)
+        view.lock().unwrap_or_else(PoisonError::into_inner).session = Some(Self::screen(&conductor));
+        (Self { conductor, typed, pulse, view, task, began_s }, typed_in)
     }
 
     /// Nobody here may learn a condition.
@@ -107,7 +115,64 @@ impl LiveSession {
                 }
             }
         }
+        self.show();
         entries
+    }
+
+    /// Where the session is, onto the screen.
+    fn show(&mut self) {
+        let at = self.conductor.at().copied();
+        let checks = self.conductor.board().checks();
+        let question = self.conductor.question();
+        let waits = self.conductor.waits();
+        let page = self.task.as_ref().map(SessionTask::has_page);
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = view.stream.state == StreamState::Live;
+        let Some(screen) = &mut view.session else { return };
+        let [electrodes, recording, dose, no_fault] = checks;
+        let armed = at.is_some_and(|heard| heard.armed);
+        screen.checks = vec![
+            ("electrodes written down", electrodes),
+            ("EEG live", live),
+            ("recording healthy", recording),
+            ("dose left", dose),
+            ("no fault latched", no_fault),
+            ("both keys turned", armed),
+        ];
+        screen.checks.extend(page.map(|open| ("participant's page open", open)));
+        screen.question = question;
+        screen.waits = waits.to_owned();
+        let Some(heard) = at else { return };
+        (screen.runs, screen.held, screen.over) = (false, false, false);
+        match heard.state {
+            State::Before(place) => screen.at = place,
+            State::Within(place) => {
+                (screen.at, screen.runs) = (place, true);
+                screen.ends_s = heard.at_s + heard.left_s - self.began_s;
+                if heard.said.entered.is_some() {
+                    screen.began_s = heard.at_s - self.began_s;
+                }
+            }
+            State::Held(place) => (screen.at, screen.held) = (place, true),
+            State::Stopped => screen.over = true,
+        }
+        let block = screen.runs
+            && self.conductor.protocol().phases.get(screen.at).is_some_and(|plan| plan.block.is_some());
+        screen.keys.set_block(block);
+    }
+
+    /// What the screen shows of a session that has not begun.
+    pub(super) fn screen(conductor: &Conductor) -> SessionView {
+        let protocol = conductor.protocol();
+        let phases = protocol.phases.iter().map(|plan| PhaseLine {
+            name: plan.block.map_or_else(|| plan.kind.name().to_owned(), |n| format!("block {n}")),
+            planned_s: if plan.finish == Finish::Key { f64::INFINITY } else { plan.duration_s },
+        });
+        SessionView {
+            whose: format!("{} of {}", protocol.session, protocol.study),
+            phases: phases.collect(),
+            ..SessionView::default()
+        }
     }
 
     /// The session is over: the task ends, and what it came to goes into the log.
