@@ -19,7 +19,7 @@ SPECTRA ?= 100
 EEG ?= ../shared/data
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy bench-through-current real-eeg parity session-demo clean
+.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy bench-through-current hostile real-eeg parity session-demo clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
@@ -36,6 +36,7 @@ help:
 	@echo 'make parity     specparam against what fooof 1.1.1 found in 600 spectra'
 	@echo 'make firmware   the firmware for its board: size and stack use'
 	@echo 'make hil        one fault after another under tras run, on the emulated board and the audio path (FAULT=, PORT=)'
+	@echo 'make hostile    ten minutes of hostile packets at our ports while blocks play, in a network of its own (as root)'
 	@echo 'make records-peers  mne, mnelab and the BIDS validator, for the tests that open what a session leaves behind'
 	@echo 'make setup      what the build needs from the system (by apt where it may)'
 
@@ -74,6 +75,12 @@ records-peers:
 session-demo: setup peers
 	$(CARGO) build --locked --bin tras
 	@scripts/session-demo.sh $(CURDIR)/target/debug/tras "$(TRAS_PYTHON)" "$(TRAS_RECORDS_PYTHON)"
+
+# How long the packets come, in s.
+HOSTILE_SECONDS ?= 600
+hostile: setup
+	$(CARGO) build --locked --bin tras
+	HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(CARGO) test --locked --test hostile -- --ignored --nocapture ten_minutes
 
 bench: setup
 	$(CARGO) bench --locked --bench pipeline -- $(ARGS)

@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::{
     Channel, Poll, Source, StreamDescription,
     lsl::child::{InletOrder, Known, message, record},
+    moved::Moved,
     settings::{AcquisitionError, AcquisitionSettings},
 };
 use crate::{
@@ -57,6 +58,7 @@ pub struct RemoteSource {
     keep: usize,
     skipped: u64,
     told: Arc<Mutex<Told>>,
+    moved: Arc<Moved>,
     news: Receiver<String>,
 }
 
@@ -149,10 +151,14 @@ impl RemoteSource {
         order.known = Some(known);
         child.link().configure(&config(&order)?).map_err(system)?;
         let told = Arc::new(Mutex::new(Told::default()));
-        let heard = Arc::clone(&told);
+        let moved = Arc::new(Moved::new(Arc::clone(child.link())));
+        let (heard, offered) = (Arc::clone(&told), Arc::clone(&moved));
         // Said seldom; where nobody listens, only the newest is kept for the end.
         let (tell, news) = bounded(NEWS);
-        child.heed(move |message| hear(&heard, &tell, message));
+        child.heed(move |message| {
+            offered.hear(&message);
+            hear(&heard, &tell, message);
+        });
         let source = Self {
             link: Arc::clone(child.link()),
             pulse: Arc::clone(child.pulse()),
@@ -168,10 +174,17 @@ impl RemoteSource {
             keep: (settings.max_age_s * description.rate_hz).ceil().max(1.0) as usize,
             skipped: 0,
             told,
+            moved,
             news,
             description,
         };
         Ok(Opened::Stream(Box::new(source), Box::new(child)))
+    }
+
+    /// What waits for a person's word, if the stream comes back from another host.
+    #[must_use]
+    pub fn moved(&self) -> &Arc<Moved> {
+        &self.moved
     }
 
     /// Samples passed over since the start, because they had waited for longer than `max_age_s` when this process came
@@ -299,7 +312,7 @@ impl Source for RemoteSource {
         });
         let skipped = (self.skipped > 0)
             .then(|| format!("{} samples were passed over after stalls of this process", self.skipped));
-        lag.into_iter().chain(told.refused.clone()).chain(skipped).collect()
+        lag.into_iter().chain(told.refused.clone()).chain(self.moved.unconfirmed()).chain(skipped).collect()
     }
 }
 

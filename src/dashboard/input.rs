@@ -9,6 +9,8 @@ pub enum Action {
     StopStimulation,
     /// Ramp down, close the files, end; asked again, do not wait for the ramp.
     Quit,
+    /// The stream that has come back from another host is the right one.
+    TakeUp,
     /// The same, because nobody can see the screen any more.
     TerminalGone,
 }
@@ -43,6 +45,7 @@ pub fn key_of(event: &Event) -> Option<Key> {
         KeyCode::Char(' ') => Some(Key::Runtime(Action::StopStimulation)),
         _ if control => None,
         KeyCode::Char('q' | 'Q') => Some(Key::Runtime(Action::Quit)),
+        KeyCode::Char('y' | 'Y') => Some(Key::Runtime(Action::TakeUp)),
         KeyCode::Char('?' | 'h' | 'H') | KeyCode::F(1) => Some(Key::Help),
         KeyCode::Char('p' | 'P') => Some(Key::Pause),
         KeyCode::Char('t' | 'T') => Some(Key::Span),

@@ -44,6 +44,11 @@ pub fn json(stamped: &Stamped) -> Option<String> {
         }),
         Note::LinkFault(what) => json!({"event": "fault", "by": "link", "what": what}),
         Note::Ahead(ahead_s) => json!({"event": "stamps", "ahead_s": finite(ahead_s)}),
+        Note::Rate(off) => json!({
+            "event": "rate", "nominal_hz": off.nominal_hz, "measured_hz": off.measured_hz, "refused": off.refused,
+        }),
+        Note::Refitted { rate_hz, frame } => json!({"event": "refitted", "rate_hz": rate_hz, "frame": frame}),
+        Note::TakenUp => json!({"event": "stream", "taken_up": "from another host, by the operator"}),
         Note::Child(role, news) => json!({"event": "process", "what": news.words(role)}),
     };
     Some(value.to_string())

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::ended::EndedBy;
 use crate::{
-    acquisition::state::StreamState,
+    acquisition::{conditioner::RateOff, state::StreamState},
     child::role::{News, Role},
     controller::Decision,
     estimator::{Contamination, Estimate, Spectrum},
@@ -146,6 +146,17 @@ pub enum Note {
     LinkFault(&'static str),
     /// Stamps lie ahead of their arrival by so many seconds, and are not believed.
     Ahead(f64),
+    /// The stream does not run at the rate that it says.
+    Rate(RateOff),
+    /// Windows are cut by another rate from here on.
+    Refitted {
+        /// The rate, in Hz.
+        rate_hz: f64,
+        /// The last frame that went into the estimator before.
+        frame: u64,
+    },
+    /// The operator has confirmed a stream that came back from another host.
+    TakenUp,
     /// What has become of a child process.
     Child(Role, News),
 }

@@ -15,6 +15,7 @@ use crate::{
     dashboard::{View, reading::Reading},
     session::schedule::Phase,
     stimulator::{Delivered, State},
+    units::hz,
 };
 
 /// A device that delivers nothing for so long delivers zero: the trace goes on.
@@ -100,6 +101,11 @@ impl ViewFeed {
         view.stimulation.charge_c = charge_c;
         view.stimulation.rms_ma = square_ma2.sqrt();
         view.stimulation.dc_ua = mean_ma * 1e3;
+    }
+
+    /// Tells the operator, on the screen and in the lines.
+    pub fn tell(&self, words: String) {
+        self.view().tell(words);
     }
 
     /// Time passes. `active_s`: seconds with current in this run.
@@ -223,7 +229,13 @@ impl ViewFeed {
                     view.push_fault(words);
                 }
             }
+            Note::TakenUp => view.tell("the stream from another host is taken up: the operator has confirmed it"),
             Note::Child(role, news) => view.tell(news.words(role)),
+            Note::Rate(off) => view.tell(off.to_string()),
+            Note::Refitted { rate_hz, .. } => view.tell(format!(
+                "windows are cut by {} from here on; the first is whole in a window's length",
+                hz(rate_hz)
+            )),
             Note::Ahead(ahead_s) => view.tell(format!(
                 "the sender's stamps lie {ahead_s:.2} s ahead of their arrival: not believed, no window is valid"
             )),

@@ -9,9 +9,19 @@
 )]
 
 pub mod alloc;
+#[cfg(target_os = "linux")]
+pub mod attack;
 pub mod audio;
+#[cfg(target_os = "linux")]
+pub mod children;
+#[cfg(target_os = "linux")]
+pub mod disk;
+#[cfg(target_os = "linux")]
+pub mod freeze;
 pub mod lab;
 pub mod lsl;
+#[cfg(target_os = "linux")]
+pub mod network;
 pub mod reader;
 pub mod recordings;
 pub mod screen;

@@ -15,6 +15,7 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
     let mut entries = vec![
         ("space", "stop stimulation at once (ramp of 1 s)"),
         ("q, Ctrl-C", "quit: ramp down, close the files; again: cut"),
+        ("y", "take up a stream from another host"),
         ("p", "freeze the curves; states and faults go on"),
         ("up, down", "through the channels (PgUp, PgDn: by eight)"),
         ("?, Esc", "close this help"),

@@ -9,9 +9,19 @@ use crate::{
         window::{Estimator, EstimatorSettings, RegionMean, Target},
     },
     failure::Failure,
+    runtime::live::refit::Refit,
 };
 
 impl Order {
+    /// Makes the estimator again for a stream of these channels that runs at another rate than it says.
+    pub(super) fn refit(&self, labels: &[String]) -> Refit {
+        let (order, labels) = (self.clone(), labels.to_vec());
+        Box::new(move |rate_hz| {
+            order.config.check_against_rate(rate_hz).map_err(Failure::usage)?;
+            order.estimator(rate_hz, &labels)
+        })
+    }
+
     /// The estimator for a stream of `rate_hz` with the chosen channels `labels`.
     ///
     /// # Errors

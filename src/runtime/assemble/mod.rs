@@ -21,6 +21,7 @@ use super::{
     conduct::{Conductor, task::TaskOrder},
     digest::Digest,
     keep::Keeper,
+    live::refit::Refit,
     observation::{Notes, Stamped},
     signals::Signals,
     stages::{acquire::AcquireStage, closed_loop::LoopStage, stimulate::StimulateStage},
@@ -29,6 +30,7 @@ use crate::{
     acquisition::{
         Source,
         conditioner::Conditioner,
+        moved::Moved,
         remote::{Opened, RemoteSource},
         settings::{AcquisitionError, AcquisitionSettings},
     },
@@ -75,8 +77,12 @@ pub struct Parts<S> {
     pub news: Option<Receiver<String>>,
     /// Processes that a part talks to, and that must be looked after.
     pub children: Vec<Supervised>,
+    /// What waits for a person's word, if the stream comes back from another host.
+    pub moved: Option<Arc<Moved>>,
     /// What the participant has had today, where current may reach a person.
     pub ledger: Option<DoseLedger>,
+    /// Makes an estimator for a stream that runs at another rate than it says.
+    pub refit: Refit,
     /// What conducts a session by a protocol.
     pub conductor: Option<Conductor>,
     /// The task of its blocks.
@@ -130,10 +136,12 @@ pub fn live(order: &Order, signals: &Signals) -> Result<Option<Parts<AnySource>>
     );
     let Opened::Stream(source, child) = opened.map_err(not_found)? else { return Ok(None) };
     let now_s = clock::now_s();
+    let moved = Arc::clone(source.moved());
     let news = source.news();
     let mut parts = order.assemble(&settings, source as AnySource, || order.device(now_s), now_s)?;
     parts.news = Some(news);
     parts.children.push(*child);
+    parts.moved = Some(moved);
     Ok(Some(parts))
 }
 
@@ -214,7 +222,9 @@ impl Order {
             markers: self.marker_order(),
             news: None,
             children: Vec::new(),
+            moved: None,
             ledger,
+            refit: self.refit(&labels),
             conductor,
             task: self.task_order(),
             shape: Shape {

@@ -33,6 +33,8 @@ pub struct Control {
     /// The plan is done.
     done: AtomicBool,
     stream: AtomicU8,
+    /// Bits of an `f64`: the rate that windows are cut by where it is not the stream's own word, in Hz; or 0.
+    rate_hz: AtomicU64,
     /// Bits of an `f64`: seconds of stimulation in this run.
     active_s: AtomicU64,
     /// Bits of an `f64`: when the loop last went round.
@@ -153,6 +155,17 @@ impl Control {
             3 => StreamState::Ended,
             _ => StreamState::Waiting,
         }
+    }
+
+    /// The loop: windows are cut by this rate from here on, in Hz.
+    pub fn set_rate(&self, rate_hz: f64) {
+        self.rate_hz.store(rate_hz.to_bits(), Ordering::Release);
+    }
+
+    /// That rate, where it is not what the stream says of itself.
+    #[must_use]
+    pub fn rate_hz(&self) -> Option<f64> {
+        Some(f64::from_bits(self.rate_hz.load(Ordering::Acquire))).filter(|rate_hz| *rate_hz > 0.0)
     }
 
     /// The stimulate thread: seconds with current in this run.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::Sender;
 
-use super::control::Control;
+use super::{control::Control, refit::Refits};
 use crate::{
     clock,
     ring::FrameConsumer,
@@ -24,25 +24,25 @@ pub(super) struct LoopThread {
     commands: Sender<Command>,
     /// Shared words.
     control: Arc<Control>,
-    /// Frames in a hop: a longer backlog means that a newer window is waiting.
-    hop_frames: usize,
     /// Commands that found no room.
     commands_dropped: u64,
+    /// Estimators for another rate.
+    refits: Refits,
     /// The frame at hand.
     values: Vec<f32>,
 }
 
 impl LoopThread {
-    /// A thread that takes frames from `ring`, a window every `hop_frames`.
+    /// A thread that takes frames from `ring`.
     pub(super) fn new(
         stage: LoopStage,
         ring: FrameConsumer,
         commands: Sender<Command>,
         control: Arc<Control>,
-        hop_frames: usize,
+        refits: Refits,
     ) -> Self {
         let values = vec![0.0; ring.width()];
-        Self { stage, ring, commands, control, hop_frames, commands_dropped: 0, values }
+        Self { stage, ring, commands, control, commands_dropped: 0, refits, values }
     }
 
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
@@ -53,6 +53,11 @@ impl LoopThread {
             self.control.beat(now_s);
             if let Some(why) = self.control.halts() {
                 self.stage.end(why, now_s);
+            }
+            if let Some(mut refitted) = self.refits.take() {
+                self.stage.refit(&mut refitted.estimator, refitted.rate_hz, now_s);
+                self.control.set_rate(refitted.rate_hz);
+                self.refits.give_back(refitted);
             }
             let taken = self.take_frames();
             for command in self.stage.plan(self.control.stream(), now_s) {
@@ -74,7 +79,8 @@ impl LoopThread {
             taken += 1;
             let now_s = clock::now_s();
             if self.stage.frame(&header, &self.values, now_s) {
-                if self.ring.len() >= self.hop_frames {
+                // A longer backlog means that a newer window is waiting.
+                if self.ring.len() >= self.stage.hop_frames() {
                     self.stage.skip();
                     continue;
                 }

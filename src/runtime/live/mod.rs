@@ -21,6 +21,7 @@
 //! locks, logs or blocks once they run; `tests/allocation/no_allocation.rs` proves the first.
 
 mod acquire;
+mod confirm;
 pub mod control;
 mod keys;
 mod ledger;
@@ -28,6 +29,7 @@ mod loop_thread;
 mod markers;
 mod observe;
 mod record;
+pub mod refit;
 mod session;
 mod stimulate;
 mod threads;
@@ -40,6 +42,7 @@ use ringbuf::{HeapRb, traits::Split};
 
 use self::{
     acquire::AcquireThread,
+    confirm::Confirm,
     control::Control,
     ledger::Ledger,
     loop_thread::LoopThread,
@@ -104,6 +107,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         shape,
         markers: marker_order,
         mut children,
+        refit,
+        moved,
         ..
     } = parts;
     let mut warnings = parts.warnings;
@@ -149,8 +154,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     let (granted_in, granted_out) = bounded::<Granted>(8);
     let mut thread = AcquireThread { stage: acquire, to_loop, to_record, control: Arc::clone(&control) };
     let acquiring = spawn_real_time("acquire", 70, &granted_in, move || thread.run())?;
-    let mut thread =
-        LoopThread::new(looping, from_acquire, commands_in, Arc::clone(&control), shape.hop_frames);
+    let (refitter, refits) = refit::refits(refit);
+    let mut thread = LoopThread::new(looping, from_acquire, commands_in, Arc::clone(&control), refits);
     let deciding = spawn_real_time("loop", 75, &granted_in, move || thread.run())?;
     let mut stimulating = None;
     if let Some(stage) = stimulate {
@@ -192,9 +197,10 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     let conducted =
         conductor.map(|c| LiveSession::new(c, pulse.clone(), Arc::clone(&view), task, shape.began_s));
     let (session, typed) = conducted.unzip();
+    let confirm = moved.map(|moved| Confirm { moved, notes: notes.clone() });
     // On a screen keys are read by it.
-    if let (Some(typed), Watching::Lines) = (&typed, watching) {
-        session::read_lines(typed.clone()).map_err(Failure::fault)?;
+    if matches!(watching, Watching::Lines) {
+        session::read_lines(typed.clone(), confirm.clone()).map_err(Failure::fault)?;
     }
     let observer = Observer {
         block: false,
@@ -209,6 +215,7 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         outlets,
         record: records.then_some(entries_in),
         digest,
+        refitter,
         control: Arc::clone(&control),
         dropped: 0,
     };
@@ -216,7 +223,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
 
     // This thread: signals, keys, time; it comes back when the current has ended.
     let mut faults =
-        WatchOver { control: &control, signals, view: &view, shape: &shape, pulse, typed }.run(watching);
+        WatchOver { control: &control, signals, view: &view, shape: &shape, pulse, typed, confirm }
+            .run(watching);
     if let Some(ledger) = ledger {
         faults.extend(ledger.finish());
     }

@@ -10,6 +10,7 @@ use ringbuf::{HeapCons, traits::Consumer};
 
 use super::{
     control::{Control, Watched},
+    refit::Refitter,
     session::LiveSession,
 };
 use crate::{
@@ -58,6 +59,8 @@ pub(super) struct Observer {
     pub session: Option<LiveSession>,
     /// Why what is there in place of a lost stream is not taken.
     pub news: Option<Receiver<String>>,
+    /// Makes estimators for the rate at which the stream really runs.
+    pub refitter: Refitter,
     /// Shared words.
     pub control: Arc<Control>,
     /// Entries and outlet samples that were dropped.
@@ -170,6 +173,12 @@ impl Observer {
             }
             self.digest.note(&stamped);
             self.feed.note(&stamped, self.digest.steer());
+            if let Note::Rate(off) = stamped.note
+                && off.refused
+                && let Err(error) = self.refitter.order(off.measured_hz)
+            {
+                self.feed.tell(format!("no estimate is valid: at {:.2} Hz {error}", off.measured_hz));
+            }
             if let Some(session) = &mut self.session {
                 session.note(&stamped);
             }

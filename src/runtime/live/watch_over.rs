@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{
     Watching,
+    confirm::Confirm,
     control::{Control, Watched},
     keys,
 };
@@ -40,18 +41,20 @@ pub(super) struct WatchOver<'a> {
     pub pulse: Option<Arc<Pulse>>,
     /// To the conductor of a session by a protocol: what the operator types.
     pub typed: Option<Sender<String>>,
+    /// A stream from another host waits for a person's word.
+    pub confirm: Option<Confirm>,
 }
 
 impl WatchOver<'_> {
     /// Waits until the run is to end, and until its current has ended. Gives what went wrong on the way.
     pub(super) fn run(self, watching: &Watching) -> Vec<String> {
-        let Self { control, signals, view, shape, pulse, typed } = self;
+        let Self { control, signals, view, shape, pulse, typed, confirm } = self;
         let mut health = Health::Healthy;
         let mut faults = Vec::new();
         let input =
             view.lock().unwrap_or_else(PoisonError::into_inner).session.as_ref().map(|s| Arc::clone(&s.keys));
         let input = input.zip(typed.clone()).map(|(keys, typed)| SessionInput { keys, typed });
-        let keys = match keys::start(Arc::clone(control), typed) {
+        let keys = match keys::start(Arc::clone(control), typed, confirm.clone()) {
             Ok(keys) => keys,
             Err(error) => return vec![error.to_string()],
         };
@@ -88,6 +91,9 @@ impl WatchOver<'_> {
             }
             if let Some(pulse) = &pulse {
                 tell_health(&mut health, pulse.look(clock::now_s()), view);
+            }
+            if let Some(offer) = confirm.as_ref().and_then(|confirm| confirm.moved.news()) {
+                view.lock().unwrap_or_else(PoisonError::into_inner).tell(offer.to_string());
             }
             if let Some(lines) = &mut lines {
                 lines.tell(elapsed_s, view);

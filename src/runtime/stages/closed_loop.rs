@@ -137,6 +137,19 @@ impl LoopStage {
         self.estimator.push(header, samples_uv, contamination)
     }
 
+    /// Goes on with `estimator`, made for `rate_hz`; the one before is left in its place, for a thread that may free it.
+    pub fn refit(&mut self, estimator: &mut Estimator, rate_hz: f64, now_s: f64) {
+        estimator.follow(&self.estimator);
+        std::mem::swap(&mut self.estimator, estimator);
+        self.notes.tell(now_s, Note::Refitted { rate_hz, frame: self.newest.index });
+    }
+
+    /// Samples from one window to the next.
+    #[must_use]
+    pub fn hop_frames(&self) -> usize {
+        self.estimator.hop_samples()
+    }
+
     /// Counts a hop that is passed over because a newer window is waiting.
     pub fn skip(&mut self) {
         self.skipped += 1;
