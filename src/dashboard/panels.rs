@@ -102,6 +102,21 @@ pub struct ExponentView {
     pub count: u64,
     /// See `count`.
     pub valid: u64,
+    /// The newest estimate through the current.
+    pub through: Option<ThroughPoint>,
+}
+
+/// An estimate of a window under current, of what the removal of its artefact has left.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ThroughPoint {
+    /// Stamp of the window's last sample.
+    pub stamp_s: f64,
+    /// Its exponent.
+    pub exponent: f64,
+    /// Its standard error.
+    pub se: f64,
+    /// What is not proven, or wrong with the fit; `None` where it may be believed.
+    pub why_not: Option<&'static str>,
 }
 
 /// A region or channel that is estimated.

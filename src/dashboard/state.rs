@@ -10,6 +10,7 @@ use crate::estimator::Estimate;
 
 pub use super::panels::{
     ExponentPoint, ExponentView, LatencyView, SpectrumView, StimulationView, StreamView, TargetView,
+    ThroughPoint,
 };
 
 /// Channels whose traces are kept; the screen scrolls through them.

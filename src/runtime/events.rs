@@ -6,7 +6,14 @@ use super::{
     live::control::FROZEN_AFTER_S,
     observation::{Halt, Note, Stamped},
 };
-use crate::{session::schedule::Phase, stimulator::State};
+use crate::{
+    estimator::{
+        Estimate, Reason,
+        through_current::{Proof, Unproven},
+    },
+    session::schedule::Phase,
+    stimulator::State,
+};
 
 /// A note as one JSON object, for those that belong on the event stream; estimates, spectra and the device's
 /// regular word have streams of their own.
@@ -15,6 +22,16 @@ pub fn json(stamped: &Stamped) -> Option<String> {
     let value = match stamped.note {
         Note::Estimate(_) | Note::Spectrum(_) | Note::Device(_) | Note::Hop { .. } => return None,
         Note::Stream(state) => json!({"event": "stream", "state": state.label()}),
+        Note::Through(e, proof) => {
+            let why = not_proven(&e, &proof);
+            json!({
+                "event": "through_current", "target": e.target, "first_sample": e.first_sample,
+                "last_sample": e.last_sample, "exponent": finite(e.fit.exponent),
+                "exponent_se": finite(e.fit.exponent_se), "valid": why.is_none(), "reason": why.unwrap_or(""),
+                "linearity_p": finite(proof.linearity_p), "residual_coherence": finite(proof.residual_coherence),
+                "modulation_p": finite(proof.modulation_p), "removed_db": finite(proof.removed_db),
+            })
+        }
         Note::Decision(d) => json!({
             "event": "decision", "id": d.id, "estimate": d.estimate_id, "exponent": d.exponent,
             "bounded": d.bounded,
@@ -60,6 +77,12 @@ pub fn refused_json(why: &str) -> String {
     json!({"event": "stream", "state": "LOST", "refused": why}).to_string()
 }
 
+/// Why an estimate through the current must not be believed, if so.
+#[must_use]
+pub fn not_proven(estimate: &Estimate, proof: &Proof) -> Option<&'static str> {
+    estimate.fit.invalid.map(Reason::as_str).or(proof.failed.map(Unproven::as_str))
+}
+
 /// The same while nobody may learn a block's condition: what is told of current and decisions is left out. `in_block`:
 /// from a block's begin until its current has gone. A decision has no number then, because numbers count what a law has
 /// decided in blocks.
@@ -67,6 +90,8 @@ pub fn refused_json(why: &str) -> String {
 pub fn blind_json(stamped: &Stamped, in_block: bool) -> Option<String> {
     match stamped.note {
         Note::Decision(_) | Note::Host { .. } | Note::Flow { .. } if in_block => None,
+        // What was removed says how much flowed, whenever it flowed.
+        Note::Through(..) => None,
         Note::Decision(d) => Some(
             json!({
                 "event": "decision", "estimate": d.estimate_id, "exponent": d.exponent, "bounded": d.bounded,

@@ -14,7 +14,7 @@ use crate::{
     acquisition::{conditioner::RateOff, state::StreamState},
     child::role::{News, Role},
     controller::Decision,
-    estimator::{Contamination, Estimate, Spectrum},
+    estimator::{Contamination, Estimate, Spectrum, through_current::Proof},
     session::schedule::Phase,
     stimulator::{DeviceFault, State, Status},
 };
@@ -97,6 +97,9 @@ pub enum Note {
     Stream(StreamState),
     /// An estimate, of any region.
     Estimate(Estimate),
+    /// An estimate of a window under current, of what the removal of its artefact has left, and what is proven of it.
+    /// It never steers.
+    Through(Estimate, Proof),
     /// The spectrum behind the steering region's newest estimate.
     Spectrum(SpectrumNote),
     /// A decision.

@@ -12,7 +12,7 @@ use crate::{
         frame::{Facts, FrameHeader},
         state::StreamState,
     },
-    dashboard::{View, reading::Reading},
+    dashboard::{View, reading::Reading, state::ThroughPoint},
     session::schedule::Phase,
     stimulator::{Delivered, State},
     units::hz,
@@ -176,7 +176,17 @@ impl ViewFeed {
                 }
                 view.push_event(format!("stream {}", state.label()));
             }
-            Note::Estimate(_) | Note::Spectrum(_) if view.hidden => {}
+            Note::Estimate(_) | Note::Spectrum(_) | Note::Through(..) if view.hidden => {}
+            Note::Through(estimate, proof) => {
+                if estimate.target == steer {
+                    view.exponents.through = Some(ThroughPoint {
+                        stamp_s: estimate.stamp_s,
+                        exponent: estimate.fit.exponent,
+                        se: estimate.fit.exponent_se,
+                        why_not: events::not_proven(&estimate, &proof),
+                    });
+                }
+            }
             Note::Estimate(estimate) => {
                 view.push_target(&estimate);
                 if estimate.target == steer {

@@ -162,7 +162,7 @@ impl Virtual {
 
     /// Current that is due: stimulate. What the device delivers reaches the participant.
     fn write(&mut self, now_s: f64) {
-        let Self { acquire, stimulate, commands, digest, keeper, runs, shape, .. } = self;
+        let Self { acquire, looping, stimulate, commands, digest, keeper, runs, shape, .. } = self;
         let Some(stage) = stimulate else { return commands.clear() };
         for command in commands.drain(..) {
             stage.command(command, now_s);
@@ -170,6 +170,7 @@ impl Virtual {
         let participant = acquire.source();
         stage.step(true, now_s, &mut |sample| {
             digest.delivered(sample.current_ma);
+            looping.delivered(&sample);
             if let (Some(run), Some(keeper)) = (runs.push(&sample), keeper.as_mut()) {
                 keeper.keep(&run, now_s);
             }

@@ -258,6 +258,7 @@ fn job() -> tras::offline::recording::Job {
         contamination: false,
         epochs: Vec::new(),
         fields: Vec::new(),
+        during_current: None,
         delete_below_sd: None,
     }
 }

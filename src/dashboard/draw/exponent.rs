@@ -10,7 +10,7 @@ use super::flow::{self, Flow};
 use super::theme::Role;
 use super::{Screen, plot, text};
 use crate::dashboard::reading::Reading;
-use crate::dashboard::state::{ExponentPoint, HISTORY_SPAN_S, View};
+use crate::dashboard::state::{ExponentPoint, HISTORY_SPAN_S, ThroughPoint, View};
 use crate::estimator::Contamination;
 
 /// Draws the panel.
@@ -88,6 +88,19 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
 fn title(view: &View, screen: &Screen, width: u16) -> TextLine<'static> {
     let theme = screen.theme;
     let mut spans = vec![Span::styled(" exponent ", theme.style(Role::Strong))];
+    // Cleaned samples come later than the samples themselves, by up to a second.
+    let newest_s = view.exponents.points.back().map_or(f64::NAN, |point| point.stamp_s);
+    let near = |through: &&ThroughPoint| (newest_s - through.stamp_s).abs() < 2.0;
+    if let Some(through) = view.exponents.through.as_ref().filter(near)
+        && !view.blinded
+    {
+        let role = if through.why_not.is_none() { Role::Good } else { Role::Quiet };
+        let (value, word) = (text::number(through.exponent, 2), through.why_not.unwrap_or("proven"));
+        let room = usize::from(width).saturating_sub(30);
+        let full = format!("through the current {value}: {word} ");
+        let words = flow::fitting(room, [full, format!("through {value}: {word} "), String::new()]);
+        spans.push(Span::styled(words, theme.style(role)));
+    }
     if let Some(target) = view.exponents.target {
         let target = text::number(target, 2);
         let room = usize::from(width).saturating_sub(12);

@@ -175,12 +175,17 @@ impl Order {
         self.config.check_against_rate(stream.rate_hz).map_err(Failure::usage)?;
         let labels: Vec<String> = conditioner.channels().iter().map(|c| c.label.clone()).collect();
         let estimator = self.estimator(stream.rate_hz, &labels)?;
+        let target_list = estimator.settings().targets.clone();
         let targets: Vec<String> = estimator.settings().targets.iter().map(|t| t.name.clone()).collect();
-        let (warnings, hop_frames) = (estimator.warnings().to_vec(), estimator.hop_samples());
+        let (mut warnings, hop_frames) = (estimator.warnings().to_vec(), estimator.hop_samples());
         let controller = self.controller()?;
         let device = device()?;
         let current_rate_hz = device.as_ref().map_or(1.0, |device| device.rate_hz());
         let cautions = self.cautions(device.as_deref());
+        let through = match &device {
+            Some(_) => self.through(stream.rate_hz, current_rate_hz, &labels, target_list),
+            None => Ok(None),
+        };
         let current = device.as_ref().map(|_| self.current(current_rate_hz)).transpose()?;
         let ledger = self.ledger(device.is_some())?;
         let watch = Arc::new(CurrentWatch::default());
@@ -197,6 +202,11 @@ impl Order {
 
         let (notes, notes_out) = Notes::channel(NOTES);
         let settings = self.loop_settings();
+        // Whoever cannot see through the current waits for the gaps: a run goes on without it.
+        let through = through.unwrap_or_else(|what| {
+            warnings.push(format!("estimates under current are not shown: {what}"));
+            None
+        });
         let stimulate = current.zip(device).map(|(current, device)| {
             let (decision, watch) = (controller.decision(), Arc::clone(&watch));
             StimulateStage::new(self.burst(), current, device, decision, watch, notes.clone(), now_s)
@@ -210,7 +220,8 @@ impl Order {
                 controller,
                 Arc::clone(&watch),
                 notes.clone(),
-            ),
+            )
+            .with_through(through),
             stimulate,
             watch,
             notes,

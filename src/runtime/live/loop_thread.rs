@@ -4,11 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::Sender;
 
+use ringbuf::{HeapCons, traits::Consumer};
+
 use super::{control::Control, refit::Refits};
 use crate::{
     clock,
     ring::FrameConsumer,
     runtime::stages::closed_loop::{Command, LoopStage},
+    stimulator::Delivered,
 };
 
 /// The longest between two looks at the plan; a frame wakes the thread by itself.
@@ -20,6 +23,8 @@ pub(super) struct LoopThread {
     stage: LoopStage,
     /// Frames in.
     ring: FrameConsumer,
+    /// Delivered current in.
+    delivered: HeapCons<Delivered>,
     /// Commands out.
     commands: Sender<Command>,
     /// Shared words.
@@ -37,12 +42,13 @@ impl LoopThread {
     pub(super) fn new(
         stage: LoopStage,
         ring: FrameConsumer,
+        delivered: HeapCons<Delivered>,
         commands: Sender<Command>,
         control: Arc<Control>,
         refits: Refits,
     ) -> Self {
         let values = vec![0.0; ring.width()];
-        Self { stage, ring, commands, control, commands_dropped: 0, refits, values }
+        Self { stage, ring, delivered, commands, control, commands_dropped: 0, refits, values }
     }
 
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
@@ -75,6 +81,9 @@ impl LoopThread {
     /// Takes frames up to the next hop, or all that wait.
     fn take_frames(&mut self) -> usize {
         let mut taken = 0;
+        while let Some(sample) = self.delivered.try_pop() {
+            self.stage.delivered(&sample);
+        }
         while let Some(header) = self.ring.pop(&mut self.values) {
             taken += 1;
             let now_s = clock::now_s();

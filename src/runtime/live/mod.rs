@@ -146,6 +146,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     let (to_record, frames) = frame_ring(shape.channels, ring_frames);
     let delivered = HeapRb::<Delivered>::new((shape.current_rate_hz * RING_S).ceil() as usize);
     let (delivered_in, delivered_out) = delivered.split();
+    let (seen_in, seen_out) =
+        HeapRb::<Delivered>::new((shape.current_rate_hz * RING_S).ceil() as usize).split();
     let (commands_in, commands_out) = bounded(COMMANDS);
     let (entries_in, entries_out) = bounded(ENTRIES);
     let (markers_in, markers_out) = bounded(MARKERS);
@@ -155,12 +157,19 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     let mut thread = AcquireThread { stage: acquire, to_loop, to_record, control: Arc::clone(&control) };
     let acquiring = spawn_real_time("acquire", 70, &granted_in, move || thread.run())?;
     let (refitter, refits) = refit::refits(refit);
-    let mut thread = LoopThread::new(looping, from_acquire, commands_in, Arc::clone(&control), refits);
+    let mut thread =
+        LoopThread::new(looping, from_acquire, seen_out, commands_in, Arc::clone(&control), refits);
     let deciding = spawn_real_time("loop", 75, &granted_in, move || thread.run())?;
     let mut stimulating = None;
     if let Some(stage) = stimulate {
-        let mut thread =
-            StimulateThread::new(stage, commands_out, delivered_in, Arc::clone(&control), signals.word());
+        let mut thread = StimulateThread::new(
+            stage,
+            commands_out,
+            delivered_in,
+            seen_in,
+            Arc::clone(&control),
+            signals.word(),
+        );
         stimulating = Some(spawn_real_time("stimulate", 80, &granted_in, move || thread.run())?);
     } else {
         control.report_safe();
