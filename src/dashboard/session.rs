@@ -121,6 +121,8 @@ pub struct SessionView {
     pub checks: Vec<(&'static str, bool)>,
     /// The question that stands.
     pub question: Option<String>,
+    /// The address for the participant's browser, while no page is open.
+    pub address: Option<String>,
     /// See [`SessionKeys`].
     pub keys: Arc<SessionKeys>,
 }
@@ -240,7 +242,9 @@ fn said(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
 /// The question that stands, and the line that is typed.
 fn typing(session: &SessionView, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
-    let question = session.question.clone().unwrap_or_default();
+    // Whole, because it is copied from here.
+    let address = session.address.clone();
+    let question = session.question.clone().or(address).unwrap_or_default();
     let line = match session.keys.line() {
         Some(line) => Line::styled(format!(": {line}_"), theme.style(Role::Strong)),
         None if question.is_empty() => {

@@ -50,6 +50,8 @@ pub struct SessionTask {
     running: Running,
     markers: Receiver<Marker>,
     notices: Receiver<String>,
+    /// The newest address of its page.
+    url: String,
     block: Option<u32>,
     had_page: bool,
     remind_s: f64,
@@ -82,7 +84,8 @@ impl SessionTask {
             running.close(block.saturating_sub(1) as usize);
         }
         let remind_s = clock::now_s() + REMIND_S;
-        Ok(Self { running, markers, notices, block: None, had_page: false, remind_s, over: false })
+        let url = running.url.clone();
+        Ok(Self { running, url, markers, notices, block: None, had_page: false, remind_s, over: false })
     }
 
     /// Where its markers come from, as a protocol's rules pin it.
@@ -94,7 +97,7 @@ impl SessionTask {
     /// The address of its page, which works once.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.running.url
+        &self.url
     }
 
     /// Whether the participant's page is open.
@@ -125,6 +128,14 @@ impl SessionTask {
     pub fn news(&mut self, now_s: f64) -> TaskNews {
         let mut news =
             TaskNews { markers: self.markers.try_iter().collect(), lines: self.notices.try_iter().collect() };
+        let renewed = news
+            .lines
+            .iter()
+            .rev()
+            .find_map(|line| line.split(", ").find(|part| part.starts_with("http://")));
+        if let Some(url) = renewed {
+            self.url = url.to_owned();
+        }
         let page = self.running.has_page();
         if page && !self.had_page {
             news.lines.push("the participant's page is open".to_owned());

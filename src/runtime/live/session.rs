@@ -127,6 +127,7 @@ impl LiveSession {
         let question = self.conductor.question();
         let waits = self.conductor.waits();
         let page = self.task.as_ref().map(SessionTask::has_page);
+        let address = self.task.as_ref().filter(|task| !task.has_page()).map(|task| task.url().to_owned());
         let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         let live = view.stream.state == StreamState::Live;
         let Some(screen) = &mut view.session else { return };
@@ -142,6 +143,7 @@ impl LiveSession {
         ];
         screen.checks.extend(page.map(|open| ("participant's page open", open)));
         screen.question = question;
+        screen.address = address;
         screen.waits = waits.to_owned();
         let Some(heard) = at else { return };
         (screen.runs, screen.held, screen.over) = (false, false, false);
