@@ -81,7 +81,7 @@ records-peers:
 # Both working-memory sessions in virtual time, verified, opened, exported; the last line is the folder of session 2.
 session-demo: setup peers
 	$(CARGO) build --locked --bin tras
-	@scripts/session-demo.sh $(CURDIR)/target/debug/tras $(wildcard $(CURDIR)/$(VENV)/bin/python)
+	@scripts/session-demo.sh $(CURDIR)/target/debug/tras "$(TRAS_PYTHON)" "$(TRAS_RECORDS_PYTHON)"
 
 # How long the packets come, in s.
 HOSTILE_SECONDS ?= 600

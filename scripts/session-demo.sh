@@ -2,8 +2,9 @@
 # Both sessions of the working-memory study in virtual time, with a scripted operator and task; then everything that
 # can be checked of them. The last line is the folder of session 2.
 set -eu
-tras=${1:?usage: session-demo.sh TRAS [PYTHON]}
+tras=${1:?usage: session-demo.sh TRAS [PYTHON] [RECORDS_PYTHON]}
 python=${2:-}
+records_python=${3:-}
 root=$(pwd)
 out=${OUT:-$root/target/session-demo}
 rm -rf "$out"
@@ -21,22 +22,18 @@ for session in 1 2; do
 	tail -n 6 "session-$session.txt"
 done
 for folder in recordings/sub-*; do
-	echo "== verify $folder"
-	"$tras" verify "$folder"
+	echo "== verify and recompute $folder"
+	"$tras" verify "$folder" --recompute
 done
 second=$(ls -d "$out"/recordings/sub-P01_ses-2_*)
 for block in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	"$tras" unblind "$second" --block $block --reason "session demo: all blocks are opened at the end" >>unblind.txt
 done
-echo "== verify after unblinding"
-"$tras" verify "$second"
+echo "== verify and recompute after unblinding"
+"$tras" verify "$second" --recompute
+echo "== blinding"
 "$tras" blinding "$second"
+echo "== BIDS"
 "$tras" export-bids recordings/sub-* --out bids
-if [ -n "$python" ]; then
-	"$python" -c "
-import pyxdf, sys
-streams, _ = pyxdf.load_xdf(sys.argv[1], verbose=False)
-print('pyxdf:', ', '.join(f\"{s['info']['name'][0]} {len(s['time_stamps'])}\" for s in streams))
-" "$second/session.xdf"
-fi
+"$root/scripts/session-peers.sh" "$root" "$second" bids "$python" "$records_python"
 echo "$second"

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     check,
-    run::{Role, RunArgs, build, describe, shows_dashboard},
+    run::{Role, RunArgs, build, describe},
 };
 use crate::{
     clock,
@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     runtime::assemble::{Order, SessionOrder},
     session::{
-        audit::check::{Chain, chain},
+        audit::check::{Chain, Entry, chain},
         folder,
         moment::iso_8601,
         private,
@@ -54,7 +54,6 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
             protocol.session
         )));
     }
-    headless_only(args)?;
     let beside = |name: &String| {
         let path = PathBuf::from(name);
         if path.is_absolute() || path.exists() {
@@ -67,6 +66,7 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
         blind: args.role == Role::Operator && allocation.is_some(),
         allocation,
         resume: None,
+        broke: None,
         virtual_unix_s: args.virtual_time.then(|| clock::unix_s() - VIRTUAL_START_S),
     };
     let participant = config.record.participant.clone();
@@ -86,6 +86,8 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
             within.display()
         ))
     };
+    // Before a folder is made: what is refused leaves none behind.
+    order.check_allocation()?;
     private::create_folder(&parent).map_err(failed)?;
     private::create_new_folder(&within).map_err(failed)?;
     order.record = Some(within);
@@ -95,7 +97,6 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
 
 /// The order of a session that goes on in its folder.
 pub(super) fn resumed(within: &Path, args: &RunArgs) -> Result<Order, Failure> {
-    headless_only(args)?;
     let file = within.join(folder::CONFIGURATION);
     let mut config: Config = check::load(&file)?;
     if let Some(stream) = &args.stream {
@@ -120,20 +121,13 @@ pub(super) fn resumed(within: &Path, args: &RunArgs) -> Result<Order, Failure> {
         blind: args.role == Role::Operator && allocation.is_some(),
         allocation,
         resume: Some(at),
+        broke: broke_off(&chain),
         virtual_unix_s: args.virtual_time.then(|| clock::unix_s() - VIRTUAL_START_S),
     };
     let options = super::options::RunOptions { no_record: true, record: None, ..args.options.clone() };
     let mut order = Order { session: Some(session), ..build("run", config, &options)? };
     order.record = Some(within.to_owned());
     Ok(order)
-}
-
-/// A session is conducted by typed lines; refused before a folder is made.
-fn headless_only(args: &RunArgs) -> Result<(), Failure> {
-    if args.virtual_time || !shows_dashboard(&args.options) {
-        return Ok(());
-    }
-    Err(Failure::usage("a session by a protocol is conducted by typed lines in this version: add --headless"))
 }
 
 fn blocks(config: &Config) -> u32 {
@@ -147,17 +141,25 @@ fn done(chain: &Chain) -> Option<u32> {
     begun.max().and_then(|block| u32::try_from(block).ok())
 }
 
+/// Entries of the last block that began: its begin, its end, and that it is broken.
+fn last_block(chain: &Chain) -> Option<(u32, [Option<u64>; 3])> {
+    let last = done(chain)?;
+    let of = |kind: &'static str| {
+        let own = |entry: &&Entry| entry.number("block") == Some(u64::from(last));
+        chain.all(kind).filter(own).map(|entry| entry.n).max()
+    };
+    Some((last, [of("phase"), of("phase_left"), of("broken")]))
+}
+
 /// Where a session goes on: behind the last block that began; at it, where it is broken and the protocol repeats those.
 fn next_block(chain: &Chain, broken: Broken) -> u32 {
-    let Some(last) = done(chain) else { return 1 };
-    let of = |kind: &'static str| {
-        chain
-            .all(kind)
-            .filter(|entry| entry.number("block") == Some(u64::from(last)))
-            .map(|entry| entry.n)
-            .max()
-    };
-    let (begun, ended, spoilt) = (of("phase"), of("phase_left"), of("broken"));
+    let Some((last, [begun, ended, spoilt])) = last_block(chain) else { return 1 };
     let whole = ended > begun && spoilt < begun;
     if whole || broken == Broken::Skip { last + 1 } else { last }
+}
+
+/// The block in which a session ended, where no entry says yet that it is broken.
+fn broke_off(chain: &Chain) -> Option<u32> {
+    let (last, [begun, ended, spoilt]) = last_block(chain)?;
+    (ended < begun && spoilt < begun).then_some(last)
 }

@@ -28,13 +28,20 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
 /// A protocol that the core refuses. The line is that of the list; what is wrong names the phase or condition.
 fn protocol(config: &Config, found: &mut Found<'_>) {
     for fault in config.protocol.iter().flat_map(|protocol| protocol.faults(config)) {
-        let key = if fault.place.starts_with("condition") {
-            "protocol.conditions"
-        } else if fault.place == "stimulation.enabled" {
-            "stimulation.enabled"
-        } else {
-            "protocol.phases"
-        };
+        // A key of its own needs no place beside it.
+        let own = [
+            "protocol.allocation",
+            "protocol.balanced",
+            "protocol.phases",
+            "task.blocks",
+            "stimulation.enabled",
+        ];
+        if let Some(key) = own.into_iter().find(|key| *key == fault.place) {
+            found.push((key, fault.what, fault.todo));
+            continue;
+        }
+        let key =
+            if fault.place.starts_with("condition") { "protocol.conditions" } else { "protocol.phases" };
         found.push((key, format!("{}: {}", fault.place, fault.what), fault.todo));
     }
 }

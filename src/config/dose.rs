@@ -13,7 +13,10 @@ pub(super) fn check(config: &Config, found: &mut Found<'_>) {
     blocks(config, found);
     output(config, found);
     electrodes(config, found);
-    dose(config, found);
+    // What a protocol's own blocks add up to, its own check says.
+    if config.protocol.is_none() {
+        dose(config, found);
+    }
 }
 
 fn blocks(config: &Config, found: &mut Found<'_>) {

@@ -89,7 +89,8 @@ impl Config {
         let enabled = self.stimulation.enabled;
         let delivers = if enabled { self.plan().delivers().unwrap_or_default() } else { Delivers::default() };
         let mut warnings = spectrum(self);
-        if enabled {
+        // A protocol's own blocks are reckoned by its timeline.
+        if enabled && self.protocol.is_none() {
             warnings.extend(session(self, &delivers));
         }
         let blocks = if enabled { self.stimulation.blocks } else { 0 };

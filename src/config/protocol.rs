@@ -313,6 +313,24 @@ impl ProtocolConfig {
                 "make one: tras allocate",
             );
         }
+        let given = protocol.phases.iter().filter(|phase| phase.given == Given::Allocated).count();
+        let conditions = protocol.conditions.len();
+        if protocol.balanced && conditions > 0 && !given.is_multiple_of(conditions) {
+            say(
+                "protocol.balanced",
+                &format!(
+                    "is true, and {given} allocated blocks cannot be shared evenly by {conditions} conditions"
+                ),
+                "plan a multiple, or set it to false",
+            );
+        }
+        if let Some(task) = config.task.as_ref().filter(|task| task.blocks != protocol.blocks() as usize) {
+            say(
+                "task.blocks",
+                &format!("is {}, and the protocol has {} task blocks", task.blocks, protocol.blocks()),
+                "make them as many",
+            );
+        }
         if protocol.stimulates() && !config.stimulation.enabled {
             say("stimulation.enabled", "is false, and the protocol has current", "set it to true");
         }

@@ -9,6 +9,7 @@ pub mod history;
 pub mod input;
 pub mod panels;
 pub mod reading;
+pub mod session;
 pub mod state;
 mod terminal;
 pub mod trace;
@@ -48,6 +49,8 @@ pub struct Options {
     pub period: Duration,
     /// What libraries print to standard error while the screen is up.
     pub stderr_file: PathBuf,
+    /// Of a session by a protocol: where its keys go.
+    pub session: Option<session::SessionInput>,
 }
 
 impl Options {
@@ -59,6 +62,7 @@ impl Options {
             theme: Theme { colour: !no_colour, ascii: false },
             period: Duration::from_millis(100),
             stderr_file: std::env::temp_dir().join(format!("tras-{}-stderr.log", std::process::id())),
+            session: None,
         }
     }
 }
@@ -84,6 +88,7 @@ impl Dashboard {
 
         let (stop, quit, done) = (Arc::clone(&closing), actions.clone(), end.clone());
         let stderr_file = options.stderr_file.clone();
+        let keys_of_session = options.session.clone();
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
             // A terminal that has gone ends the session safely: nobody sees it, nobody can stop it.
             if show(&view, &local, &stop, &options).is_err() {
@@ -92,10 +97,11 @@ impl Dashboard {
             let _ = done.send(());
         })?;
         let stop = Arc::clone(&closing);
+        let session = keys_of_session;
         thread::Builder::new().name("keys".to_owned()).spawn(move || {
             // Almost always asleep: a busy machine must not come between a key and a stop.
             let _ = crate::realtime::promote(KEY_PRIORITY);
-            if read_keys(&actions, &local_keys, &stop).is_err() {
+            if read_keys(&actions, &local_keys, session.as_ref(), &stop).is_err() {
                 let _ = actions.send(Action::TerminalGone);
             }
             let _ = end.send(());
@@ -155,12 +161,23 @@ fn show(view: &Mutex<View>, keys: &Receiver<Key>, closing: &AtomicBool, options:
 }
 
 /// Reads keys until told to end.
-fn read_keys(actions: &Sender<Action>, screen: &Sender<Key>, closing: &AtomicBool) -> io::Result<()> {
+fn read_keys(
+    actions: &Sender<Action>,
+    screen: &Sender<Key>,
+    session: Option<&session::SessionInput>,
+    closing: &AtomicBool,
+) -> io::Result<()> {
     while !closing.load(Ordering::Acquire) && terminal::is_borrowed() {
         if !event::poll(KEY_POLL)? {
             continue;
         }
-        match input::key_of(&event::read()?) {
+        let event = event::read()?;
+        if let Some(taken) = session.and_then(|session| session.keys.take(&event)) {
+            let full = taken.zip(session).map(|(line, session)| session.typed.try_send(line));
+            drop(full);
+            continue;
+        }
+        match input::key_of(&event) {
             // A runtime that no longer listens has ended.
             Some(Key::Runtime(action)) if actions.send(action).is_err() => return Ok(()),
             Some(Key::Runtime(_)) | None => {}

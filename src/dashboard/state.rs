@@ -74,6 +74,8 @@ pub struct View {
     pub faults: VecDeque<EventLine>,
     /// What a session by a protocol says, all of it.
     pub words: Vec<String>,
+    /// Of a session by a protocol.
+    pub session: Option<super::session::SessionView>,
     /// Events, newest last.
     pub events: VecDeque<EventLine>,
     /// Those of them that an operator without a screen is told at once, newest last, and how many there were.
@@ -102,6 +104,7 @@ impl Default for View {
             dropped: 0,
             faults: VecDeque::new(),
             words: Vec::new(),
+            session: None,
             events: VecDeque::new(),
             told: VecDeque::new(),
             told_count: 0,

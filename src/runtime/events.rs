@@ -86,15 +86,22 @@ pub fn not_proven(estimate: &Estimate, proof: &Proof) -> Option<&'static str> {
 }
 
 /// The same while nobody may learn a block's condition: what is told of current and decisions is left out. `in_block`:
-/// from a block's begin until its current has gone.
+/// from a block's begin until its current has gone. A decision has no number then, because numbers count what a law has
+/// decided in blocks.
 #[must_use]
 pub fn blind_json(stamped: &Stamped, in_block: bool) -> Option<String> {
     match stamped.note {
-        Note::Decision(_) if in_block => None,
+        Note::Decision(_) | Note::Host { .. } | Note::Flow { .. } if in_block => None,
         // What was removed says how much flowed, whenever it flowed.
         Note::Through(..) => None,
-        Note::Host { state, sample, .. } => {
-            Some(json!({"event": "current", "state": state_label(state), "sample": sample}).to_string())
+        Note::Decision(d) => Some(
+            json!({
+                "event": "decision", "estimate": d.estimate_id, "exponent": d.exponent, "bounded": d.bounded,
+            })
+            .to_string(),
+        ),
+        Note::Host { state, .. } => {
+            Some(json!({"event": "current", "state": state_label(state)}).to_string())
         }
         _ => json(stamped),
     }

@@ -58,7 +58,7 @@ struct Virtual {
 pub fn run(order: &Order, progress: &mut dyn FnMut(f64)) -> Result<Summary, Failure> {
     let parts = assemble::in_virtual_time(order, START_S)?;
     let cautions = parts.cautions.clone();
-    let mut all = Virtual::new(parts, order.seed);
+    let mut all = Virtual::new(parts, order.seed)?;
     let seconds = order.length_s();
     let mut ending_since_s: Option<f64> = None;
     let mut maintained_s = START_S;
@@ -105,13 +105,25 @@ pub fn run(order: &Order, progress: &mut dyn FnMut(f64)) -> Result<Summary, Fail
 }
 
 impl Virtual {
-    fn new(parts: Parts<SimulatedSource>, seed: u64) -> Self {
-        let Parts { acquire, looping, stimulate, notes, notes_out, digest, keeper, shape, conductor, .. } =
-            parts;
+    fn new(parts: Parts<SimulatedSource>, seed: u64) -> Result<Self, Failure> {
+        let Parts {
+            acquire,
+            looping,
+            stimulate,
+            notes,
+            notes_out,
+            digest,
+            keeper,
+            shape,
+            conductor,
+            task,
+            ..
+        } = parts;
         let (commands, runs) = (Vec::new(), CurrentRuns::new());
-        let conducted = conductor.map(|conductor| (conductor, Script::new(seed)));
+        let script = Script::new(seed).with_task(task.as_ref()).map_err(Failure::usage)?;
+        let conducted = conductor.map(|conductor| (conductor, script));
         let lines = conducted.is_some();
-        Self {
+        Ok(Self {
             acquire,
             looping,
             stimulate,
@@ -125,7 +137,7 @@ impl Virtual {
             conducted,
             lines,
             ended: EndedBy::default(),
-        }
+        })
     }
 
     /// EEG that is due: acquire and loop.
@@ -193,6 +205,9 @@ impl Virtual {
         let Some((mut conductor, mut script)) = self.conducted.take() else { return };
         conductor.turn(now_s);
         let markers = script.act(&mut conductor, now_s);
+        if let Some(what) = script.failed() {
+            self.digest.fault(what);
+        }
         for (at_s, text) in markers {
             self.keep(&Entry::Marker(at_s, text), now_s);
         }

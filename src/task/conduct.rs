@@ -81,6 +81,8 @@ pub struct Running {
     pub resumed_at: usize,
     stop: Arc<AtomicBool>,
     allowed: Arc<AtomicUsize>,
+    closed: Arc<AtomicUsize>,
+    page: Arc<AtomicBool>,
     thread: JoinHandle<Result<Ended, String>>,
 }
 
@@ -88,6 +90,17 @@ impl Running {
     /// Lets blocks up to `block` (from 1) begin; for a gated task.
     pub fn allow(&self, block: usize) {
         self.allowed.store(block, Ordering::Release);
+    }
+
+    /// The time of blocks up to `block` is over: trials that they have not shown are marked so and not shown any more.
+    pub fn close(&self, block: usize) {
+        self.closed.fetch_max(block, Ordering::AcqRel);
+    }
+
+    /// Whether a page is open.
+    #[must_use]
+    pub fn has_page(&self) -> bool {
+        self.page.load(Ordering::Acquire)
     }
 
     /// Ends it; the trial under way is lost.
@@ -121,7 +134,7 @@ pub fn start(with: Start) -> Result<Running, String> {
         None => texts::ENGLISH.to_owned(),
     };
     let texts = texts::parse(&text)?;
-    let list = list(&with.settings, with.seed)?;
+    let list = trials(&with.settings, with.seed)?;
     let mut shown = Progress::new(list, 0);
     let mut record = None;
     let mut resumed_at = 0;
@@ -141,7 +154,13 @@ pub fn start(with: Start) -> Result<Running, String> {
     let stop = Arc::new(AtomicBool::new(false));
     let allowed = Arc::new(AtomicUsize::new(if with.gated { 0 } else { usize::MAX }));
     let url = door.url.clone();
-    let (watch, gate) = (Arc::clone(&stop), Arc::clone(&allowed));
+    let (closed, page) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let words = Words {
+        stop: Arc::clone(&stop),
+        allowed: Arc::clone(&allowed),
+        closed: Arc::clone(&closed),
+        page: Arc::clone(&page),
+    };
     let (ready, opened) = crossbeam_channel::bounded(1);
     let thread = std::thread::Builder::new()
         .name("tras-task".into())
@@ -173,27 +192,38 @@ pub fn start(with: Start) -> Result<Running, String> {
             if resumed_at > 0 {
                 task.break_after_kill()?;
             }
-            task.run(&door, &watch, &gate)
+            task.run(&door, &words)
         })
         .map_err(|e| format!("cannot start a thread: {e}"))?;
     opened.recv().map_err(|_| "the task's thread broke down".to_owned())??;
-    Ok(Running { url, resumed_at, stop, allowed, thread })
+    Ok(Running { url, resumed_at, stop, allowed, closed, page, thread })
 }
 
 /// Practice first (its own seed, so that its length moves no counted trial), then the design's trials.
-fn list(settings: &TaskSettings, seed: u64) -> Result<Vec<Listed>, String> {
+///
+/// # Errors
+/// A design that cannot be made.
+pub(crate) fn trials(settings: &TaskSettings, seed: u64) -> Result<Vec<Listed>, String> {
     let design = settings.design()?;
     let mut practice = design.clone();
     practice.blocks = 1;
     practice.order = tras_scoring::design::Order::Random;
     practice.trials_per_block = settings.practice.max(1);
-    let trials = practice.make(seed ^ 0x9e37_79b9_7f4a_7c15)?.into_iter().take(settings.practice);
-    let trials = trials.map(|mut planned| {
+    let first = practice.make(seed ^ 0x9e37_79b9_7f4a_7c15)?.into_iter().take(settings.practice);
+    let first = first.map(|mut planned| {
         planned.block = 0;
         Listed { planned, practice: true }
     });
     let counted = design.make(seed)?.into_iter().map(|planned| Listed { planned, practice: false });
-    Ok(trials.chain(counted).collect())
+    Ok(first.chain(counted).collect())
+}
+
+/// What [`Running`] and its thread tell each other.
+struct Words {
+    stop: Arc<AtomicBool>,
+    allowed: Arc<AtomicUsize>,
+    closed: Arc<AtomicUsize>,
+    page: Arc<AtomicBool>,
 }
 
 struct Conductor {
@@ -214,10 +244,13 @@ struct Conductor {
 }
 
 impl Conductor {
-    fn run(mut self, door: &Door, stop: &AtomicBool, allowed: &AtomicUsize) -> Result<Ended, String> {
+    fn run(mut self, door: &Door, words: &Words) -> Result<Ended, String> {
         let mut line: Option<Line> = None;
-        while !stop.load(Ordering::Acquire) && !self.over {
-            self.progress.allow(allowed.load(Ordering::Acquire));
+        while !words.stop.load(Ordering::Acquire) && !self.over {
+            self.progress.allow(words.allowed.load(Ordering::Acquire));
+            self.progress.close(words.closed.load(Ordering::Acquire));
+            self.pass_over()?;
+            words.page.store(line.is_some(), Ordering::Release);
             while let Ok(mut guest) = door.lines.try_recv() {
                 if line.is_some() {
                     close(&mut guest, SECOND_WINDOW, "second window");
@@ -236,14 +269,14 @@ impl Conductor {
                     if let Some(answer) = self.hear(&message)?
                         && talking.send(Message::text(answer.to_string())).is_err()
                     {
-                        self.gone(&mut line)?;
+                        self.gone(&mut line, door)?;
                     }
                 }
-                Ok(Message::Close(_)) => self.gone(&mut line)?,
+                Ok(Message::Close(_)) => self.gone(&mut line, door)?,
                 Ok(_) => {}
                 Err(tungstenite::Error::Io(e))
                     if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
-                Err(_) => self.gone(&mut line)?,
+                Err(_) => self.gone(&mut line, door)?,
             }
         }
         if let Some(mut talking) = line {
@@ -284,13 +317,33 @@ impl Conductor {
     }
 
     /// The page is gone: the trial under way is broken.
-    fn gone(&mut self, line: &mut Option<Line>) -> Result<(), String> {
+    fn gone(&mut self, line: &mut Option<Line>, door: &Door) -> Result<(), String> {
         *line = None;
         self.resumed = true;
+        let url = door.renew();
+        self.tell(format!(
+            "the page is gone: load it anew; a browser that has died needs another address, {url}"
+        ));
         self.clock = clock::PageClock::default();
         if let Some((trial, ended_block)) = self.progress.broken() {
-            self.tell("the page was closed or loaded anew in mid-trial: the trial is marked broken");
+            self.tell("that was in mid-trial: the trial is marked broken");
             self.keep_broken(trial, "reloaded", ended_block)?;
+        }
+        Ok(())
+    }
+
+    /// Trials of blocks that are over, which nobody has seen.
+    fn pass_over(&mut self) -> Result<(), String> {
+        let mut count = 0;
+        while let Some(trial) = self.progress.passed_over() {
+            let outcome =
+                Outcome { status: "broken", flags: vec!["not_shown".to_owned()], ..Outcome::default() };
+            self.keep(trial, &outcome)?;
+            count += 1;
+        }
+        if count > 0 {
+            self.resumed = true;
+            self.tell(format!("{count} trials of a block that is over were not shown"));
         }
         Ok(())
     }

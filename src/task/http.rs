@@ -7,7 +7,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ pub struct Door {
     pub url: String,
     /// Connections that were let in.
     pub lines: Receiver<Line>,
+    keys: Arc<Keys>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,8 +38,8 @@ pub struct Door {
 /// What lets a request in.
 struct Keys {
     port: u16,
-    token: String,
-    token_used: Mutex<bool>,
+    /// What the address holds; `None` once it was used.
+    token: Mutex<Option<String>>,
     cookie: String,
     nonce: String,
 }
@@ -54,14 +55,9 @@ impl Door {
         let told = |e: std::io::Error| format!("127.0.0.1:{port}: {e}");
         let port = listener.local_addr().map_err(told)?.port();
         listener.set_nonblocking(true).map_err(told)?;
-        let keys = Arc::new(Keys {
-            port,
-            token: secret(),
-            token_used: Mutex::new(false),
-            cookie: secret(),
-            nonce: secret(),
-        });
-        let url = format!("http://127.0.0.1:{port}/?t={}", keys.token);
+        let keys = Arc::new(Keys { port, token: Mutex::new(None), cookie: secret(), nonce: secret() });
+        let url = keys.renew();
+        let shared = Arc::clone(&keys);
         let (send, lines) = crossbeam_channel::bounded(MOST_AT_ONCE);
         let stop = Arc::new(AtomicBool::new(false));
         let watch = Arc::clone(&stop);
@@ -69,7 +65,13 @@ impl Door {
             .name("tras-task-http".into())
             .spawn(move || accept(&listener, &keys, &send, &watch))
             .map_err(|e| format!("cannot start a thread: {e}"))?;
-        Ok(Self { url, lines, stop, thread: Some(thread) })
+        Ok(Self { url, lines, keys: shared, stop, thread: Some(thread) })
+    }
+
+    /// Another address, which works once: for a browser that has died with its cookie. The one before works no more.
+    #[must_use]
+    pub fn renew(&self) -> String {
+        self.keys.renew()
     }
 }
 
@@ -149,6 +151,23 @@ enum Verdict {
 }
 
 impl Keys {
+    fn renew(&self) -> String {
+        let token = secret();
+        let url = format!("http://127.0.0.1:{}/?t={token}", self.port);
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+        url
+    }
+
+    /// Whether `query` holds the token, which is used up then.
+    fn takes(&self, query: &str) -> bool {
+        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = token.as_ref().is_some_and(|token| query == format!("t={token}"));
+        if holds {
+            *token = None;
+        }
+        holds
+    }
+
     fn judge(&self, bytes: &[u8]) -> Verdict {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut request = httparse::Request::new(&mut headers);
@@ -180,16 +199,11 @@ impl Keys {
             ("/line", _) if cookie && known => Verdict::Line,
             ("/line", _) => Verdict::Refused("403 Forbidden", "only the task's own page talks to it"),
             ("/", _) if cookie => Verdict::Page { cookie: false },
-            ("/", query) if query == format!("t={}", self.token) => match self.token_used.lock() {
-                Ok(mut used) if !*used => {
-                    *used = true;
-                    Verdict::Page { cookie: true }
-                }
-                _ => Verdict::Refused(
-                    "403 Forbidden",
-                    "this address has been used; start the task anew for another",
-                ),
-            },
+            ("/", query) if self.takes(query) => Verdict::Page { cookie: true },
+            ("/", query) if query.starts_with("t=") => Verdict::Refused(
+                "403 Forbidden",
+                "this address has been used, or is an older one; take the newest that the program told",
+            ),
             ("/", _) => Verdict::Refused("403 Forbidden", "take the whole address that the program printed"),
             _ => Verdict::Refused("404 Not Found", "there is nothing here"),
         }

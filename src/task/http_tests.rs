@@ -4,8 +4,7 @@ use super::*;
 fn keys() -> Keys {
     Keys {
         port: 4_000,
-        token: "right".into(),
-        token_used: Mutex::new(false),
+        token: Mutex::new(Some("right".into())),
         cookie: "crumb".into(),
         nonce: "once".into(),
     }

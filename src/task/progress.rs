@@ -43,6 +43,8 @@ pub struct Progress {
     rested: bool,
     /// The last block that may begin.
     allowed: usize,
+    /// The last block whose time is over.
+    closed: usize,
 }
 
 impl Progress {
@@ -50,12 +52,28 @@ impl Progress {
     #[must_use]
     pub fn new(list: Vec<Listed>, done: usize) -> Self {
         // Who resumes begins without a break.
-        Self { list, at: done, under_way: None, rested: true, allowed: usize::MAX }
+        Self { list, at: done, under_way: None, rested: true, allowed: usize::MAX, closed: 0 }
     }
 
     /// Lets blocks up to `block` begin, and no later ones.
     pub fn allow(&mut self, block: usize) {
         self.allowed = block;
+    }
+
+    /// The time of blocks up to `block` is over: what they have not shown is not shown any more.
+    pub fn close(&mut self, block: usize) {
+        self.closed = self.closed.max(block);
+    }
+
+    /// The next trial whose block is over before it was shown, if there is one; practice belongs to the first block.
+    pub fn passed_over(&mut self) -> Option<usize> {
+        let trial = self.at;
+        let over = self.list.get(trial).is_some_and(|next| next.planned.block <= self.closed);
+        if self.under_way.is_some() || self.closed == 0 || !over {
+            return None;
+        }
+        self.at += 1;
+        Some(trial)
     }
 
     /// The list.
@@ -161,6 +179,19 @@ mod tests {
         assert_eq!(p.broken(), Some((1, false)));
         assert_eq!(p.upcoming(), Next::Trial(2));
         assert_eq!(p.broken(), Some((2, true)));
+        assert_eq!(p.upcoming(), Next::Trial(3));
+    }
+
+    #[test]
+    fn what_a_closed_block_has_not_shown_is_passed_over_but_not_the_trial_under_way() {
+        let mut p = Progress::new(list(), 0);
+        assert_eq!(p.passed_over(), None);
+        p.done(0);
+        let _ = p.upcoming();
+        p.close(1);
+        assert_eq!((p.passed_over(), p.done(0)), (None, Some(false)), "it is under way");
+        assert_eq!((p.passed_over(), p.passed_over(), p.passed_over()), (Some(1), Some(2), None));
+        p.rested();
         assert_eq!(p.upcoming(), Next::Trial(3));
     }
 

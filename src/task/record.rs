@@ -30,7 +30,7 @@ pub struct Labels {
 pub struct Outcome {
     /// `done`, `missed` (no answer in time), `broken` (must not be used), `practice`.
     pub status: &'static str,
-    /// Why it must be looked at: `slept`, `hidden`, `focus_lost`, `resized`, `slow_screen`, `reloaded`, `killed`,
+    /// Why it must be looked at: `slept`, `hidden`, `focus_lost`, `resized`, `slow_screen`, `reloaded`, `killed`, `not_shown`,
     /// `dropped_frames`, `times_wrong`.
     pub flags: Vec<String>,
     /// The answer, degrees.

@@ -204,7 +204,9 @@ fn check_cautions_of_what_was_not_measured_and_of_what_will_be_cut_off() {
 #[test]
 fn the_exit_code_tells_whether_the_file_is_good() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let run = |file: &str| tras::cli::check::run(&tras::cli::check::CheckArgs { config: folder.join(file) });
+    let run = |file: &str| {
+        tras::cli::check::run(&tras::cli::check::CheckArgs { config: folder.join(file), svg: None })
+    };
     assert_eq!(run("configs/monitor.toml"), 0);
     assert_eq!(run("tests/invalid_configs/session_too_long.toml"), 2);
     assert_eq!(run("configs"), 2);

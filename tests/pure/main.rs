@@ -9,6 +9,7 @@ mod dashboard_sizes;
 mod estimator_recording;
 mod noise_command;
 mod offline_tables;
+mod protocol_sessions;
 mod recorder_session;
 mod recording_brainvision;
 mod recording_cases;

@@ -68,6 +68,10 @@ pub fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     // The help takes the place of the panels, never of the state and the alerts.
     if screen.help {
         help::draw(view, screen, body, buffer);
+    } else if let Some(session) = &view.session {
+        super::session::draw(view, session, screen, body, buffer);
+        super::session::keys(session, screen, keys, buffer);
+        return;
     } else if view.stimulation.enabled {
         closed_loop(view, screen, body, buffer);
     } else {

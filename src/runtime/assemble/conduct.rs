@@ -13,6 +13,7 @@ use crate::{
         conduct::{
             Board, Conducting, Conductor, Opener, SessionCourse,
             keeping::{Keeping, KeepingParts},
+            task::TaskOrder,
         },
         keep::Keeper,
     },
@@ -24,9 +25,11 @@ use crate::{
         keys::Keys,
         moment::Moment,
         private,
+        protocol::Protocol,
         sequencer::Sequencer,
         verify::chunks_to_enter,
     },
+    task::record::Labels,
     watch::CurrentWatch,
 };
 
@@ -50,15 +53,7 @@ impl Order {
     ) -> Result<Option<(SessionCourse, Conductor)>, Failure> {
         let (Some(session), Some(config)) = (&self.session, &self.config.protocol) else { return Ok(None) };
         let protocol = self.protocol()?;
-        let opener = match self.allocation()? {
-            Some(allocation) => {
-                let identity = Keys::of_user().and_then(|keys| keys.instrument()).map_err(Failure::usage)?;
-                let participant = &self.config.record.participant;
-                Opener::new(allocation, config.commitment.as_deref(), identity, participant, &protocol)
-                    .map_err(Failure::usage)?
-            }
-            None => Opener::none(),
-        };
+        let opener = self.opener(&protocol)?;
         let sequencer = match session.resume {
             None => Sequencer::new(protocol.clone()),
             Some(block) => Sequencer::resumed(protocol.clone(), block)
@@ -77,8 +72,40 @@ impl Order {
             blind: session.blind,
             electrodes_kohm: (self.config.limits.start_kohm, self.config.limits.mismatch_kohm),
             folder: self.record.clone(),
+            steer: self.loop_settings().steer,
         };
         Ok(Some((course, Conductor::new(how, told_in, heard_out, board))))
+    }
+
+    /// What opens conditions.
+    fn opener(&self, protocol: &Protocol) -> Result<Opener, Failure> {
+        let (Some(allocation), Some(config)) = (self.allocation()?, &self.config.protocol) else {
+            return Ok(Opener::none());
+        };
+        let identity = Keys::of_user().and_then(|keys| keys.instrument()).map_err(Failure::usage)?;
+        let participant = &self.config.record.participant;
+        Opener::new(allocation, config.commitment.as_deref(), identity, participant, protocol)
+            .map_err(Failure::usage)
+    }
+
+    /// Refuses an allocation that does not fit, before anything is made.
+    ///
+    /// # Errors
+    /// What does not fit, and what to do.
+    pub fn check_allocation(&self) -> Result<(), Failure> {
+        self.opener(&self.protocol()?).map(|_| ())
+    }
+
+    /// The task of a session's blocks, where its protocol has one.
+    pub(super) fn task_order(&self) -> Option<TaskOrder> {
+        let (session, folder) = (self.session.as_ref()?, self.record.as_ref()?);
+        let settings = self.config.task.clone()?;
+        let labels = Labels {
+            participant: self.config.record.participant.clone(),
+            session: self.config.protocol.as_ref()?.session.clone(),
+            condition: String::new(),
+        };
+        Some(TaskOrder { settings, folder: folder.clone(), seed: self.seed, labels, resume: session.resume })
     }
 
     /// The same keeper with an audit log, in a session by a protocol.
@@ -122,6 +149,10 @@ impl Order {
             for chunk in late {
                 log.append(at, "chunk", chunk.entry()).map_err(Failure::usage)?;
             }
+            if let Some(block) = session.broke {
+                let data = json!({"block": block, "why": "the session ended within it"});
+                log.append(at, "broken", data).map_err(Failure::usage)?;
+            }
             log
         } else {
             let mut log = AuditLog::create(within, &new_session(), about, at).map_err(Failure::usage)?;
@@ -147,6 +178,8 @@ impl Order {
             recipients: recipients.unwrap_or_default(),
             streams: self.session_streams(stream, eeg, targets.to_vec(), current_rate_hz, now_s),
             virtual_unix_s: session.virtual_unix_s,
+            blind_gap_s: self.config.stimulation.blind_gap_s,
+            window_s: self.config.estimator.window_s,
         }))))
     }
 }

@@ -18,7 +18,7 @@ use crossbeam_channel::Receiver;
 
 pub use self::order::{Order, SessionOrder};
 use super::{
-    conduct::Conductor,
+    conduct::{Conductor, task::TaskOrder},
     digest::Digest,
     keep::Keeper,
     live::refit::Refit,
@@ -86,6 +86,8 @@ pub struct Parts<S> {
     pub refit: Refit,
     /// What conducts a session by a protocol.
     pub conductor: Option<Conductor>,
+    /// The task of its blocks.
+    pub task: Option<TaskOrder>,
     /// The numbers that threads and rings are cut to.
     pub shape: Shape,
     /// What a person should know before current flows.
@@ -245,6 +247,7 @@ impl Order {
             ledger,
             refit: self.refit(&labels),
             conductor,
+            task: self.task_order(),
             shape: Shape {
                 began_s: now_s,
                 seconds: self.seconds,

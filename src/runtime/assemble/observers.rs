@@ -47,6 +47,10 @@ impl Order {
     pub(super) fn marker_order(&self) -> MarkersOrder {
         let protocol = self.config.protocol.iter().flat_map(|protocol| &protocol.markers);
         let mut source_ids: Vec<String> = protocol.map(|rule| rule.source_id.clone()).collect();
+        if self.config.task.is_some() {
+            // The session's own task is heard within the program.
+            source_ids.retain(|id| id != crate::task::markers::STREAM);
+        }
         source_ids.sort();
         source_ids.dedup();
         MarkersOrder { streams: self.config.markers.streams.clone(), source_ids }
@@ -135,6 +139,13 @@ impl Order {
             ("seed".to_owned(), self.seed.to_string()),
             ("participant".to_owned(), self.config.record.participant.clone()),
         ];
+        if let Some(protocol) = &self.config.protocol {
+            about.push(("study".to_owned(), protocol.study.clone()));
+            about.push(("session".to_owned(), protocol.session.clone()));
+            if self.config.task.is_some() {
+                about.push(("task".to_owned(), "delayedestimation".to_owned()));
+            }
+        }
         if self.config.stimulates() {
             about.push(("current_rate_hz".to_owned(), current_rate_hz.to_string()));
         }

@@ -102,6 +102,14 @@ impl Board {
         f64::from_bits(self.reckoned_s.load(Ordering::Relaxed))
     }
 
+    /// What must hold before a current, and whether it does: electrodes, recording, dose, no fault.
+    #[must_use]
+    pub fn checks(&self) -> [bool; 4] {
+        let word = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let healthy = self.recording() == Recording::Healthy;
+        [word(&self.impedance), healthy, word(&self.dose_left), !word(&self.fault)]
+    }
+
     fn recording(&self) -> Recording {
         let bad_s = f64::from_bits(self.recording_bad_s.load(Ordering::Relaxed));
         if bad_s.is_nan() { Recording::Healthy } else { Recording::Bad(bad_s) }

@@ -1,8 +1,9 @@
 //! What of a session is open, what is sealed, and what goes into the audit log. Lives with the recorder, in the thread
 //! that waits for the disk.
 //!
-//! From a block's begin until its current has gone and its phase is over: EEG, current, decisions, estimates under current
-//! and the host's states go to the block's sealed stream. Everything else is open, without what would tell a condition.
+//! From a block's begin until no window holds any of its current: EEG, current, decisions, estimates and the host's states
+//! go to the block's sealed stream. Its end is by the clock alone, whatever the current did; later only where a fault
+//! made the current late. Everything else is open, without what would tell a condition.
 
 use std::path::PathBuf;
 
@@ -26,6 +27,8 @@ use crate::{
 
 /// The log is signed this often, in s.
 const SIGN_EVERY_S: f64 = 10.0;
+/// The device's queue, and a hop or two, in s.
+const MARGIN_S: f64 = 2.0;
 
 /// See the module.
 pub struct Keeping {
@@ -39,7 +42,13 @@ pub struct Keeping {
     virtual_unix_s: Option<f64>,
     sealed: Option<SealedRecording>,
     block: Option<u32>,
-    clean: bool,
+    /// A window's length in s, and for how long after a block its stream goes on.
+    window_s: f64,
+    tail_s: f64,
+    /// When the last block was over.
+    over_s: f64,
+    /// Since when frames are clean; `None` while they are not.
+    clean_since_s: Option<f64>,
     signed_s: f64,
     failed: Option<String>,
 }
@@ -60,13 +69,27 @@ pub struct KeepingParts {
     pub streams: SessionStreams,
     /// Of a virtual run: what its wall clock shows at time 0 of its own.
     pub virtual_unix_s: Option<f64>,
+    /// Frames are not clean for so long after a current, in s.
+    pub blind_gap_s: f64,
+    /// The estimator's window, in s.
+    pub window_s: f64,
 }
 
 impl Keeping {
     /// Nothing is sealed yet.
     #[must_use]
     pub fn new(parts: KeepingParts) -> Self {
-        let KeepingParts { log, keys, folder, blind, recipients, streams, virtual_unix_s } = parts;
+        let KeepingParts {
+            log,
+            keys,
+            folder,
+            blind,
+            recipients,
+            streams,
+            virtual_unix_s,
+            blind_gap_s,
+            window_s,
+        } = parts;
         Self {
             log,
             keys,
@@ -77,7 +100,10 @@ impl Keeping {
             virtual_unix_s,
             sealed: None,
             block: None,
-            clean: true,
+            window_s,
+            tail_s: blind_gap_s + window_s + MARGIN_S,
+            over_s: f64::NEG_INFINITY,
+            clean_since_s: Some(f64::NEG_INFINITY),
             signed_s: f64::NEG_INFINITY,
             failed: None,
         }
@@ -107,9 +133,11 @@ impl Keeping {
     /// The sealed stream cannot be made.
     pub fn follow(&mut self, stamped: &Stamped) -> Result<(), RecorderError> {
         match stamped.note {
-            Note::Phase(Phase::Block(block), _) => {
+            Note::Phase(Phase::Block(block), _) if self.block != Some(block) => {
+                // Where the next block comes before the last one's tail is over, its stream takes over.
+                self.end_block(stamped.at_s)?;
                 self.block = Some(block);
-                if self.blind && self.sealed.is_none() {
+                if self.blind {
                     let (streams, to) = (&self.streams, &self.recipients);
                     let made = SealedRecording::begin(
                         &self.folder,
@@ -122,12 +150,19 @@ impl Keeping {
                     self.sealed = Some(made?);
                 }
             }
-            Note::Phase(Phase::Ending(_), _) => {}
-            Note::Phase(..) => self.block = None,
-            Note::Flow { contamination, .. } => self.clean = contamination == Contamination::Clean,
+            Note::Phase(Phase::Block(_) | Phase::Ending(_), _) => {}
+            Note::Phase(..) if self.block.take().is_some() => self.over_s = stamped.at_s,
+            Note::Flow { contamination: Contamination::Clean, .. } => {
+                self.clean_since_s = Some(stamped.at_s);
+            }
+            Note::Flow { .. } => self.clean_since_s = None,
             _ => {}
         }
-        if self.block.is_none() && self.clean {
+        let windows_clean = |since_s: f64| stamped.at_s - since_s > self.window_s + MARGIN_S / 2.0;
+        if self.block.is_none()
+            && stamped.at_s - self.over_s >= self.tail_s
+            && self.clean_since_s.is_some_and(windows_clean)
+        {
             self.end_block(stamped.at_s)?;
         }
         Ok(())

@@ -65,8 +65,10 @@ impl Matcher {
             return Ok(None);
         }
         let json: Option<Value> = serde_json::from_str(text).ok();
-        let again =
-            json.as_ref().and_then(|json| json.get("n")?.as_u64()).is_some_and(|n| self.number(source, n));
+        let again = json
+            .as_ref()
+            .and_then(|json| json.get("n").or(json.get("number"))?.as_u64())
+            .is_some_and(|n| self.number(source, n));
         let known = |rule: &MarkerRule| {
             let field = json.as_ref().and_then(|json| json.get(&rule.field));
             let said = field.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));

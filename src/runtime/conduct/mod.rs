@@ -10,6 +10,8 @@ pub mod keeping;
 mod markers;
 mod opener;
 mod script;
+mod sitting;
+pub mod task;
 mod words;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ pub use self::{
 use crate::{
     config::ProtocolConfig,
     limits::HostLimits,
+    noise::Profile,
     runtime::observation::{Note, Stamped},
     session::{
         course::Load,
@@ -69,6 +72,8 @@ pub struct Conducting {
     pub electrodes_kohm: (f64, f64),
     /// The session's folder.
     pub folder: Option<std::path::PathBuf>,
+    /// The steering region.
+    pub steer: usize,
 }
 
 /// See the module.
@@ -89,6 +94,9 @@ pub struct Conductor {
     refused: Option<u32>,
     last: Option<Heard>,
     told_missing: Option<Need>,
+    own_task: bool,
+    /// Estimates before the first block, and their sum.
+    rest: (u32, f64),
     now_s: f64,
 }
 
@@ -112,6 +120,8 @@ impl Conductor {
             refused: None,
             last: None,
             told_missing: None,
+            own_task: false,
+            rest: (0, 0.0),
             now_s: 0.0,
         }
     }
@@ -147,6 +157,18 @@ impl Conductor {
         self.form.as_ref().map(Form::question)
     }
 
+    /// How the session is conducted.
+    #[must_use]
+    pub fn protocol(&self) -> &Protocol {
+        &self.how.protocol
+    }
+
+    /// What the next phase waits for, in words.
+    #[must_use]
+    pub fn waits(&self) -> &'static str {
+        self.last.and_then(|heard| heard.missing).map_or("", words::need)
+    }
+
     /// Markers of the task's, counted.
     #[must_use]
     pub fn counts(&self) -> &Counts {
@@ -176,6 +198,32 @@ impl Conductor {
         }
     }
 
+    /// A marker of the session's own task: by a channel of this program.
+    pub fn task_marker(&mut self, text: &str) {
+        self.own_task = true;
+        self.marker(&task::SessionTask::source(), text);
+    }
+
+    /// A marker by the network. Where the session has a task of its own, nobody else speaks for it.
+    pub fn network_marker(&mut self, source: &Source, text: &str) {
+        let own = task::SessionTask::source();
+        if self.own_task && source.source_id == own.source_id {
+            let source_id = format!("{} by the network", source.source_id);
+            return self.marker(&Source { source_id, ..source.clone() }, text);
+        }
+        self.marker(source, text);
+    }
+
+    /// For the operator, from the task.
+    pub fn say(&mut self, text: &str) {
+        self.line(text);
+    }
+
+    /// The session has a task of its own.
+    pub fn has_task(&mut self) {
+        self.own_task = true;
+    }
+
     /// A line that the operator has typed: a command, a note, an answer.
     pub fn typed(&mut self, text: &str, now_s: f64) {
         let (word, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
@@ -203,6 +251,36 @@ impl Conductor {
     pub fn note(&mut self, stamped: &Stamped) {
         if matches!(stamped.note, Note::DeviceFault(_) | Note::HostFault(..) | Note::LinkFault(_)) {
             self.board.set_fault();
+        }
+        if let Note::Estimate(estimate) = stamped.note
+            && self.about.is_none()
+            && estimate.target == self.how.steer
+            && estimate.steers()
+            && estimate.fit.exponent.is_finite()
+        {
+            self.rest = (self.rest.0 + 1, self.rest.1 + estimate.fit.exponent);
+        }
+    }
+
+    /// Before the first block: a participant whose exponent lies outside those that are stimulated with is told of.
+    fn compare_rest(&mut self) {
+        let (count, sum) = self.rest;
+        let given = self.how.protocol.conditions.iter().filter(|c| c.profile != Profile::Sham);
+        let (low, high) = given.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), c| {
+            (low.min(c.exponent), high.max(c.exponent))
+        });
+        if count == 0 || low > high {
+            return;
+        }
+        let rest = sum / f64::from(count);
+        self.log("resting_exponent", json!({"exponent": rest, "estimates": count}));
+        if !(low..=high).contains(&rest) {
+            let text = format!(
+                "warning: the participant's exponent at rest is {rest:.2}, outside the {low} to {high} of the conditions: \
+                 both move it to the same side"
+            );
+            self.line(&text);
+            self.log("warning", json!({"text": text}));
         }
     }
 
@@ -254,7 +332,7 @@ impl Conductor {
 
     fn entered(&mut self, place: usize, heard: &Heard) {
         let Some(plan) = self.how.protocol.phases.get(place) else { return };
-        let (kind, block) = (plan.kind, plan.block);
+        let (kind, block, plan_has_current) = (plan.kind, plan.block, plan.has_current());
         let name = block.map_or_else(
             || kind.name().to_owned(),
             |n| format!("block {n} of {}", self.how.protocol.blocks()),
@@ -270,6 +348,9 @@ impl Conductor {
             let next = reckoned::largest_after(&self.how.protocol, block + 1);
             self.board.set_dose_left(next.within(&self.how.limits) && next.active_s <= self.how.day_left_s);
             self.board.set_reckoned_s(reckoned::largest_after(&self.how.protocol, block).active_s);
+            if self.about.is_none() && plan_has_current {
+                self.compare_rest();
+            }
             self.about = Some(block);
         } else {
             self.deeds.push(Deed::Marker(kind.name().to_owned()));

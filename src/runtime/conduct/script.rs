@@ -1,9 +1,14 @@
 //! A scripted operator, participant and task program for virtual sessions: what people would do in the laboratory, under
-//! the virtual clock. The task sends what `tests/peers/task_sender.py` sends.
+//! the virtual clock. Where the protocol has a task of its own, its trials are sat through ([`super::sitting`]); where not,
+//! another program's task is played, which sends what `tests/peers/task_sender.py` sends.
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{Conductor, Deed, Source};
+use super::{
+    Conductor, Deed, Source,
+    sitting::{Act, Sitting},
+    task::TaskOrder,
+};
 use crate::session::{protocol::Kind, sequencer::Need};
 
 /// From one trial to the next, in s.
@@ -17,8 +22,10 @@ const MISSING: f64 = 0.03;
 pub struct Script {
     rng: StdRng,
     source: Source,
-    /// Markers that are due, in order.
-    due: Vec<(f64, String)>,
+    /// The session's own task.
+    sitting: Option<Sitting>,
+    /// What the task does, in order.
+    due: Vec<(f64, Act)>,
     next: usize,
     sent: u64,
     measured: bool,
@@ -26,6 +33,7 @@ pub struct Script {
     answered: bool,
     /// A block cannot begin: nobody would wait for ever.
     refused: bool,
+    failed: Option<String>,
     block: u32,
 }
 
@@ -37,14 +45,25 @@ impl Script {
         Self {
             rng: StdRng::seed_from_u64(seed),
             source,
+            sitting: None,
             due: Vec::new(),
             next: 0,
             sent: 0,
             measured: false,
             answered: true,
             refused: false,
+            failed: None,
             block: 0,
         }
+    }
+
+    /// With the session's own task.
+    ///
+    /// # Errors
+    /// Its files are in the way, or its settings do not fit.
+    pub fn with_task(mut self, order: Option<&TaskOrder>) -> Result<Self, String> {
+        self.sitting = order.map(Sitting::begin).transpose()?;
+        Ok(self)
     }
 
     /// Sees what the session did.
@@ -58,14 +77,27 @@ impl Script {
                 self.plan(now_s);
             }
             // A task that is told of a broken or ended block stops.
-            ["block", _, "broken" | "end"] => self.due.truncate(self.next),
+            ["block", n, "broken" | "end"] => {
+                self.due.truncate(self.next);
+                let closed = self.sitting.as_mut().map(|sitting| sitting.close(n.parse().unwrap_or(0)));
+                self.failed = self.failed.take().or(closed.and_then(Result::err));
+            }
             _ => {}
         }
+    }
+
+    /// What could not be kept.
+    pub fn failed(&mut self) -> Option<String> {
+        self.failed.take()
     }
 
     fn plan(&mut self, now_s: f64) {
         (self.due, self.next) = (Vec::new(), 0);
         let block = self.block;
+        if let Some(sitting) = &mut self.sitting {
+            self.due = sitting.block(block, now_s, &mut self.rng);
+            return;
+        }
         self.put(now_s + 0.1, &format!(r#""event":"block_start","block":{block}"#));
         for trial in 1..=(TASK_S / TRIAL_S) as u32 {
             let at_s = now_s + 1.0 + f64::from(trial - 1) * TRIAL_S;
@@ -84,15 +116,27 @@ impl Script {
 
     fn put(&mut self, at_s: f64, fields: &str) {
         self.sent += 1;
-        self.due.push((at_s, format!(r#"{{"n":{},{fields}}}"#, self.sent)));
+        self.due.push((at_s, Act::Marker(format!(r#"{{"n":{},{fields}}}"#, self.sent))));
     }
 
     /// Does what is due. Gives the markers that the task has sent.
     pub fn act(&mut self, conductor: &mut Conductor, now_s: f64) -> Vec<(f64, String)> {
         let mut sent = Vec::new();
-        while let Some((at_s, text)) = self.due.get(self.next).filter(|(at_s, _)| *at_s <= now_s) {
-            conductor.marker(&self.source, text);
-            sent.push((*at_s, text.clone()));
+        while let Some((at_s, act)) = self.due.get(self.next).filter(|(at_s, _)| *at_s <= now_s) {
+            match (act, &mut self.sitting) {
+                (Act::Marker(text), Some(_)) => {
+                    conductor.task_marker(text);
+                    sent.push((*at_s, text.clone()));
+                }
+                (Act::Marker(text), None) => {
+                    conductor.marker(&self.source, text);
+                    sent.push((*at_s, text.clone()));
+                }
+                (Act::Row(trial, outcome), Some(sitting)) => {
+                    self.failed = self.failed.take().or(sitting.keep(*trial, outcome).err());
+                }
+                (Act::Row(..), None) => {}
+            }
             self.next += 1;
         }
         if std::mem::take(&mut self.refused) {

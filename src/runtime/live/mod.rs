@@ -56,6 +56,7 @@ use self::{
 };
 use super::{
     assemble::{AnySource, Parts},
+    conduct::task::SessionTask,
     digest::Digest,
     ended::EndedBy,
     keep::Keeper,
@@ -111,6 +112,7 @@ pub fn run(
         outlets,
         ledger,
         conductor,
+        task,
         news,
         shape,
         markers: marker_order,
@@ -131,6 +133,7 @@ pub fn run(
         children.push(child);
         outlets
     });
+    let task = task.map(|order| SessionTask::start(&order)).transpose().map_err(Failure::usage)?;
     let control = Arc::new(Control::default());
     let view = Arc::new(Mutex::new(view));
     if let Some(ledger) = &ledger {
@@ -210,11 +213,12 @@ pub fn run(
         supervise(children, &ran, &mut |role, news| telling.tell(clock::now_s(), Note::Child(role, news)));
     })?;
     lock(&view).blinded = blind;
-    let conducted = conductor.map(|c| LiveSession::new(c, pulse.clone(), Arc::clone(&view)));
+    let conducted =
+        conductor.map(|c| LiveSession::new(c, pulse.clone(), Arc::clone(&view), task, shape.began_s));
     let (session, typed) = conducted.unzip();
     let confirm = moved.map(|moved| Confirm { moved, notes: notes.clone() });
-    // In the dashboard the keys are read.
-    if typed.is_some() || matches!(watching, Watching::Lines { .. }) {
+    // On a screen keys are read by it.
+    if matches!(watching, Watching::Lines { .. }) {
         session::read_lines(typed.clone(), confirm.clone()).map_err(Failure::fault)?;
     }
     told.iter_mut().for_each(|told| told.begin(shape.began_s));

@@ -101,6 +101,9 @@ impl Observer {
                 told.second(clock::now_s(), || self.feed.shown());
             }
             if last {
+                if let Some(entry) = self.session.as_mut().and_then(LiveSession::end) {
+                    self.keep(entry);
+                }
                 if let Some(outlets) = &mut self.outlets {
                     outlets.flush();
                     self.dropped += outlets.dropped();

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock,
-    dashboard::{Dashboard, View},
+    dashboard::{self, Dashboard, View, session::SessionInput},
     recorder::health::{Health, Pulse},
     runtime::{assemble::Shape, ended::EndedBy, signals::Signals, view_feed},
 };
@@ -51,12 +51,19 @@ impl WatchOver<'_> {
         let Self { control, signals, view, shape, pulse, typed, confirm } = self;
         let mut health = Health::Healthy;
         let mut faults = Vec::new();
+        let input =
+            view.lock().unwrap_or_else(PoisonError::into_inner).session.as_ref().map(|s| Arc::clone(&s.keys));
+        let input = input.zip(typed.clone()).map(|(keys, typed)| SessionInput { keys, typed });
         let keys = match keys::start(Arc::clone(control), typed, confirm.clone()) {
             Ok(keys) => keys,
             Err(error) => return vec![error.to_string()],
         };
         let screen = match watching {
-            Watching::Dashboard(options) => match Dashboard::start(Arc::clone(view), keys, options.clone()) {
+            Watching::Dashboard(options) => match Dashboard::start(
+                Arc::clone(view),
+                keys,
+                dashboard::Options { session: input, ..options.clone() },
+            ) {
                 Ok(screen) => Some(screen),
                 Err(error) => {
                     faults.push(format!("the dashboard cannot start: {error}"));

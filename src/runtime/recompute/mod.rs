@@ -8,17 +8,15 @@
 //! Where samples are missing (a block that is still sealed) what the estimator remembers is missing as well: what comes
 //! later is left out, and counted.
 
-use std::collections::BTreeMap;
+mod decisions;
 
-use serde_json::Value;
-
-use super::assemble::Order;
+use self::decisions::Decisions;
+use super::assemble::{Order, SessionOrder};
 use crate::acquisition::frame::FrameHeader;
-use crate::controller::Decision;
 use crate::estimator::Contamination;
 use crate::recorder::{estimate_columns, estimate_row};
 use crate::session::hash::build;
-use crate::session::recorded::{Recorded, RecordedError, What};
+use crate::session::recorded::{Recorded, RecordedError};
 
 /// On another build or machine figures may differ by this much, relative to 1 or to themselves: mathematical functions of
 /// other libraries round otherwise, and a fit carries that on.
@@ -85,18 +83,20 @@ impl Row {
 pub fn recompute(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
     let config = recorded.config()?;
     let seed = recorded.about("seed").and_then(|text| text.parse().ok()).unwrap_or(0);
-    let order = Order::new("verify", config, seed);
+    // The laws of a protocol's conditions belong to a session.
+    let session = config.protocol.is_some().then(SessionOrder::default);
+    let order = Order { session, ..Order::new("verify", config, seed) };
     let eeg = recorded.eeg()?;
     let labels: Vec<String> = eeg.channels.iter().map(|channel| channel.label.clone()).collect();
     let settings = |error: crate::failure::Failure| RecomputeError::Settings(error.to_string());
     let mut estimator = order.estimator(eeg.rate_hz, &labels).map_err(settings)?;
-    let mut controller = order.controller().map_err(settings)?;
+    let controller = order.controller().map_err(settings)?;
     let steer = order.loop_settings().steer;
     let exact = recorded.about("build").is_some_and(|id| !id.is_empty() && id == build::id());
     let mut rows: Vec<Row> =
         recorded.rows("estimates")?.into_iter().map(|(at_s, values)| Row { at_s, values }).collect();
     rows.sort_by_key(Row::id);
-    let decisions = decisions(recorded);
+    let mut decisions = Decisions::of(recorded, &order.config, controller, exact);
     let changes = recorded.contamination();
     let mut done = Recomputed { exact, ..Recomputed::default() };
 
@@ -128,12 +128,8 @@ pub fn recompute(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
             let estimate = estimator.estimate(row.target(), row.at_s);
             compare_rows(row, &estimate_row(&estimate), exact)?;
             done.estimates += 1;
-            if estimate.target == steer
-                && let Some(decision) = controller.observe(&estimate, row.at_s)
-                && let Some(recorded) = decisions.get(&decision.id)
-            {
-                compare_decisions(recorded, &decision, exact)?;
-                done.decisions += 1;
+            if estimate.target == steer {
+                decisions.steer(&estimate, row.at_s)?;
             }
         }
         // Its window ends before the samples begin, or between two of them.
@@ -144,25 +140,12 @@ pub fn recompute(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
             )));
         }
     }
+    done.decisions = decisions.equal;
     done.left_out = rows.count() as u64;
     if done.left_out > 0 && done.missing_from.is_none() {
         done.missing_from = Some(next);
     }
     Ok(done)
-}
-
-/// Recorded decisions by their number.
-fn decisions(recorded: &Recorded) -> BTreeMap<u64, (f64, Value)> {
-    let mut all = BTreeMap::new();
-    for happened in recorded.happened() {
-        let What::Event(event) = happened.what else { continue };
-        if event.get("event").and_then(Value::as_str) == Some("decision")
-            && let Some(id) = event.get("id").and_then(Value::as_u64)
-        {
-            all.insert(id, (happened.at_s, event));
-        }
-    }
-    all
 }
 
 fn equal(a: f64, b: f64, exact: bool) -> bool {
@@ -183,23 +166,4 @@ fn compare_rows(recorded: &Row, again: &[f64], exact: bool) -> Result<(), Recomp
         }
     }
     Ok(())
-}
-
-fn compare_decisions((at_s, was): &(f64, Value), is: &Decision, exact: bool) -> Result<(), RecomputeError> {
-    let number = |key: &str| was.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
-    let bounded = was.get("bounded").and_then(Value::as_bool);
-    let holds = was.get("estimate").and_then(Value::as_u64) == Some(is.estimate_id)
-        && equal(number("exponent"), is.exponent, exact)
-        && bounded == Some(is.bounded);
-    if holds {
-        return Ok(());
-    }
-    Err(RecomputeError::Differs(format!(
-        "decision {} at {at_s:.3} s was recorded as exponent {} from estimate {}, from the samples it is {} from estimate {}",
-        is.id,
-        was.get("exponent").unwrap_or(&Value::Null),
-        was.get("estimate").unwrap_or(&Value::Null),
-        is.exponent,
-        is.estimate_id
-    )))
 }

@@ -1,6 +1,8 @@
 //! `tras check CONFIG`: reads a configuration, prints it with every default filled in and what its session would
 //! deliver. Opens no device and no stream.
 
+mod timeline;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,9 @@ use crate::stimulator::audio::certificate::Certificate;
 pub struct CheckArgs {
     /// The configuration to check
     pub config: PathBuf,
+    /// Of a protocol: its timeline and dose as a picture, into this file
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Reads the configuration at `path`; at most [`MAX_BYTES`] of it.
@@ -77,13 +82,29 @@ fn calibrate(config: &mut Config, named: &Path, keys: &Keys) -> Result<(), Strin
 /// Runs the command. Gives back the exit code: 0 where the file is good, 2 where it is not, 3 where there is none.
 #[must_use]
 pub fn run(args: &CheckArgs) -> u8 {
-    match load(&args.config).and_then(|config| super::print(&summary(&config))) {
+    let checked = load(&args.config).and_then(|config| {
+        if let Some(path) = &args.svg {
+            picture(&config, path)?;
+        }
+        super::print(&summary(&config))
+    });
+    match checked {
         Ok(()) => 0,
         Err(error) => {
             super::tell(&error.to_string());
             error.code()
         }
     }
+}
+
+/// Draws the protocol's timeline.
+fn picture(config: &Config, path: &Path) -> Result<(), Failure> {
+    let built = config.protocol.as_ref().and_then(|protocol| protocol.build(config).ok());
+    let protocol = built.ok_or_else(|| {
+        Failure::usage("--svg draws a protocol's timeline, and the file has no [protocol]: leave --svg out")
+    })?;
+    std::fs::write(path, timeline::svg(config, &protocol))
+        .map_err(|error| Failure::usage(format!("--svg {}: {error}", path.display())))
 }
 
 /// The resolved configuration as TOML, with the plan as comments below it.
@@ -94,8 +115,12 @@ pub fn summary(config: &Config) -> String {
     let mut text = config.to_toml();
     text.push_str("\n# Plan\n");
     let s = &config.stimulation;
+    let protocol = config.protocol.as_ref().and_then(|protocol| protocol.build(config).ok());
     // Writing into a String cannot fail.
-    let _ = if s.enabled {
+    let _ = if let Some(protocol) = &protocol {
+        // [stimulation]'s own blocks are not run then: what a session gives is its protocol's.
+        writeln!(text, "{}", timeline::lines(config, protocol).trim_end())
+    } else if s.enabled {
         writeln!(
             text,
             "# {} blocks of {} s, gaps of {} s, {:.1} min in all, {:.1} min with current (limit {} min)\n\
