@@ -19,7 +19,7 @@ SPECTRA ?= 100
 EEG ?= ../shared/data
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy bench-through-current real-eeg parity session-demo clean
+.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise bench-estimator bench-accuracy bench-through-current hostile real-eeg parity session-demo snapshots fuzz clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
@@ -33,9 +33,12 @@ help:
 	@echo 'make real-eeg   validity, scatter and repeatability of both methods on the recordings in a folder (EEG=../shared/data)'
 	@echo 'make bench-link  the link to the emulated board and the audio output, about an hour (LINK_SECONDS=60 for a look)'
 	@echo 'make bench-through-current  estimates under current against those without, over paths of real heads'
+	@echo 'make snapshots  what --help and check print, written anew for tests/pure/snapshots after a change that is meant'
+	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=30, on its corpus and on what comes of it'
 	@echo 'make parity     specparam against what fooof 1.1.1 found in 600 spectra'
 	@echo 'make firmware   the firmware for its board: size and stack use'
 	@echo 'make hil        one fault after another under tras run, on the emulated board and the audio path (FAULT=, PORT=)'
+	@echo 'make hostile    ten minutes of hostile packets at our ports while blocks play, in a network of its own (as root)'
 	@echo 'make records-peers  mne, mnelab and the BIDS validator, for the tests that open what a session leaves behind'
 	@echo 'make setup      what the build needs from the system (by apt where it may)'
 
@@ -47,8 +50,9 @@ demo: setup
 browser:
 	@scripts/browser.sh
 
+# PART=core for the two pure crates alone, PART=rest for all but them.
 test: setup peers browser
-	@TRAS_PYTHON="$(or $(TRAS_PYTHON),$(wildcard $(CURDIR)/$(VENV)/bin/python))" scripts/test.sh $(CARGO)
+	@TRAS_PYTHON="$(or $(TRAS_PYTHON),$(wildcard $(CURDIR)/$(VENV)/bin/python))" scripts/test.sh $(CARGO) $(PART)
 
 # The README's two commands in a bare Debian 12; named and passed over without root or debootstrap.
 test-bare:
@@ -75,11 +79,17 @@ session-demo: setup peers
 	$(CARGO) build --locked --bin tras
 	@scripts/session-demo.sh $(CURDIR)/target/debug/tras $(wildcard $(CURDIR)/$(VENV)/bin/python)
 
+# How long the packets come, in s.
+HOSTILE_SECONDS ?= 600
+hostile: setup
+	$(CARGO) build --locked --bin tras
+	HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(CARGO) test --locked --test hostile -- --ignored --nocapture ten_minutes
+
 bench: setup
 	$(CARGO) bench --locked --bench pipeline -- $(ARGS)
 
 bench-noise: setup
-	$(CARGO) bench --locked --bench noise -- fill
+	$(CARGO) bench --locked --bench noise
 
 bench-estimator: setup
 	@scripts/peers.sh $(BENCH_VENV) benches/requirements.txt
@@ -99,6 +109,16 @@ real-eeg: setup
 
 bench-through-current:
 	$(BENCH) -p tras-estimator --bench through_current
+
+# FUZZ=toml for one target; FUZZ_ARGS are libFuzzer's own.
+FUZZ ?= decode toml xdf edf csv
+FUZZ_SECONDS ?= 30
+FUZZ_ARGS ?=
+fuzz: setup
+	@scripts/fuzz.sh $(FUZZ_SECONDS) "$(FUZZ)" $(FUZZ_ARGS)
+
+snapshots: setup
+	INSTA_UPDATE=always $(CARGO) test --locked --test pure said
 
 parity: setup
 	$(CARGO) test --locked -p tras-estimator --test parity -- --nocapture --test-threads 1

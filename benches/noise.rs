@@ -5,7 +5,6 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use criterion::{Criterion, Throughput};
 use tras::current::{Current, Setup, Start};
 use tras::limits::HostLimits;
 use tras::noise::{Noise, Parameters, Profile};
@@ -15,35 +14,6 @@ const RATE_HZ: f64 = 2000.0;
 fn noise() -> Noise {
     let parameters = Parameters { exponent: 2.0, band_hz: (0.5, 100.0), peak_ma: 0.5 };
     Noise::new(&parameters, RATE_HZ, 7).unwrap()
-}
-
-fn throughput(c: &mut Criterion) {
-    let mut group = c.benchmark_group("noise");
-    let mut out = vec![0f32; 65_536];
-    group.throughput(Throughput::Elements(out.len() as u64));
-    let mut source = noise();
-    group.bench_function("fill 0.5..100 Hz, limited", |b| b.iter(|| source.fill(black_box(&mut out))));
-    let mut current = Current::new(&Setup::new(HostLimits::for_electrode(35.0), 7)).unwrap();
-    current.arm().unwrap();
-    let start = Start { decision_id: 1, profile: Profile::Steep, exponent: 2.0, peak_ma: 0.5 };
-    current.start(&start).unwrap();
-    // Stays within the session's time: 2,400 s are 4.8 million samples, then it measures the latched fault.
-    let mut short = vec![0f32; 4_000];
-    group.throughput(Throughput::Elements(short.len() as u64));
-    group.sample_size(10);
-    group.measurement_time(std::time::Duration::from_millis(100));
-    group.warm_up_time(std::time::Duration::from_millis(1));
-    group.bench_function("current with every limit", |b| {
-        b.iter(|| {
-            if current.dose().active_samples > 4_000_000 {
-                current = Current::new(&Setup::new(HostLimits::for_electrode(35.0), 7)).unwrap();
-                current.arm().unwrap();
-                current.start(&start).unwrap();
-            }
-            current.fill(black_box(&mut short));
-        });
-    });
-    group.finish();
 }
 
 /// The transform falls on one call in 205: how long that one takes.
@@ -75,30 +45,43 @@ fn on_processor_ns() -> Option<f64> {
     std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split_whitespace().next()?.parse().ok()
 }
 
-/// Criterion's first figure by processor time rather than by the wall: of use on a busy machine.
-fn by_processor_time() {
-    let mut source = noise();
-    let mut out = vec![0f32; 65_536];
+/// Samples a second of `step`, which makes `samples` of them, three times over: by processor time where Linux tells it,
+/// which is what counts on a busy machine, and by the wall.
+fn throughput(name: &str, samples: usize, mut step: impl FnMut()) {
+    let calls = 200_000_000 / samples;
     for _ in 0..3 {
         let (begun, wall) = (on_processor_ns(), Instant::now());
-        for _ in 0..4_000 {
-            source.fill(black_box(&mut out));
+        for _ in 0..calls {
+            step();
         }
-        let samples = 4_000.0 * out.len() as f64;
-        let by_wall = samples / wall.elapsed().as_secs_f64() / 1e6;
-        if let (Some(begun), Some(ended)) = (begun, on_processor_ns()) {
-            let by_processor = samples / (ended - begun) * 1e3;
-            println!(
-                "noise/fill: {by_processor:.0} million samples/s of processor time, {by_wall:.0} by the wall"
-            );
-        }
+        let made = (calls * samples) as f64;
+        let by_wall = made / wall.elapsed().as_secs_f64() / 1e6;
+        let by_processor = begun.zip(on_processor_ns()).map(|(begun, ended)| made / (ended - begun) * 1e3);
+        println!(
+            "noise/{name}: {:.0} million samples/s of processor time, {by_wall:.0} by the wall",
+            by_processor.unwrap_or(f64::NAN)
+        );
     }
+}
+
+fn flowing() -> Current {
+    let mut current = Current::new(&Setup::new(HostLimits::for_electrode(35.0), 7)).unwrap();
+    current.arm().unwrap();
+    let start = Start { decision_id: 1, profile: Profile::Steep, exponent: 2.0, peak_ma: 0.5 };
+    current.start(&start).unwrap();
+    current
 }
 
 fn main() {
     slowest_call();
-    by_processor_time();
-    let mut criterion = Criterion::default().configure_from_args();
-    throughput(&mut criterion);
-    criterion.final_summary();
+    let (mut source, mut out) = (noise(), vec![0f32; 65_536]);
+    throughput("fill 0.5..100 Hz, limited", out.len(), || source.fill(black_box(&mut out)));
+    // Stays within the session's time: 2,400 s are 4.8 million samples, then it would measure the latched fault.
+    let (mut current, mut short) = (flowing(), vec![0f32; 4_000]);
+    throughput("current with every limit", short.len(), || {
+        if current.dose().active_samples > 4_000_000 {
+            current = flowing();
+        }
+        current.fill(black_box(&mut short));
+    });
 }

@@ -1,21 +1,63 @@
 #!/bin/sh
-# test.sh CARGO: every test, the core's first; the skipped ones are named as they come and counted at the close.
+# test.sh CARGO [core|rest]: every test, the core's first. Most of the rest waits on ramps, streams and servers, so it
+# runs side by side: by nextest where it is installed (.config/nextest.toml), else in lanes of `cargo test`. The
+# skipped ones are named as they come and counted at the close.
 set -u
 cargo=$1
-log=$(mktemp)
-trap 'rm -f "$log" "$log.failed"' EXIT
-run() {
-    # Through a file of its own, because a pipe would swallow the exit code.
-    { "$@" 2>&1 || : >"$log.failed"; } | tee -a "$log"
-    [ ! -e "$log.failed" ]
-}
+part=${2:-all}
+# Tests that are skipped write a line of it (tests/support/lib.rs): nextest and libtest keep back what a test says.
+TRAS_SKIPS=$(mktemp)
+export TRAS_SKIPS
+out=$(mktemp -d)
+trap 'rm -rf "$TRAS_SKIPS" "$out"' EXIT
+
 # A failure of the core is known in a minute; it needs neither cmake nor ALSA.
-run "$cargo" test --locked -p tras-estimator -p tras-stimulation || exit 1
-run "$cargo" test --locked --workspace --exclude tras-estimator --exclude tras-stimulation || exit 1
-skipped=$(grep -a -c '^skipped: ' "$log")
+core() { "$cargo" test -q --locked -p tras-estimator -p tras-stimulation; }
+
+all="--locked --workspace --exclude tras-estimator --exclude tras-stimulation"
+nextest() {
+    # shellcheck disable=SC2086 # a list of words
+    "$cargo" nextest run $all
+}
+
+# lane NAME TEST...: those binaries one after another, one test at a time; what they say is told at the end.
+lane() {
+    name=$1
+    shift
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    "$cargo" test $all $(printf -- '--test %s ' "$@") -- --test-threads=1 >"$out/$name" 2>&1 || : >"$out/failed"
+    cat "$out/$name"
+}
+lanes() {
+    # shellcheck disable=SC2086 # a list of words
+    "$cargo" test $all --no-run 2>"$out/built" || { cat "$out/built"; return 1; }
+    waiting="streams program serial terminal task audio hostile"
+    others=$(sed -n 's/.*Executable tests.*[/]\([a-z0-9_]*\)-[0-9a-f]*)$/\1/p' "$out/built" | sort -u |
+        grep -vxF "$(printf '%s\n' $waiting)")
+    lane first streams terminal &
+    lane second program audio &
+    lane third serial task hostile &
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    "$cargo" test $all --lib --bins $(printf -- '--test %s ' $others) || : >"$out/failed"
+    wait
+    [ ! -e "$out/failed" ]
+}
+
+rest() {
+    if "$cargo" nextest --version >/dev/null 2>&1; then nextest; else lanes; fi || return 1
+    # shellcheck disable=SC2086 # a list of words
+    "$cargo" test -q $all --doc
+}
+
+case $part in
+core) core || exit 1 ;;
+rest) rest || exit 1 ;;
+*) core && rest || exit 1 ;;
+esac
+skipped=$(grep -c . "$TRAS_SKIPS")
 if [ "$skipped" = 0 ]; then
     echo "tests: none skipped"
 else
     echo "tests: $skipped skipped:"
-    grep -a '^skipped: ' "$log" | sort -u
+    sort -u "$TRAS_SKIPS"
 fi

@@ -26,7 +26,7 @@ pub mod units;
 pub mod acquisition;
 pub mod ring;
 pub use tras_estimator as estimator;
-pub use tras_stimulation::{controller, current, envelope, limits, noise, plan, watch};
+pub use tras_stimulation::{controller, current, limits, noise, plan, watch};
 pub mod session;
 pub mod stimulator;
 
@@ -35,7 +35,6 @@ pub mod dashboard;
 pub mod markers;
 pub mod outlets;
 pub mod recorder;
-pub mod report;
 pub mod task;
 
 pub mod cli;

@@ -1,6 +1,6 @@
-//! `cargo +nightly fuzz run csv` in the top folder: any bytes as a recording in CSV.
+//! Any bytes as a recording in CSV: `make fuzz`.
 #![no_main]
 
-mod read;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| read::read("csv", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    tras_test_support::fuzz::recording("csv", bytes);
+});

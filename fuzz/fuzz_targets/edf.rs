@@ -1,6 +1,6 @@
-//! `cargo +nightly fuzz run edf` in the top folder: any bytes as a recording in EDF.
+//! Any bytes as a recording in EDF: `make fuzz`.
 #![no_main]
 
-mod read;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| read::read("edf", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    tras_test_support::fuzz::recording("edf", bytes);
+});

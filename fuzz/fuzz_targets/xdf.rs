@@ -1,6 +1,6 @@
-//! `cargo +nightly fuzz run xdf` in the top folder: any bytes as a recording in XDF.
+//! Any bytes as a recording in XDF: `make fuzz`.
 #![no_main]
 
-mod read;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| read::read("xdf", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    tras_test_support::fuzz::recording("xdf", bytes);
+});

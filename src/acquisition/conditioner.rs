@@ -8,6 +8,8 @@
 //! [`FrameHeader::spoilt`]. Deadline: a frame before the next sample (1 ms at 1 kHz); it takes about
 //! 3 µs for 64 channels. Missed, the samples wait in the inlet and their age shows it.
 
+use std::fmt;
+
 use super::dejitter::Dejitter;
 use super::frame::{Facts, FrameHeader};
 use super::montage::Montage;
@@ -37,6 +39,30 @@ pub struct Counts {
     pub spoilt_frames: u64,
 }
 
+/// A stream that does not run at the rate that it says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateOff {
+    /// What it says of itself, Hz.
+    pub nominal_hz: f64,
+    /// What its stamps show, Hz.
+    pub measured_hz: f64,
+    /// So far from what windows are cut by that none is valid.
+    pub refused: bool,
+}
+
+impl fmt::Display for RateOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused =
+            if self.refused { "; no estimate is valid until windows are cut by that rate" } else { "" };
+        write!(
+            f,
+            "the stream says {} of itself, its stamps run at {}{refused}",
+            hz(self.nominal_hz),
+            hz(self.measured_hz)
+        )
+    }
+}
+
 /// Conditions the samples of one stream.
 #[derive(Clone, Debug)]
 pub struct Conditioner {
@@ -45,6 +71,8 @@ pub struct Conditioner {
     values_uv: Vec<f64>,
     out_uv: Vec<f32>,
     rate_hz: f64,
+    /// The rate that windows are cut by: the stream's word, until somebody knows better.
+    used_hz: f64,
     dejitter: Dejitter,
     quality: Quality,
     next: FrameHeader,
@@ -73,6 +101,7 @@ impl Conditioner {
                 Dejitter::new(stream.rate_hz, settings.settle_s)
             },
             rate_hz: stream.rate_hz,
+            used_hz: stream.rate_hz,
             quality: Quality::new(montage.inputs(), stream.rate_hz, settings.range_uv),
             next: FrameHeader::default(),
             counts: Counts::default(),
@@ -141,19 +170,35 @@ impl Conditioner {
         self.rate_hz
     }
 
+    /// From now on windows are cut by `rate_hz`: frames of a stream that runs at it are settled.
+    pub fn use_rate(&mut self, rate_hz: f64) {
+        self.used_hz = rate_hz;
+    }
+
+    /// What the stamps show where it is beyond 1 % of what the stream says.
+    #[must_use]
+    pub fn rate_off(&self) -> Option<RateOff> {
+        let (nominal_hz, measured_hz) = (self.rate_hz, self.measured_rate_hz()?);
+        let off = (measured_hz / nominal_hz - 1.0).abs();
+        (off > RATE_TOLD).then_some(RateOff { nominal_hz, measured_hz, refused: self.is_refused() })
+    }
+
     /// What an operator should know of the rate: that it is not what the stream says, beyond 1 %.
     #[must_use]
     pub fn rate_warning(&self) -> Option<String> {
-        let (nominal_hz, measured_hz) = (self.rate_hz, self.measured_rate_hz()?);
-        let off = (measured_hz / nominal_hz - 1.0).abs();
-        let refused = if off > RATE_REFUSED { "; no estimate of it is valid" } else { "" };
-        (off > RATE_TOLD).then(|| {
-            format!(
-                "the stream says {} of itself, its stamps run at {}{refused}",
-                hz(nominal_hz),
-                hz(measured_hz)
-            )
-        })
+        let off = self.rate_off()?;
+        let rebuilt = self.used_hz != self.rate_hz && !off.refused;
+        let so = if rebuilt {
+            format!("; windows were cut by {} since that was known", hz(self.used_hz))
+        } else {
+            String::new()
+        };
+        Some(format!("{off}{so}"))
+    }
+
+    /// Whether the stamps' rate is too far from the one that windows are cut by.
+    fn is_refused(&self) -> bool {
+        self.dejitter.rate_is_known() && (self.dejitter.rate_hz() / self.used_hz - 1.0).abs() > RATE_REFUSED
     }
 
     /// One sample; its values are left in `out_uv`.
@@ -166,8 +211,7 @@ impl Conditioner {
         header.lost_before = header.lost_before.saturating_add(stamp.lost_before);
         header.facts.insert(stamp.facts);
         // A window of so many samples would last another time, and its spectrum lie elsewhere.
-        let off = self.dejitter.rate_hz() / self.rate_hz - 1.0;
-        if self.dejitter.rate_is_known() && off.abs() > RATE_REFUSED {
+        if self.is_refused() {
             header.facts.insert(Facts::UNSETTLED);
         }
         if stamp.facts.intersects(Facts::BREAKS) {

@@ -15,6 +15,8 @@ pub mod dejitter;
 pub mod kinds;
 pub mod lsl;
 pub mod montage;
+#[cfg(target_os = "linux")]
+pub mod moved;
 pub mod quality;
 pub mod recording;
 #[cfg(target_os = "linux")]

@@ -312,8 +312,7 @@ mod tests {
             .map_or(path, |d| std::path::PathBuf::from(d).join("eeg-eye-state.csv"));
         if !path.exists() {
             let test = "a_recording_of_a_person_keeps_all_but_its_four_spoilt_samples";
-            let line = format!("skipped: {test}: no {} (set TRAS_SHARED_DATA)\n", path.display());
-            std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
+            tras_test_support::skipped(test, &format!("no {} (set TRAS_SHARED_DATA)", path.display()));
             return;
         }
         let mut quality = Quality::new(14, 128.0, None);

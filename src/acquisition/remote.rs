@@ -10,9 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crossbeam_channel::{Receiver, Sender, bounded};
+
 use super::{
     Channel, Poll, Source, StreamDescription,
     lsl::child::{InletOrder, Known, message, record},
+    moved::Moved,
     settings::{AcquisitionError, AcquisitionSettings},
 };
 use crate::{
@@ -33,6 +36,8 @@ const STALL_S: f64 = 0.1;
 /// Bounds of what a child may say of a stream.
 const MOST_CHANNELS: u64 = 1024;
 const MOST_HZ: f64 = 100_000.0;
+/// Words of the child under way at most.
+const NEWS: usize = 16;
 /// Longer than the search a child may take to connect, in s.
 const CONNECT_S: f64 = 25.0;
 
@@ -53,6 +58,8 @@ pub struct RemoteSource {
     keep: usize,
     skipped: u64,
     told: Arc<Mutex<Told>>,
+    moved: Arc<Moved>,
+    news: Receiver<String>,
 }
 
 /// What the child has said of its stream, for people.
@@ -144,8 +151,14 @@ impl RemoteSource {
         order.known = Some(known);
         child.link().configure(&config(&order)?).map_err(system)?;
         let told = Arc::new(Mutex::new(Told::default()));
-        let heard = Arc::clone(&told);
-        child.heed(move |message| hear(&heard, message));
+        let moved = Arc::new(Moved::new(Arc::clone(child.link())));
+        let (heard, offered) = (Arc::clone(&told), Arc::clone(&moved));
+        // Said seldom; where nobody listens, only the newest is kept for the end.
+        let (tell, news) = bounded(NEWS);
+        child.heed(move |message| {
+            offered.hear(&message);
+            hear(&heard, &tell, message);
+        });
         let source = Self {
             link: Arc::clone(child.link()),
             pulse: Arc::clone(child.pulse()),
@@ -161,9 +174,17 @@ impl RemoteSource {
             keep: (settings.max_age_s * description.rate_hz).ceil().max(1.0) as usize,
             skipped: 0,
             told,
+            moved,
+            news,
             description,
         };
         Ok(Opened::Stream(Box::new(source), Box::new(child)))
+    }
+
+    /// What waits for a person's word, if the stream comes back from another host.
+    #[must_use]
+    pub fn moved(&self) -> &Arc<Moved> {
+        &self.moved
     }
 
     /// Samples passed over since the start, because they had waited for longer than `max_age_s` when this process came
@@ -171,6 +192,12 @@ impl RemoteSource {
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// Why what is there in place of the lost stream is not taken, as soon as the child says so; empty when that is over.
+    #[must_use]
+    pub fn news(&self) -> Receiver<String> {
+        self.news.clone()
     }
 
     fn lose(&mut self) -> Poll {
@@ -285,11 +312,14 @@ impl Source for RemoteSource {
         });
         let skipped = (self.skipped > 0)
             .then(|| format!("{} samples were passed over after stalls of this process", self.skipped));
-        lag.into_iter().chain(told.refused.clone()).chain(skipped).collect()
+        lag.into_iter().chain(told.refused.clone()).chain(self.moved.unconfirmed()).chain(skipped).collect()
     }
 }
 
-fn hear(told: &Mutex<Told>, message: Message) {
+fn hear(told: &Mutex<Told>, news: &Sender<String>, message: Message) {
+    if message.kind == message::REFUSED {
+        let _ = news.try_send(message.text.clone());
+    }
     let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
     match message.kind {
         message::REFUSED => told.refused = (!message.text.is_empty()).then_some(message.text),

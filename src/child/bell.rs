@@ -52,6 +52,12 @@ fn wake(_word: &AtomicU32) {}
 pub struct Bell(AtomicU32);
 
 impl Bell {
+    /// One that was never rung.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
     /// See [`ring`].
     pub fn ring(&self) {
         ring(&self.0);

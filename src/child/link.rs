@@ -49,6 +49,7 @@ mod at {
     pub(super) const DATA: usize = 16;
     pub(super) const SLOTS: usize = 24;
     pub(super) const WIDTH: usize = 25;
+    pub(super) const CONFIRMED: usize = 26;
 }
 
 /// What a child tells, beside its data.
@@ -221,6 +222,18 @@ impl Link {
     #[must_use]
     pub fn stops(&self) -> bool {
         self.load(at::STOP) != 0
+    }
+
+    /// The parent: a person has confirmed what the child has offered by this number.
+    pub fn confirm(&self, number: u64) {
+        self.store(at::CONFIRMED, number);
+        self.ring_child();
+    }
+
+    /// The child: the number that was confirmed last, 0 for none.
+    #[must_use]
+    pub fn confirmed(&self) -> u64 {
+        self.load(at::CONFIRMED)
     }
 
     /// The child has something for the parent.

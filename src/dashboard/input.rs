@@ -7,8 +7,12 @@ use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 pub enum Action {
     /// Stop stimulation at once.
     StopStimulation,
-    /// Ramp down, close the files, end.
+    /// Ramp down, close the files, end; asked again, do not wait for the ramp.
     Quit,
+    /// The stream that has come back from another host is the right one.
+    TakeUp,
+    /// The same, because nobody can see the screen any more.
+    TerminalGone,
 }
 
 /// What a key does.
@@ -20,6 +24,8 @@ pub enum Key {
     Help,
     /// Freezes the curves on screen, and nothing else.
     Pause,
+    /// The next time span of a monitor's history.
+    Span,
     /// Moves through the channels by so many.
     Scroll(isize),
     /// Closes what is open.
@@ -39,8 +45,10 @@ pub fn key_of(event: &Event) -> Option<Key> {
         KeyCode::Char(' ') => Some(Key::Runtime(Action::StopStimulation)),
         _ if control => None,
         KeyCode::Char('q' | 'Q') => Some(Key::Runtime(Action::Quit)),
+        KeyCode::Char('y' | 'Y') => Some(Key::Runtime(Action::TakeUp)),
         KeyCode::Char('?' | 'h' | 'H') | KeyCode::F(1) => Some(Key::Help),
         KeyCode::Char('p' | 'P') => Some(Key::Pause),
+        KeyCode::Char('t' | 'T') => Some(Key::Span),
         KeyCode::Up | KeyCode::Char('k') => Some(Key::Scroll(-1)),
         KeyCode::Down | KeyCode::Char('j') => Some(Key::Scroll(1)),
         KeyCode::PageUp => Some(Key::Scroll(-8)),

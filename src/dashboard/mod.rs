@@ -5,8 +5,10 @@
 //! view's lock only to copy it; the other reads keys, so that space stops stimulation even while drawing is stuck.
 
 pub mod draw;
+pub mod history;
 pub mod input;
 pub mod panels;
+pub mod reading;
 pub mod state;
 mod terminal;
 pub mod trace;
@@ -82,14 +84,14 @@ impl Dashboard {
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
             // A terminal that has gone ends the session safely: nobody sees it, nobody can stop it.
             if show(&view, &local, &stop, &options).is_err() {
-                let _ = quit.send(Action::Quit);
+                let _ = quit.send(Action::TerminalGone);
             }
             let _ = done.send(());
         })?;
         let stop = Arc::clone(&closing);
         thread::Builder::new().name("keys".to_owned()).spawn(move || {
             if read_keys(&actions, &local_keys, &stop).is_err() {
-                let _ = actions.send(Action::Quit);
+                let _ = actions.send(Action::TerminalGone);
             }
             let _ = end.send(());
         })?;
@@ -169,7 +171,7 @@ impl Screen {
     /// A screen that nobody has touched yet.
     #[must_use]
     pub fn new(theme: Theme) -> Self {
-        Self { theme, help: false, paused: false, first_channel: 0, silent_s: 0.0 }
+        Self { theme, help: false, paused: false, first_channel: 0, span: 0, silent_s: 0.0 }
     }
 
     /// Does what a key asks of the screen.
@@ -177,6 +179,7 @@ impl Screen {
         match key {
             Key::Help => self.help = !self.help,
             Key::Close => self.help = false,
+            Key::Span => self.span = (self.span + 1) % history::SPANS_S.len(),
             Key::Pause => self.paused = !self.paused,
             Key::Scroll(by) => {
                 self.first_channel =

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::acquisition::state::StreamState;
-use crate::estimator::{Contamination, Peak, Reason};
+use crate::estimator::{Contamination, Estimate, Peak, Reason};
 use crate::stimulator::State;
 
 /// The stream, and what acquisition has counted.
@@ -19,6 +19,8 @@ pub struct StreamView {
     pub channels: Vec<String>,
     /// Channels that are spoilt at the moment, by index.
     pub spoilt: Vec<usize>,
+    /// Channels that were spoilt within the last seconds, by index, and why in a word.
+    pub bad: Vec<(usize, &'static str)>,
     /// Samples received and known to be missing.
     pub received: u64,
     /// See `received`.
@@ -31,6 +33,10 @@ pub struct StreamView {
     pub age_s: f64,
     /// Share of the ring before the loop that is filled, 0..1.
     pub ring_fill: f64,
+    /// Data older than this are stale, in s.
+    pub max_age_s: f64,
+    /// Why what is there in place of a lost stream is not taken, where something is.
+    pub refused: Option<String>,
 }
 
 /// The last spectrum of the steering region with its fit.
@@ -86,12 +92,63 @@ pub struct ExponentView {
     pub points: VecDeque<ExponentPoint>,
     /// What an adaptive law steers toward.
     pub target: Option<f64>,
+    /// The newest that was valid and taken without current.
+    pub last_clean: Option<ExponentPoint>,
     /// Age of the newest estimate, in s.
     pub age_s: f64,
+    /// From one estimate to the next, in s; 0 where that is not known.
+    pub hop_s: f64,
     /// Estimates so far, and how many were valid.
     pub count: u64,
     /// See `count`.
     pub valid: u64,
+    /// The newest estimate through the current.
+    pub through: Option<ThroughPoint>,
+}
+
+/// An estimate of a window under current, of what the removal of its artefact has left.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ThroughPoint {
+    /// Stamp of the window's last sample.
+    pub stamp_s: f64,
+    /// Its exponent.
+    pub exponent: f64,
+    /// Its standard error.
+    pub se: f64,
+    /// What is not proven, or wrong with the fit; `None` where it may be believed.
+    pub why_not: Option<&'static str>,
+}
+
+/// A region or channel that is estimated.
+#[derive(Clone, Debug, Default)]
+pub struct TargetView {
+    /// Its name.
+    pub name: String,
+    /// Its newest estimate.
+    pub newest: Option<ExponentPoint>,
+    /// Its newest that was valid and taken without current.
+    pub last_clean: Option<ExponentPoint>,
+}
+
+impl ExponentPoint {
+    /// What the screen shows of `estimate`.
+    #[must_use]
+    pub fn of(estimate: &Estimate) -> Self {
+        let fit = &estimate.fit;
+        Self {
+            stamp_s: estimate.stamp_s,
+            exponent: fit.exponent,
+            se: fit.exponent_se,
+            invalid: fit.invalid,
+            contamination: estimate.contamination,
+        }
+    }
+
+    /// Valid, and taken without current.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.invalid.is_none() && self.contamination == Contamination::Clean
+    }
 }
 
 /// Stimulation: plan, host, device.
@@ -125,8 +182,10 @@ pub struct StimulationView {
     pub next_phase: String,
     /// See `next_phase`.
     pub next_in_s: Option<f64>,
-    /// Why stimulation is held, where it is.
+    /// Why stimulation is held, where it is; the word goes when its reason goes.
     pub held: Option<String>,
+    /// Why nothing starts any more in this run, where that is so.
+    pub stopped: Option<String>,
     /// Seconds with current so far, and the limit.
     pub active_s: f64,
     /// See `active_s`.
@@ -163,6 +222,7 @@ impl Default for StimulationView {
             next_phase: String::new(),
             next_in_s: None,
             held: None,
+            stopped: None,
             active_s: 0.0,
             active_limit_s: 0.0,
             charge_c: 0.0,

@@ -4,11 +4,13 @@
 
 use std::collections::VecDeque;
 
+use super::history::History;
 use super::trace::Trace;
 use crate::estimator::Estimate;
 
 pub use super::panels::{
-    ExponentPoint, ExponentView, LatencyView, SpectrumView, StimulationView, StreamView,
+    ExponentPoint, ExponentView, LatencyView, SpectrumView, StimulationView, StreamView, TargetView,
+    ThroughPoint,
 };
 
 /// Channels whose traces are kept; the screen scrolls through them.
@@ -44,6 +46,8 @@ pub struct View {
     pub elapsed_s: f64,
     /// Hides profile, exponent and current, and whatever would give them away.
     pub blinded: bool,
+    /// Estimates of now would tell a condition: none is shown.
+    pub hidden: bool,
     /// The stream.
     pub stream: StreamView,
     /// One trace a channel, at most [`MAX_TRACES`].
@@ -52,6 +56,10 @@ pub struct View {
     pub spectrum: SpectrumView,
     /// The exponents.
     pub exponents: ExponentView,
+    /// Every region and channel that is estimated, in the order of their targets.
+    pub targets: Vec<TargetView>,
+    /// The exponents of the steering region over hours.
+    pub history: History,
     /// The current as delivered, in mA.
     pub current: Trace,
     /// Stimulation.
@@ -80,10 +88,13 @@ impl Default for View {
             command: String::new(),
             elapsed_s: 0.0,
             blinded: false,
+            hidden: false,
             stream: StreamView::default(),
             eeg: Vec::new(),
             spectrum: SpectrumView::default(),
             exponents: ExponentView::default(),
+            targets: Vec::new(),
+            history: History::default(),
             current: Trace::new(CURRENT_SPAN_S, COLUMNS),
             stimulation: StimulationView::default(),
             latency: LatencyView::default(),
@@ -138,15 +149,24 @@ impl View {
         self.spectrum.contamination = estimate.contamination;
         self.exponents.count += 1;
         self.exponents.valid += u64::from(fit.invalid.is_none());
-        self.exponents.points.push_back(ExponentPoint {
-            stamp_s: estimate.stamp_s,
-            exponent: fit.exponent,
-            se: fit.exponent_se,
-            invalid: fit.invalid,
-            contamination: estimate.contamination,
-        });
+        let point = ExponentPoint::of(estimate);
+        if point.is_clean() {
+            self.exponents.last_clean = Some(point);
+        }
+        self.history.push(&point);
+        self.exponents.points.push_back(point);
         while self.exponents.points.len() > MAX_HISTORY {
             self.exponents.points.pop_front();
+        }
+    }
+
+    /// Takes an estimate of any region or channel into the list of all.
+    pub fn push_target(&mut self, estimate: &Estimate) {
+        let Some(target) = self.targets.get_mut(estimate.target) else { return };
+        let point = ExponentPoint::of(estimate);
+        target.newest = Some(point);
+        if point.is_clean() {
+            target.last_clean = Some(point);
         }
     }
 
@@ -155,6 +175,7 @@ impl View {
         std::mem::swap(&mut self.eeg, &mut frozen.eeg);
         std::mem::swap(&mut self.spectrum, &mut frozen.spectrum);
         std::mem::swap(&mut self.exponents.points, &mut frozen.exponents.points);
+        std::mem::swap(&mut self.history, &mut frozen.history);
         std::mem::swap(&mut self.current, &mut frozen.current);
     }
 

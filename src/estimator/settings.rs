@@ -67,6 +67,17 @@ pub enum Floor {
     None,
 }
 
+/// What becomes of windows in which current flowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DuringCurrent {
+    /// Nothing but that they are not clean.
+    Hide,
+    /// The current's artefact is removed, and what is left is estimated, with what is proven of it; it never steers.
+    #[default]
+    Show,
+}
+
 /// Channels whose spectra are averaged before the fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Region {
@@ -118,6 +129,8 @@ pub struct Settings {
     pub min_r_squared: Option<f64>,
     /// Share of a window's segments that must be clean, 0..1.
     pub min_segments_share: f64,
+    /// What becomes of windows under current.
+    pub during_current: DuringCurrent,
     /// How long a method may remember where the peaks are, in s; 0 forgets at once.
     pub memory_s: f64,
     /// Where estimates are taken; never empty (`all` of every channel by default).
@@ -159,6 +172,7 @@ impl Settings {
             line_hz: 50.0,
             min_r_squared: None,
             min_segments_share: 0.5,
+            during_current: DuringCurrent::Show,
             // Peaks of a minute ago are still there: what whittle may start from.
             memory_s: 60.0,
             regions: vec![Region { name: "all".to_owned(), channels: Vec::new() }],

@@ -265,6 +265,11 @@ impl Estimator {
         (segments > 0).then_some(Spectrum { freqs_hz: &self.freqs_hz, power, segments, gamma_shape })
     }
 
+    /// Goes on counting estimates where `before` stands, whose place this one takes.
+    pub fn follow(&mut self, before: &Self) {
+        self.next_id = before.next_id;
+    }
+
     /// Forgets everything: a new stream.
     pub fn reset(&mut self) {
         self.break_here();

@@ -24,7 +24,7 @@ const MOST_CHANNELS: i32 = 16;
 ///
 /// # Errors
 /// The parent's order cannot be read.
-pub fn run(link: &Link) -> io::Result<()> {
+pub(crate) fn run(link: &Link) -> io::Result<()> {
     let order: MarkersOrder = serde_json::from_str(&link.config()?).map_err(io::Error::other)?;
     let mut ring = None;
     let mut inlets: HashMap<String, (Vec<u64>, StreamInlet)> = HashMap::new();

@@ -2,7 +2,7 @@
 //!
 //! In: names. Out: stamps on this machine's clock, and texts of at most [`TEXT_BYTES`], cut at that.
 
-pub mod child;
+pub(crate) mod child;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ const SOURCE_WORDS: usize = 17;
 const HOST_WORDS: usize = 9;
 const SLOTS: usize = 1024;
 /// The longest text of a marker, in bytes.
-pub const TEXT_BYTES: usize = (WIDTH - 2 - SOURCE_WORDS - HOST_WORDS) * 8;
+pub(crate) const TEXT_BYTES: usize = (WIDTH - 2 - SOURCE_WORDS - HOST_WORDS) * 8;
 
 /// Which streams.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,20 +44,20 @@ impl MarkersOrder {
 
 /// A marker, and where it comes from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Marker {
+pub(crate) struct Marker {
     /// When, on this machine's LSL clock.
-    pub stamp_s: f64,
+    pub(crate) stamp_s: f64,
     /// The stream's own identity.
-    pub source_id: String,
+    pub(crate) source_id: String,
     /// The machine that sends it.
-    pub host: String,
+    pub(crate) host: String,
     /// As it was sent, but for its length.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// Markers as they come.
 #[derive(Debug)]
-pub struct Markers {
+pub(crate) struct Markers {
     link: Arc<Link>,
     pulse: Arc<Pulse>,
     generation: u32,
@@ -70,7 +70,7 @@ impl Markers {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn start(order: &MarkersOrder) -> io::Result<(Self, Supervised)> {
+    pub(crate) fn start(order: &MarkersOrder) -> io::Result<(Self, Supervised)> {
         let mut child = Supervised::start(Role::Markers, &serde_json::to_string(order)?)?;
         let place = child.link().lay_data(SLOTS, WIDTH)?;
         child.set_data(place.clone());
@@ -85,7 +85,7 @@ impl Markers {
     }
 
     /// The next marker, within `timeout`.
-    pub fn next(&mut self, timeout: Duration) -> Option<Marker> {
+    pub(crate) fn next(&mut self, timeout: Duration) -> Option<Marker> {
         let seen = self.link.seen_of_child();
         if let Some(marker) = self.take() {
             return Some(marker);

@@ -9,11 +9,11 @@ use crate::acquisition::recording::xdf::{Samples, Stream, Survey, file_header, s
 use crate::estimator::Contamination;
 
 /// Current that pauses for longer than this ends, in s.
-const PAUSE_S: f64 = 0.05;
+pub(super) const PAUSE_S: f64 = 0.05;
 /// Numbers that are read at once.
 const AT_ONCE: usize = 1 << 12;
 /// The blind gap where a recording does not say its own, in s: the configuration's default.
-const BLIND_GAP_S: f64 = 2.0;
+pub(super) const BLIND_GAP_S: f64 = 2.0;
 
 /// From which stamp on samples had seen what, in order; before the first they are clean.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +25,24 @@ impl Timeline {
     pub fn at(&self, stamp_s: f64) -> Contamination {
         let after = self.0.partition_point(|(from_s, _)| *from_s <= stamp_s);
         after.checked_sub(1).and_then(|last| self.0.get(last)).map_or(Contamination::Clean, |(_, c)| *c)
+    }
+
+    /// Stimulating in each of `runs` (from, to), settling for `gap_s` after it.
+    #[must_use]
+    pub(super) fn of_runs(runs: &[(f64, f64)], gap_s: f64) -> Self {
+        let mut timeline: Vec<(f64, Contamination)> = Vec::new();
+        for (at, (first_s, last_s)) in runs.iter().enumerate() {
+            timeline.push((*first_s, Contamination::Stimulating));
+            let next_s = runs.get(at + 1).map_or(f64::INFINITY, |(next_s, _)| *next_s);
+            for (from_s, contamination) in
+                [(last_s.next_up(), Contamination::Settling), (last_s + gap_s, Contamination::Clean)]
+            {
+                if from_s < next_s {
+                    timeline.push((from_s, contamination));
+                }
+            }
+        }
+        Self(timeline)
     }
 
     /// Of a recording; `None` where it is not one of ours, or no XDF at all.
@@ -105,19 +123,7 @@ fn from_current(path: &Path, found: &Survey) -> Result<Timeline, RecordingError>
         Some((_, last_s)) if stamp_s - *last_s <= PAUSE_S => *last_s = stamp_s,
         _ => runs.push((stamp_s, stamp_s)),
     })?;
-    let mut timeline: Vec<(f64, Contamination)> = Vec::new();
-    for (at, (first_s, last_s)) in runs.iter().enumerate() {
-        timeline.push((*first_s, Contamination::Stimulating));
-        let next_s = runs.get(at + 1).map_or(f64::INFINITY, |(next_s, _)| *next_s);
-        for (from_s, contamination) in
-            [(last_s.next_up(), Contamination::Settling), (last_s + gap_s, Contamination::Clean)]
-        {
-            if from_s < next_s {
-                timeline.push((from_s, contamination));
-            }
-        }
-    }
-    Ok(Timeline(timeline))
+    Ok(Timeline::of_runs(&runs, gap_s))
 }
 
 fn stream<'a>(found: &'a Survey, name: &str) -> Option<&'a Stream> {

@@ -11,6 +11,7 @@ use crate::estimator::window::{Estimator, Target};
 use crate::estimator::{Contamination, Estimate, Reason, assemble};
 use crate::offline::current::Timeline;
 use crate::offline::table::{Row, Z_95};
+use crate::offline::through::{Figures, Prepared, Seen, Windows};
 
 /// What is read out beside the fit.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,6 +53,8 @@ pub struct Lane {
     /// What samples saw of the current, where that is known, and whether the table has a column for it.
     timeline: Option<Arc<Timeline>>,
     tells: bool,
+    /// Windows under current, where they were asked for.
+    through: Option<Windows>,
 }
 
 /// The window's samples, for the timescale.
@@ -116,6 +119,7 @@ impl Lane {
             found: Vec::with_capacity(count),
             timeline: None,
             tells: false,
+            through: None,
             estimator,
             take,
         })
@@ -125,6 +129,16 @@ impl Lane {
     #[must_use]
     pub fn with_current(self, timeline: Option<Arc<Timeline>>, tells: bool) -> Self {
         Self { timeline, tells, ..self }
+    }
+
+    /// Estimates under the current that was `prepared` too, with their columns.
+    ///
+    /// # Errors
+    /// Names the setting that the removal cannot work with.
+    pub(super) fn with_through(self, e: &Settings, prepared: Prepared, rate_hz: f64) -> Result<Self, String> {
+        let targets = &self.estimator.settings().targets;
+        let windows = Windows::new(e, prepared, targets, self.first_target, rate_hz, self.take.len())?;
+        Ok(Self { through: Some(windows), ..self })
     }
 
     /// What a user should know about the settings.
@@ -146,20 +160,52 @@ impl Lane {
         if let Some(recent) = &mut self.recent {
             recent.push(&header, &self.samples_uv);
         }
-        if !self.estimator.push(&header, &self.samples_uv, seen) {
-            return;
+        let mut found = Vec::new();
+        if self.estimator.push(&header, &self.samples_uv, seen) {
+            self.found.clear();
+            self.found.extend_from_slice(self.estimator.estimates(header.stamp_s));
+            found.extend((0..self.found.len()).filter_map(|at| self.row(at)));
         }
-        self.found.clear();
-        self.found.extend_from_slice(self.estimator.estimates(header.stamp_s));
-        for at in 0..self.found.len() {
-            if let Some(row) = self.row(at) {
-                rows.push(row);
+        let before = rows.len();
+        match &mut self.through {
+            None => rows.append(&mut found),
+            Some(through) => {
+                let bands = &self.readouts.bands;
+                through.push(&header, &self.samples_uv, found, &mut |row, seen| see(row, seen, bands), rows);
+            }
+        }
+        self.complete(rows.get_mut(before..).unwrap_or_default());
+    }
+
+    /// The recording has ended: rows that still wait.
+    pub fn finish(&mut self, rows: &mut Vec<Row>) {
+        let before = rows.len();
+        if let Some(through) = &mut self.through {
+            through.finish(rows);
+        }
+        self.complete(rows.get_mut(before..).unwrap_or_default());
+    }
+
+    /// What depends on whether a row is valid, or stands behind everything else.
+    fn complete(&mut self, rows: &mut [Row]) {
+        for row in rows {
+            let through = self.through.is_some();
+            if let Some(tracker) = self.trackers.get_mut(row.target.saturating_sub(self.first_target)) {
+                let usable = if through { row.is_valid() } else { row.invalid.is_none() };
+                let measured = usable.then_some((row.exponent, row.exponent_se));
+                let tracked = tracker
+                    .step(row.time_s, measured)
+                    .map(|t| [t.exponent, t.exponent - Z_95 * t.sd, t.exponent + Z_95 * t.sd]);
+                row.extras.extend(tracked.unwrap_or([f64::NAN; 3]));
+            }
+            if through {
+                row.texts.extend(Figures::cells(row.through.as_ref()));
             }
         }
     }
 
     fn row(&mut self, at: usize) -> Option<Row> {
-        let Estimate { target, stamp_s, fit, .. } = self.found.get(at)?;
+        let Estimate { target, fit, .. } = self.found.get(at)?;
         // Less than a window since the start or a gap: there is nothing to report yet.
         if fit.invalid == Some(Reason::Filling) {
             return None;
@@ -173,13 +219,6 @@ impl Lane {
             let channels = self.estimator.settings().targets.get(*target).map(|t| t.channels.as_slice());
             extras.push(recent.timescale_s(channels.unwrap_or_default()));
         }
-        if let Some(tracker) = self.trackers.get_mut(*target) {
-            let measured = fit.invalid.is_none().then_some((fit.exponent, fit.exponent_se));
-            let tracked = tracker
-                .step(*stamp_s, measured)
-                .map(|t| [t.exponent, t.exponent - Z_95 * t.sd, t.exponent + Z_95 * t.sd]);
-            extras.extend(tracked.unwrap_or([f64::NAN; 3]));
-        }
         let estimate = self.found.get(at)?;
         let contamination = self.timeline.is_some().then_some(estimate.contamination);
         let seen = contamination.map_or("", Contamination::as_str).to_owned();
@@ -187,6 +226,27 @@ impl Lane {
         let target = self.first_target + estimate.target;
         Some(Row { target, extras, texts, ..Row::of(estimate, contamination) })
     }
+}
+
+/// Puts the estimate of what the removal has left in the place of the one under current. The timescale of a thinned
+/// signal is another one: it stays empty.
+fn see(row: &mut Row, seen: &Seen<'_>, bands: &[Band]) {
+    let Seen { estimate, figures, spectrum } = seen;
+    let mut extras: Vec<f64> = bands
+        .iter()
+        .map(|band| spectrum.as_ref().map_or(f64::NAN, |s| band.adjusted_power_log10(s, &estimate.fit)))
+        .collect();
+    extras.resize(row.extras.len(), f64::NAN);
+    let fitted = Row::of(estimate, row.contamination);
+    *row = Row {
+        time_s: row.time_s,
+        target: row.target,
+        exponent_se: fitted.exponent_se * figures.proof.se_factor(),
+        through: Some(*figures),
+        extras,
+        texts: std::mem::take(&mut row.texts),
+        ..fitted
+    };
 }
 
 impl Recent {

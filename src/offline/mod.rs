@@ -4,7 +4,8 @@
 //! * [`spectra`] reads spectra made elsewhere, [`fit`] fits them: `tras fit`.
 //! * [`recording`] takes one recording through the same conditioner and estimator as the live loop, on as many
 //!   threads as it is given ([`lane`]); [`deletion`] drops poor fits afterwards; [`table`] writes the rows;
-//!   [`current`] says what samples of our own recordings saw of the current; [`epochs`] cuts windows at [`markers`];
+//!   [`current`] says what samples of our own recordings saw of the current, [`through`] estimates under it;
+//!   [`epochs`] cuts windows at [`markers`];
 //!   [`batch`] does many recordings at once and remembers which are done ([`ledger`]): `tras estimate`.
 //! * [`scores`] reads trials of working memory and scores them: `tras score`; [`study`] joins sessions: `tras study`.
 
@@ -23,3 +24,4 @@ pub mod settings;
 pub mod spectra;
 pub mod study;
 pub mod table;
+pub mod through;

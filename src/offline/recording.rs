@@ -18,6 +18,7 @@ use super::epochs::{Cut, EpochLane};
 use super::lane::{Lane, Readouts};
 use super::markers::{self, Epoch};
 use super::table::Row;
+use super::through::{self, Asked, Prepared};
 use crate::acquisition::conditioner::Conditioner;
 use crate::acquisition::frame::FrameHeader;
 use crate::acquisition::recording::{OpenOptions, Recording};
@@ -54,6 +55,8 @@ pub struct Job {
     pub epochs: Vec<Epoch>,
     /// Fields of their markers that have a column.
     pub fields: Vec<String>,
+    /// What becomes of windows under current; without it they are not valid, and no column tells of it.
+    pub during_current: Option<Asked>,
     /// A fit is deleted where its R² is below the mean minus so many standard deviations of its channel's fits.
     pub delete_below_sd: Option<f64>,
 }
@@ -67,6 +70,9 @@ impl Job {
         if !self.epochs.is_empty() {
             names.extend(["epoch".to_owned(), "marker_time".to_owned()]);
             names.extend(self.fields.iter().cloned());
+        }
+        if self.during_current.is_some() {
+            names.extend(through::COLUMNS.map(str::to_owned));
         }
         names
     }
@@ -136,6 +142,7 @@ pub fn estimate(
     let mut conditioner = Conditioner::new(recording.description(), &job.acquisition)
         .map_err(|e| broken(as_options(&e.to_string())))?;
     let rate_hz = recording.description().rate_hz;
+    let measured_hz = recording.measured_rate_hz().unwrap_or(rate_hz);
     job.config.check_against_rate(rate_hz).map_err(|e| broken(super::settings::complaint(&e)))?;
     let labels: Vec<String> = conditioner.channels().iter().map(|channel| channel.label.clone()).collect();
     let targets = targets(job, &labels).map_err(broken)?;
@@ -145,9 +152,17 @@ pub fn estimate(
         notes: recording.notes().iter().cloned().chain(left_out).collect(),
         ..Summary::default()
     };
-    let timeline = Timeline::of(path).map_err(|e| Unfinished::Broken(e.to_string()))?.map(Arc::new);
-    // Epochs are few and short: one thread has them all.
-    let lanes = if job.epochs.is_empty() { lanes } else { 1 };
+    let told = Timeline::of(path).map_err(|e| Unfinished::Broken(e.to_string()))?;
+    let mut prepared = match &job.during_current {
+        Some(asked) => {
+            through::prepare(path, &job.open, asked, told).map_err(|e| Unfinished::Broken(e.to_string()))?
+        }
+        None => Prepared::as_told(told),
+    };
+    summary.notes.append(&mut prepared.notes);
+    let timeline = prepared.timeline.take().map(Arc::new);
+    // Epochs are few and short: one thread has them all. The path of the current is learnt from all channels together.
+    let lanes = if job.epochs.is_empty() && job.during_current.is_none() { lanes } else { 1 };
     let share = targets.len().div_ceil(lanes.clamp(1, targets.len().max(1)));
     let mut workers = Vec::new();
     if !job.epochs.is_empty() {
@@ -173,7 +188,12 @@ pub fn estimate(
         if nth == 0 {
             summary.settings.extend(lane.warnings().iter().cloned());
         }
-        workers.push(Worker::Lane(Box::new(lane.with_current(timeline.clone(), job.contamination))));
+        let mut lane = lane.with_current(timeline.clone(), job.contamination);
+        if job.during_current.is_some() {
+            let (e, prepared) = (&job.config.estimator, std::mem::take(&mut prepared));
+            lane = lane.with_through(e, prepared, measured_hz).map_err(broken)?;
+        }
+        workers.push(Worker::Lane(Box::new(lane)));
     }
     let names = summary.targets.clone();
     let cut_off = AtomicU64::new(0);
@@ -329,7 +349,13 @@ fn run_worker(mut worker: Worker, blocks: &Receiver<Arc<Block>>, writer: &Sender
         }
     }
     match worker {
-        Worker::Lane(_) => 0,
+        Worker::Lane(mut lane) => {
+            let mut rows = Vec::new();
+            lane.finish(&mut rows);
+            // A writer that is gone has said why.
+            let _ = writer.send(rows);
+            0
+        }
         Worker::Epochs(lane) => lane.end(),
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use crate::clean;
 use crate::estimator::{Contamination, Estimate, Reason};
+use crate::offline::through::Figures;
 
 /// A column: its name, and its cell for a row of the channel or region that is named.
 pub struct Column {
@@ -76,6 +77,10 @@ pub struct Row {
     pub pivot_offset: f64,
     /// What the window saw of the current; `None` where nothing is known of any.
     pub contamination: Option<Contamination>,
+    /// What was proven of an estimate under current; `None` where no removal was made for it.
+    pub through: Option<Figures>,
+    /// Why it must not be used, whatever else is known.
+    pub withheld: Option<&'static str>,
     /// What was asked for beyond [`COLUMNS`].
     pub extras: Vec<f64>,
     /// What stands behind them in words.
@@ -104,20 +109,34 @@ impl Row {
             floor_uv: fit.floor_uv,
             pivot_offset: fit.pivot_offset,
             contamination,
+            through: None,
+            withheld: None,
             extras: Vec::new(),
             texts: Vec::new(),
         }
     }
 
-    /// Whether the estimate may be used: the fit is good, and the window saw no current.
+    /// Whether the estimate may be used: the fit is good, and the window saw no current, or the current's artefact was
+    /// removed and that is proven.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.invalid.is_none() && self.contamination.is_none_or(|seen| seen == Contamination::Clean)
+        let clean = match &self.through {
+            Some(figures) => figures.reason().is_none(),
+            None => self.contamination.is_none_or(|seen| seen == Contamination::Clean),
+        };
+        self.invalid.is_none() && self.withheld.is_none() && clean
     }
 
     /// Why it must not be used, or what to bear in mind where it may, in words.
     #[must_use]
     pub fn reason(&self) -> &'static str {
+        if let Some(why) = self.withheld {
+            return why;
+        }
+        if let Some(figures) = &self.through {
+            let fit = || self.invalid.or(self.caution).map(Reason::as_str);
+            return figures.reason().or_else(fit).unwrap_or("");
+        }
         match (self.contamination, self.invalid) {
             (Some(Contamination::Stimulating), _) => "under current",
             (Some(Contamination::Settling), _) => "settling after current",
@@ -191,6 +210,8 @@ mod tests {
             n_peaks: 2,
             invalid: Some(Reason::TooFewSegments),
             contamination: Some(Contamination::Clean),
+            through: None,
+            withheld: None,
             caution: None,
             bend_evidence: -1.5,
             knee_hz: f64::NAN,

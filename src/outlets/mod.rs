@@ -7,6 +7,7 @@
 #[cfg(target_os = "linux")]
 pub mod child;
 pub mod describe;
+pub(crate) mod prompt;
 #[cfg(target_os = "linux")]
 mod reach;
 #[cfg(target_os = "linux")]
@@ -131,8 +132,7 @@ impl Named {
     where
         StreamOutlet: ExPushable<T>,
     {
-        self.outlet
-            .push_sample_ex(data, stamp_s, through)
+        prompt::push(&self.outlet, data, stamp_s, through)
             .map_err(|reason| OutletError::Lsl { stream: self.name.clone(), reason: reason.to_string() })
     }
 }

@@ -58,6 +58,15 @@ impl Audited {
         self.log.append(self.moment(stamped.at_s), kind, value).map(|_| ())
     }
 
+    /// Enters that what is there in place of a lost stream is not taken.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn refused(&mut self, at_s: f64, why: &str) -> Result<(), AuditError> {
+        let value = serde_json::from_str(&events::refused_json(why)).unwrap_or_default();
+        self.log.append(self.moment(at_s), "stream", value).map(|_| ())
+    }
+
     /// To be called every second or so: looks at the wall clock, and signs when it is time.
     ///
     /// # Errors

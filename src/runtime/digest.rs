@@ -3,7 +3,7 @@
 use super::{
     events,
     latency::{Latency, LatencyUs},
-    observation::{Note, Stamped},
+    observation::{Halt, Note, Stamped},
     summary::{EstimateTally, Summary},
 };
 use crate::{
@@ -31,6 +31,9 @@ pub struct Digest {
     /// The current, as the device delivered it.
     delivered: Dose,
     rate_hz: f64,
+    began_s: f64,
+    /// When and why nothing started any more, before the run ended.
+    halted: Option<(f64, String)>,
     latency: Latency,
     since_stamp: Latency,
     skipped: u64,
@@ -38,10 +41,10 @@ pub struct Digest {
 
 impl Digest {
     /// `steer`: index of the steering region; `rate_hz` of the current; a 10 s mean of more than `dc_warn_ma`
-    /// is a warning.
+    /// is a warning; the run began at `began_s`.
     #[must_use]
-    pub fn new(steer: usize, rate_hz: f64, dc_warn_ma: f64) -> Self {
-        Self { steer, dc: Some(SlowMean::new(rate_hz)), dc_warn_ma, rate_hz, ..Self::default() }
+    pub fn new(steer: usize, rate_hz: f64, dc_warn_ma: f64, began_s: f64) -> Self {
+        Self { steer, dc: Some(SlowMean::new(rate_hz)), dc_warn_ma, rate_hz, began_s, ..Self::default() }
     }
 
     /// Takes a note in.
@@ -58,11 +61,15 @@ impl Digest {
                 self.stimulation_exponent = Some(decision.exponent);
             }
             Note::Device(status) => self.underruns = self.underruns.max(status.underruns),
+            Note::Halted(why) if events::lasts(why) && !matches!(why, Halt::Ends(_)) => {
+                let at_s = stamped.at_s - self.began_s;
+                self.halted.get_or_insert_with(|| (at_s, events::halt_words(why)));
+            }
             Note::Stream(StreamState::Lost) => self.lost_since_s = Some(stamped.at_s),
             Note::Stream(StreamState::Live) => self.lost_since_s = None,
             _ => {}
         }
-        if let Some(words) = events::fault_words(stamped)
+        if let Some(words) = events::fault_words(stamped, self.began_s)
             && self.faults.len() < MOST_FAULTS
         {
             self.faults.push(words);
@@ -120,6 +127,7 @@ impl Digest {
             decisions: self.decisions,
             underruns: self.underruns,
             faults: self.faults.clone(),
+            halted: self.halted.clone(),
             loop_latency_us: self.latency(),
             stamp_latency_us: self.since_stamp.summary(),
             ..Summary::default()
@@ -140,7 +148,10 @@ impl Digest {
             ));
         }
         if let Some(since_s) = self.lost_since_s {
-            summary.faults.push(format!("the EEG stream was lost at {since_s:.3} s and did not come back"));
+            let at_s = since_s - self.began_s;
+            summary
+                .faults
+                .push(format!("the EEG stream was lost {at_s:.1} s into the run and did not come back"));
         }
         summary
     }

@@ -6,7 +6,14 @@ use super::{
     live::control::FROZEN_AFTER_S,
     observation::{Halt, Note, Stamped},
 };
-use crate::{session::schedule::Phase, stimulator::State};
+use crate::{
+    estimator::{
+        Estimate, Reason,
+        through_current::{Proof, Unproven},
+    },
+    session::schedule::Phase,
+    stimulator::State,
+};
 
 /// A note as one JSON object, for those that belong on the event stream; estimates, spectra and the device's
 /// regular word have streams of their own.
@@ -15,6 +22,16 @@ pub fn json(stamped: &Stamped) -> Option<String> {
     let value = match stamped.note {
         Note::Estimate(_) | Note::Spectrum(_) | Note::Device(_) | Note::Hop { .. } => return None,
         Note::Stream(state) => json!({"event": "stream", "state": state.label()}),
+        Note::Through(e, proof) => {
+            let why = not_proven(&e, &proof);
+            json!({
+                "event": "through_current", "target": e.target, "first_sample": e.first_sample,
+                "last_sample": e.last_sample, "exponent": finite(e.fit.exponent),
+                "exponent_se": finite(e.fit.exponent_se), "valid": why.is_none(), "reason": why.unwrap_or(""),
+                "linearity_p": finite(proof.linearity_p), "residual_coherence": finite(proof.residual_coherence),
+                "modulation_p": finite(proof.modulation_p), "removed_db": finite(proof.removed_db),
+            })
+        }
         Note::Decision(d) => json!({
             "event": "decision", "id": d.id, "estimate": d.estimate_id, "exponent": d.exponent,
             "bounded": d.bounded,
@@ -44,9 +61,26 @@ pub fn json(stamped: &Stamped) -> Option<String> {
         }),
         Note::LinkFault(what) => json!({"event": "fault", "by": "link", "what": what}),
         Note::Ahead(ahead_s) => json!({"event": "stamps", "ahead_s": finite(ahead_s)}),
+        Note::Rate(off) => json!({
+            "event": "rate", "nominal_hz": off.nominal_hz, "measured_hz": off.measured_hz, "refused": off.refused,
+        }),
+        Note::Refitted { rate_hz, frame } => json!({"event": "refitted", "rate_hz": rate_hz, "frame": frame}),
+        Note::TakenUp => json!({"event": "stream", "taken_up": "from another host, by the operator"}),
         Note::Child(role, news) => json!({"event": "process", "what": news.words(role)}),
     };
     Some(value.to_string())
+}
+
+/// What is there in place of a lost stream, and why it is not taken; empty: nothing is any more.
+#[must_use]
+pub fn refused_json(why: &str) -> String {
+    json!({"event": "stream", "state": "LOST", "refused": why}).to_string()
+}
+
+/// Why an estimate through the current must not be believed, if so.
+#[must_use]
+pub fn not_proven(estimate: &Estimate, proof: &Proof) -> Option<&'static str> {
+    estimate.fit.invalid.map(Reason::as_str).or(proof.failed.map(Unproven::as_str))
 }
 
 /// The same while nobody may learn a block's condition: what is told of current and decisions is left out. `in_block`:
@@ -55,6 +89,8 @@ pub fn json(stamped: &Stamped) -> Option<String> {
 pub fn blind_json(stamped: &Stamped, in_block: bool) -> Option<String> {
     match stamped.note {
         Note::Decision(_) if in_block => None,
+        // What was removed says how much flowed, whenever it flowed.
+        Note::Through(..) => None,
         Note::Host { state, sample, .. } => {
             Some(json!({"event": "current", "state": state_label(state), "sample": sample}).to_string())
         }
@@ -62,34 +98,41 @@ pub fn blind_json(stamped: &Stamped, in_block: bool) -> Option<String> {
     }
 }
 
-/// A fault in words, `None` for a note that is no fault.
+/// A fault in words, `None` for a note that is no fault. Times are those of the run, which began at `began_s`: a person
+/// has no other clock to compare them with.
 #[must_use]
-pub fn fault_words(stamped: &Stamped) -> Option<String> {
-    let at_s = stamped.at_s;
+pub fn fault_words(stamped: &Stamped, began_s: f64) -> Option<String> {
+    let at_s = stamped.at_s - began_s;
     match stamped.note {
         Note::HostFault(limit, value) => {
-            Some(format!("host limit {limit} reached with {value:.4} at {at_s:.3} s: ramped down"))
+            Some(format!("host limit {limit} reached with {value:.4} at {at_s:.1} s: ramped down"))
         }
         Note::DeviceFault(f) => {
-            Some(format!("device fault {} with {:.4} at {:.3} s: latched", f.code, f.value, f.at_s))
+            Some(format!("device fault {} with {:.4} at {:.1} s: latched", f.code, f.value, f.at_s - began_s))
         }
-        Note::LinkFault(what) => Some(format!("stimulator: {what} at {at_s:.3} s")),
+        Note::LinkFault(what) => Some(format!("stimulator: {what} at {at_s:.1} s")),
         // Of all halts the one that nothing outside the program explains.
         Note::Halted(Halt::Frozen) => Some(format!(
-            "the loop stood still for {:.0} ms at {at_s:.3} s: ramped down, nothing starts any more in this run",
+            "the loop stood still for {:.0} ms at {at_s:.1} s: ramped down, nothing starts any more in this run",
             FROZEN_AFTER_S * 1e3
         )),
         Note::Halted(Halt::DailyLimit(active_s)) => {
             Some(format!("limits.daily_min reached after {active_s:.0} s of this run: ramped down"))
         }
         Note::Halted(Halt::Ledger) => Some(format!(
-            "the dose ledger has not confirmed a write for 10 s at {at_s:.3} s: ramped down, because the day's dose cannot be kept"
+            "the dose ledger has not confirmed a write for 10 s at {at_s:.1} s: ramped down, because the day's dose cannot be kept"
         )),
         Note::Halted(Halt::Stalled(thread)) => Some(format!(
-            "{thread} shows no sign of life at {at_s:.3} s: ramped down, nothing starts any more in this run"
+            "{thread} shows no sign of life at {at_s:.1} s: ramped down, nothing starts any more in this run"
         )),
         _ => None,
     }
+}
+
+/// Whether a halt lasts: nothing starts any more in this run. The others go when their reason goes.
+#[must_use]
+pub fn lasts(why: Halt) -> bool {
+    !matches!(why, Halt::StreamLost | Halt::Stale(_))
 }
 
 /// Why stimulation halted, in words.
@@ -97,6 +140,7 @@ pub fn fault_words(stamped: &Stamped) -> Option<String> {
 pub fn halt_words(why: Halt) -> String {
     match why {
         Halt::Operator => "stopped by the operator".to_owned(),
+        Halt::Ends(by) => by.words().to_owned(),
         Halt::StreamLost => "the EEG stream is lost".to_owned(),
         Halt::Stale(age_s) => format!("the newest EEG is {age_s:.2} s old"),
         Halt::Impedance { kohm, limit_kohm } => {

@@ -31,6 +31,8 @@ pub enum Entry {
     Marker(f64, String),
     /// A short marker of our own.
     OwnMarker(f64, String),
+    /// What is there in place of a lost stream is not taken, and why.
+    Refused(f64, String),
     /// For the audit log: kind and data.
     Log(&'static str, Value),
     /// A questionnaire.
@@ -91,6 +93,15 @@ impl Keeper {
             Entry::Frames(headers, values_uv) => self.frames(headers, values_uv),
             Entry::Current(stamp_s, values_ma) => self.current(*stamp_s, values_ma),
             Entry::OwnMarker(stamp_s, text) => self.recorder.own_marker(*stamp_s, text),
+            Entry::Refused(at_s, why) => {
+                let logged = self.audit.as_mut().map(|audit| audit.refused(*at_s, why));
+                if let Some(Err(error)) = logged {
+                    self.tell(&error.to_string(), now_s);
+                }
+                let data = json!({"state": "LOST", "refused": why});
+                self.keeping.iter_mut().for_each(|keeping| keeping.log("stream", data.clone(), now_s));
+                self.recorder.event(*at_s, &events::refused_json(why))
+            }
             Entry::Log(kind, data) => {
                 self.keeping.iter_mut().for_each(|keeping| keeping.log(kind, data.clone(), now_s));
                 Ok(())

@@ -6,6 +6,7 @@ pub mod assemble;
 pub mod audited;
 pub mod conduct;
 pub mod digest;
+pub mod ended;
 pub mod events;
 pub mod keep;
 pub mod latency;

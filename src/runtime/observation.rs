@@ -9,11 +9,12 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::ended::EndedBy;
 use crate::{
-    acquisition::state::StreamState,
+    acquisition::{conditioner::RateOff, state::StreamState},
     child::role::{News, Role},
     controller::Decision,
-    estimator::{Contamination, Estimate, Spectrum},
+    estimator::{Contamination, Estimate, Spectrum, through_current::Proof},
     session::schedule::Phase,
     stimulator::{DeviceFault, State, Status},
 };
@@ -21,8 +22,10 @@ use crate::{
 /// Why stimulation ends before its block does, or does not begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Halt {
-    /// The operator pressed the key, or the process was told to end.
+    /// The operator pressed the key that stops stimulation.
     Operator,
+    /// The whole run ends.
+    Ends(EndedBy),
     /// The EEG stream is lost.
     StreamLost,
     /// The newest data are older than `stream.max_age_s`; how old, in s.
@@ -94,6 +97,9 @@ pub enum Note {
     Stream(StreamState),
     /// An estimate, of any region.
     Estimate(Estimate),
+    /// An estimate of a window under current, of what the removal of its artefact has left, and what is proven of it.
+    /// It never steers.
+    Through(Estimate, Proof),
     /// The spectrum behind the steering region's newest estimate.
     Spectrum(SpectrumNote),
     /// A decision.
@@ -143,6 +149,17 @@ pub enum Note {
     LinkFault(&'static str),
     /// Stamps lie ahead of their arrival by so many seconds, and are not believed.
     Ahead(f64),
+    /// The stream does not run at the rate that it says.
+    Rate(RateOff),
+    /// Windows are cut by another rate from here on.
+    Refitted {
+        /// The rate, in Hz.
+        rate_hz: f64,
+        /// The last frame that went into the estimator before.
+        frame: u64,
+    },
+    /// The operator has confirmed a stream that came back from another host.
+    TakenUp,
     /// What has become of a child process.
     Child(Role, News),
 }

@@ -104,6 +104,8 @@ pub fn recompute(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
     let (mut header, mut values) = (FrameHeader::default(), vec![0.0_f32; frames.width()]);
     let mut rows = rows.iter().peekable();
     let mut changes = changes.iter().peekable();
+    let refits = recorded.refits();
+    let mut refits = refits.iter().peekable();
     let mut contamination = Contamination::Clean;
     let mut next = 0;
     while frames.next(&mut header, &mut values)? {
@@ -112,6 +114,12 @@ pub fn recompute(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
             break;
         }
         next += 1;
+        // The stream ran at another rate than it said, and the loop went on with another estimator.
+        while let Some((_, rate_hz)) = refits.next_if(|(frame, _)| *frame < header.index) {
+            let mut refitted = order.estimator(*rate_hz, &labels).map_err(settings)?;
+            refitted.follow(&estimator);
+            estimator = refitted;
+        }
         while let Some((_, now)) = changes.next_if(|(frame, _)| *frame <= header.index) {
             contamination = *now;
         }

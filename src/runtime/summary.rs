@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::latency::LatencyUs;
+use super::{ended::EndedBy, latency::LatencyUs};
 use crate::estimator::Estimate;
 
 /// The closing summary of `run`, `demo` and `monitor`. Names and units are a contract for scripts.
@@ -68,6 +68,12 @@ pub struct Summary {
     pub record_dir: Option<PathBuf>,
     /// Seconds that the run took, on its own clock.
     pub seconds: f64,
+    /// What ended it: `plan`, `seconds`, `operator`, `signal`, `terminal`, `stream`, `fault`.
+    pub ended: EndedBy,
+    /// Run time in s, and why, where the current ended for good before the run did.
+    pub halted: Option<(f64, String)>,
+    /// Whether current could have flowed at all.
+    pub stimulates: bool,
 }
 
 /// Mean and spread, one value at a time (Welford 1962).
@@ -167,7 +173,9 @@ impl std::fmt::Display for Summary {
             self.estimates_valid,
             self.estimates
         )?;
-        if self.blind {
+        if !self.stimulates {
+            // Nothing to tell of a current that could not be.
+        } else if self.blind {
             writeln!(f, "current     within its limits; nothing more is told while the session is blind")?;
         } else {
             writeln!(
@@ -197,6 +205,10 @@ impl std::fmt::Display for Summary {
                 self.observations_dropped
             })?;
         }
+        if let Some((at_s, why)) = &self.halted {
+            writeln!(f, "halted      no current began any more from {at_s:.1} s on: {why}")?;
+        }
+        writeln!(f, "ended       after {:.1} s: {}", self.seconds, self.ended.words())?;
         for warning in &self.warnings {
             writeln!(f, "warning     {warning}")?;
         }
@@ -243,6 +255,7 @@ mod tests {
             "current_peak_ma",
             "loop_latency_us",
             "faults",
+            "ended",
             "record_dir",
         ] {
             assert!(json.get(key).is_some(), "{key}");

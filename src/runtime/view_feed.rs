@@ -5,13 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{
     digest::Digest,
     events,
-    observation::{Note, Stamped},
+    observation::{Halt, Note, Stamped},
 };
 use crate::{
-    acquisition::frame::{Facts, FrameHeader},
-    dashboard::View,
+    acquisition::{
+        frame::{Facts, FrameHeader},
+        state::StreamState,
+    },
+    dashboard::{View, reading::Reading, state::ThroughPoint},
     session::schedule::Phase,
     stimulator::{Delivered, State},
+    units::hz,
 };
 
 /// A device that delivers nothing for so long delivers zero: the trace goes on.
@@ -27,6 +31,12 @@ pub struct ViewFeed {
     /// When current was delivered last.
     delivered_s: f64,
     next_phase_s: Option<f64>,
+    /// Why stimulation is held, until its reason goes.
+    held: Option<Halt>,
+    /// In a block, or until so long after one, a blinded screen shows no estimate: sham and current would differ.
+    block: bool,
+    hide_until_s: f64,
+    hide_after_s: f64,
     /// Smoothed squares and mean of the current, over about a second and ten.
     square_ma2: f64,
     mean_ma: f64,
@@ -34,9 +44,9 @@ pub struct ViewFeed {
 }
 
 impl ViewFeed {
-    /// A feed for `view`, whose current has `rate_hz`.
+    /// A feed for `view`, whose current has `rate_hz`. For `hide_after_s` after a block its windows are not clean.
     #[must_use]
-    pub fn new(view: Arc<Mutex<View>>, rate_hz: f64, began_s: f64) -> Self {
+    pub fn new(view: Arc<Mutex<View>>, rate_hz: f64, began_s: f64, hide_after_s: f64) -> Self {
         Self {
             view,
             rate_hz,
@@ -44,6 +54,10 @@ impl ViewFeed {
             newest_s: began_s,
             delivered_s: began_s,
             next_phase_s: None,
+            held: None,
+            block: false,
+            hide_until_s: f64::NEG_INFINITY,
+            hide_after_s,
             square_ma2: 0.0,
             mean_ma: 0.0,
             charge_mc: 0.0,
@@ -89,12 +103,25 @@ impl ViewFeed {
         view.stimulation.dc_ua = mean_ma * 1e3;
     }
 
+    /// Tells the operator, on the screen and in the lines.
+    pub fn tell(&self, words: String) {
+        self.view().tell(words);
+    }
+
     /// Time passes. `active_s`: seconds with current in this run.
     pub fn tick(&mut self, now_s: f64, ring_fill: f64, overruns: u64, active_s: f64, digest: &Digest) {
         let (newest_s, began_s, next_s) = (self.newest_s, self.began_s, self.next_phase_s);
         let latency = digest.latency();
         let silent = now_s - self.delivered_s > SILENT_S;
+        let hides = self.block || now_s < self.hide_until_s;
+        let held = self.held;
         let mut view = self.view();
+        view.hidden = view.blinded && hides;
+        let age_s = now_s - newest_s;
+        if held.is_some() && view.stream.state == StreamState::Live && age_s <= view.stream.max_age_s {
+            view.stimulation.held = None;
+            view.push_event("held no longer: the EEG is fresh again");
+        }
         if silent {
             view.push_current(now_s, 0.0);
             view.stimulation.rms_ma = 0.0;
@@ -108,21 +135,64 @@ impl ViewFeed {
         view.exponents.age_s = view.exponents.points.back().map_or(f64::NAN, |point| now_s - point.stamp_s);
         (view.latency.p50_us, view.latency.p99_us) = (latency.p50, latency.p99);
         view.latency.skipped = digest.skipped();
+        let over = view.stimulation.held.is_none();
+        drop(view);
+        if over {
+            self.held = None;
+        }
+    }
+
+    /// Why what is there in place of a lost stream is not taken; empty: nothing is.
+    pub fn refused(&mut self, why: &str) {
+        let mut view = self.view();
+        view.stream.refused = (!why.is_empty()).then(|| why.to_owned());
+        if !why.is_empty() {
+            view.tell(why);
+        }
     }
 
     /// Takes a note onto the screen. `steer`: the steering region.
     pub fn note(&mut self, stamped: &Stamped, steer: usize) {
-        if let Note::Phase(_, left_s) = stamped.note {
-            self.next_phase_s = left_s.is_finite().then_some(stamped.at_s + left_s);
+        match stamped.note {
+            Note::Phase(phase, left_s) => {
+                self.next_phase_s = left_s.is_finite().then_some(stamped.at_s + left_s);
+                let block = events::is_block(phase);
+                if self.block && !block {
+                    self.hide_until_s = stamped.at_s + self.hide_after_s;
+                }
+                self.block = block;
+            }
+            Note::Halted(why) => self.held = (!events::lasts(why)).then_some(why),
+            Note::Host { state: State::RampUp, .. } => self.held = None,
+            _ => {}
         }
-        let rate_hz = self.rate_hz;
+        let (rate_hz, began_s) = (self.rate_hz, self.began_s);
         let mut view = self.view();
         match stamped.note {
             Note::Stream(state) => {
                 view.stream.state = state;
+                if state == StreamState::Live {
+                    view.stream.refused = None;
+                }
                 view.push_event(format!("stream {}", state.label()));
             }
-            Note::Estimate(estimate) if estimate.target == steer => view.push_estimate(&estimate),
+            Note::Estimate(_) | Note::Spectrum(_) | Note::Through(..) if view.hidden => {}
+            Note::Through(estimate, proof) => {
+                if estimate.target == steer {
+                    view.exponents.through = Some(ThroughPoint {
+                        stamp_s: estimate.stamp_s,
+                        exponent: estimate.fit.exponent,
+                        se: estimate.fit.exponent_se,
+                        why_not: events::not_proven(&estimate, &proof),
+                    });
+                }
+            }
+            Note::Estimate(estimate) => {
+                view.push_target(&estimate);
+                if estimate.target == steer {
+                    view.push_estimate(&estimate);
+                }
+            }
             Note::Spectrum(note) => {
                 let bins = note.log10_power.iter().take(note.len).enumerate();
                 let bins =
@@ -153,21 +223,33 @@ impl ViewFeed {
             Note::Halted(why) => {
                 let words = events::halt_words(why);
                 view.push_event(format!("halted: {words}"));
-                view.stimulation.held = Some(words);
-                if let Some(words) = events::fault_words(stamped) {
+                // What lasts is not taken back by a later word: the first says why.
+                if !events::lasts(why) {
+                    view.stimulation.held = Some(words);
+                } else if view.stimulation.stopped.is_none() {
+                    view.stimulation.held = None;
+                    view.stimulation.stopped = Some(words);
+                }
+                if let Some(words) = events::fault_words(stamped, began_s) {
                     view.push_fault(words);
                 }
             }
             Note::HostFault(..) | Note::DeviceFault(_) | Note::LinkFault(_) => {
-                if let Some(words) = events::fault_words(stamped) {
+                if let Some(words) = events::fault_words(stamped, began_s) {
                     view.push_fault(words);
                 }
             }
+            Note::TakenUp => view.tell("the stream from another host is taken up: the operator has confirmed it"),
             Note::Child(role, news) => view.tell(news.words(role)),
+            Note::Rate(off) => view.tell(off.to_string()),
+            Note::Refitted { rate_hz, .. } => view.tell(format!(
+                "windows are cut by {} from here on; the first is whole in a window's length",
+                hz(rate_hz)
+            )),
             Note::Ahead(ahead_s) => view.tell(format!(
                 "the sender's stamps lie {ahead_s:.2} s ahead of their arrival: not believed, no window is valid"
             )),
-            Note::Estimate(_) | Note::Decision(_) | Note::Hop { .. } | Note::Flow { .. } => {}
+            Note::Decision(_) | Note::Hop { .. } | Note::Flow { .. } => {}
         }
     }
 }
@@ -212,14 +294,7 @@ pub fn line(view: &View) -> String {
             s.block,
         );
     }
-    let exponent = view.exponents.points.back().map_or_else(
-        || "exponent -".to_owned(),
-        |point| match (point.invalid, point.contamination) {
-            (Some(reason), _) => format!("exponent - ({})", reason.as_str()),
-            (None, crate::estimator::Contamination::Clean) => format!("exponent {:.2}", point.exponent),
-            (None, _) => format!("exponent {:.2} (under current, never steers)", point.exponent),
-        },
-    );
+    let exponent = format!("exponent {}", Reading::of(view));
     let current = if s.enabled {
         format!(
             ", {} {}, current {} {:.3} mA RMS at exponent {:.2}",

@@ -7,6 +7,7 @@ use super::{
     assemble::{self, Order, Parts, Shape},
     conduct::{Conductor, Deed, Script},
     digest::Digest,
+    ended::EndedBy,
     events,
     keep::{CurrentRuns, Entry, Keeper},
     observation::{Halt, Note, Notes, Stamped},
@@ -47,6 +48,7 @@ struct Virtual {
     /// What conducts a session by a protocol, and who acts in it.
     conducted: Option<(Conductor, Script)>,
     lines: bool,
+    ended: EndedBy,
 }
 
 /// Runs `order` on its simulated participant and stimulator. `progress` is told the virtual seconds done.
@@ -64,10 +66,17 @@ pub fn run(order: &Order, progress: &mut dyn FnMut(f64)) -> Result<Summary, Fail
         let now_s = START_S + turn as f64 * TURN_S;
         let stream = all.read(now_s);
         all.commands.extend(all.looping.plan(stream, now_s));
-        let over = now_s - START_S >= seconds || all.looping.done() || stream == StreamState::Ended;
-        if over && ending_since_s.is_none() {
+        let over = [
+            (all.looping.done(), EndedBy::Plan),
+            (stream == StreamState::Ended, EndedBy::Stream),
+            // Without `--seconds` the plan's own length.
+            (now_s - START_S >= seconds, order.seconds.map_or(EndedBy::Plan, |_| EndedBy::Seconds)),
+        ];
+        if let Some((_, by)) = over.into_iter().find(|(is_over, _)| *is_over)
+            && ending_since_s.is_none()
+        {
             ending_since_s = Some(now_s);
-            all.end(now_s);
+            all.end(by, now_s);
         }
         all.write(now_s);
         all.observe();
@@ -111,6 +120,7 @@ impl Virtual {
             runs,
             conducted,
             lines,
+            ended: EndedBy::default(),
         }
     }
 
@@ -140,7 +150,7 @@ impl Virtual {
 
     /// Current that is due: stimulate. What the device delivers reaches the participant.
     fn write(&mut self, now_s: f64) {
-        let Self { acquire, stimulate, commands, digest, keeper, runs, shape, .. } = self;
+        let Self { acquire, looping, stimulate, commands, digest, keeper, runs, shape, .. } = self;
         let Some(stage) = stimulate else { return commands.clear() };
         for command in commands.drain(..) {
             stage.command(command, now_s);
@@ -148,6 +158,7 @@ impl Virtual {
         let participant = acquire.source();
         stage.step(true, now_s, &mut |sample| {
             digest.delivered(sample.current_ma);
+            looping.delivered(&sample);
             if let (Some(run), Some(keeper)) = (runs.push(&sample), keeper.as_mut()) {
                 keeper.keep(&run, now_s);
             }
@@ -194,10 +205,11 @@ impl Virtual {
         self.conducted = Some((conductor, script));
     }
 
-    fn end(&mut self, now_s: f64) {
-        self.looping.end(Halt::Operator, now_s);
+    fn end(&mut self, by: EndedBy, now_s: f64) {
+        self.ended = by;
+        self.looping.end(Halt::Ends(by), now_s);
         if let Some(stage) = &mut self.stimulate {
-            stage.lock(Stop::Soft, Halt::Operator, now_s);
+            stage.lock(Stop::Soft, Halt::Ends(by), now_s);
         }
     }
 
@@ -228,6 +240,8 @@ impl Virtual {
         let mut summary = self.digest.summary(conditioner.counts(), 0, active_s);
         summary.rate_nominal_hz = conditioner.nominal_rate_hz();
         summary.rate_measured_hz = conditioner.measured_rate_hz();
+        summary.stimulates = self.shape.stimulates;
+        summary.ended = self.ended;
         summary.seconds = now_s - START_S;
         summary.record_dir = self.shape.record_dir;
         summary.observations_dropped = self.notes.dropped();

@@ -7,8 +7,8 @@
 use super::SimulationError;
 use super::pace::{Clock, Lateness, LslClock, wait_until};
 use crate::acquisition::{Channel, StreamDescription};
-use crate::outlets::describe::declare;
-use lsl::{ChannelFormat, ExPushable, StreamOutlet};
+use crate::outlets::{describe::declare, prompt};
+use lsl::{ChannelFormat, StreamOutlet};
 use std::sync::atomic::AtomicBool;
 
 /// Something that happened at a time of the recording.
@@ -112,7 +112,7 @@ impl Streams {
     /// Sends the sample that was held; with `through`, everything that LSL holds back goes with it.
     fn send_held(&mut self, through: bool) -> Result<(), lsl::Error> {
         match self.held_s.take() {
-            Some(stamp_s) => self.data.push_sample_ex(&self.sample, stamp_s, through),
+            Some(stamp_s) => prompt::push(&self.data, &self.sample, stamp_s, through),
             None => Ok(()),
         }
     }
@@ -180,9 +180,7 @@ pub fn play(
                     let onset_s = round_s + (mark.onset_s - origin_s).max(0.0);
                     if let Some(outlet) = &streams.marks {
                         let stamp_s = start_s + onset_s / speed;
-                        outlet
-                            .push_sample_ex(&vec![mark.label.as_str()], stamp_s, true)
-                            .map_err(lsl_fault)?;
+                        prompt::push(outlet, &vec![mark.label.as_str()], stamp_s, true).map_err(lsl_fault)?;
                         played.marks += 1;
                     }
                 }
@@ -228,7 +226,7 @@ pub fn play(
                 break 'rounds;
             }
             if let Some(outlet) = &streams.marks {
-                outlet.push_sample_ex(&vec![mark.label.as_str()], due_s, true).map_err(lsl_fault)?;
+                prompt::push(outlet, &vec![mark.label.as_str()], due_s, true).map_err(lsl_fault)?;
                 played.marks += 1;
             }
         }

@@ -9,8 +9,8 @@ use super::listen::{Heard, Listener, Names};
 use super::pace::{Clock, Lateness, LslClock, due_s, wait_until};
 use super::participant::{Participant, ParticipantSettings};
 use super::source::{CurrentBuffer, describe};
-use crate::outlets::describe::declare;
-use lsl::{ChannelFormat, ExPushable, StreamOutlet};
+use crate::outlets::{describe::declare, prompt};
+use lsl::{ChannelFormat, StreamOutlet};
 use std::sync::atomic::AtomicBool;
 
 /// The artefact reaches the published EEG this long after the current flowed, because the current is heard over
@@ -120,7 +120,7 @@ pub fn publish(
             let through = i + 1 == chunk;
             injector.pass(stamp_s, &mut frame, |stamp_s, frame| {
                 if let Some(outlet) = &outlet {
-                    match outlet.push_sample_ex(frame, stamp_s, through) {
+                    match prompt::push(outlet, frame, stamp_s, through) {
                         Ok(()) => published.sent += 1,
                         Err(error) => failure = Some(error),
                     }

@@ -1,8 +1,4 @@
-//! Decisions and the current that follows from them.
-//!
-//! In: estimates, commands, and the time. Out: samples in mA that obey every limit, and the course of a session.
-//! No threads, clocks, files, printing, or allocation after construction.
-
+#![doc = include_str!("README.md")]
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod controller;

@@ -1,11 +1,14 @@
 //! The task's markers: numbered, to a channel of this program and to LSL, with the stamp of the page's frame.
 
 use crossbeam_channel::Sender;
-use lsl::{ChannelFormat, ExPushable, IRREGULAR_RATE, StreamOutlet};
+use lsl::{ChannelFormat, IRREGULAR_RATE, StreamOutlet};
 use serde_json::{Value, json};
 
 use crate::acquisition::{Channel, StreamDescription};
-use crate::outlets::describe::{declare, hostname};
+use crate::outlets::{
+    describe::{declare, hostname},
+    prompt,
+};
 
 /// The LSL stream's name.
 pub const STREAM: &str = "tras-task";
@@ -51,7 +54,7 @@ impl Markers {
         let text = text.to_string();
         if let Some(outlet) = &self.outlet {
             // A reader that is gone is no reason to stop a participant; the channel and the table have it all.
-            let _ = outlet.push_sample_ex(&vec![text.clone()], stamp_s, true);
+            let _ = prompt::push(outlet, &vec![text.clone()], stamp_s, true);
         }
         if let Some(channel) = &self.channel
             && channel.try_send(Marker { stamp_s, event: event.to_owned(), text }).is_err()

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod acquisition_allocation;
+mod child_allocation;
 mod estimator_allocation;
 mod no_allocation;
 mod recording_memory;

@@ -215,6 +215,7 @@ fn run(order: Order, broken: Broken) -> (Vec<Note>, u64) {
             }
             let participant = &mut acquire.source().inner;
             stimulate.step(true, now_s, &mut |sample| {
+                looping.delivered(&sample);
                 participant.deliver(sample.stamp_s, rate_hz, &[sample.current_ma]);
             });
             if turn as f64 * TURN_S > END_S - 1.0 && stimulate.at_rest() {
@@ -260,6 +261,9 @@ fn whittle_in_a_session_with_every_artefact_and_a_dead_link() {
     let (told, allocations) = run(order("whittle"), Broken::Link);
     assert_everything_happened(&told);
     assert_eq!(bursts(&told), 3);
+    // Four channels and their region, twice a second, under 15 s of current and what is left of it in windows of 4 s.
+    let through = count(&told, |note| matches!(note, Note::Through(..)));
+    assert!(through > 200, "{through} estimates through the current");
     let fault = |note: &Note| matches!(note, Note::DeviceFault(_) | Note::LinkFault(_));
     assert!(count(&told, fault) >= 1);
     assert_eq!(allocations, 0);

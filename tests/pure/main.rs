@@ -1,6 +1,7 @@
 //! What needs no stream and no server: configurations, files, tables, screens, stages and runs under the virtual clock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod any_bytes;
 mod check_delivers;
 mod config;
 mod dashboard_draw;
@@ -15,6 +16,8 @@ mod recording_edf;
 mod recording_shared;
 mod recording_xdf;
 mod records;
+mod said;
 mod simulate_spectrum;
 mod stages;
+mod through_current;
 mod virtual_runs;

@@ -258,6 +258,7 @@ fn job() -> tras::offline::recording::Job {
         contamination: false,
         epochs: Vec::new(),
         fields: Vec::new(),
+        during_current: None,
         delete_below_sd: None,
     }
 }
@@ -511,9 +512,11 @@ fn what_holds_for_the_settings_is_said_once_and_a_range_beyond_the_data_is_said(
     for name in ["a.csv", "b.csv", "c.csv"] {
         recording(folder.path(), name, 9, 250 * 9, &["A"]);
     }
-    let output =
-        tras(folder.path(), &["estimate", "a.csv", "b.csv", "c.csv", "--rate", "250", "--out", "t.csv"]);
-    assert_eq!(stderr(&output).matches("smallest peak width").count(), 1, "{}", stderr(&output));
+    let files = ["estimate", "a.csv", "b.csv", "c.csv", "--rate", "250", "--fresh", "--out", "t.csv"];
+    for (more, times) in [(&[][..], 0), (&["--peak-width", "0.5,8"], 1)] {
+        let output = tras(folder.path(), &[&files[..], more].concat());
+        assert_eq!(stderr(&output).matches("smallest peak width").count(), times, "{}", stderr(&output));
+    }
     let spectra: String =
         (1..=40).map(|f| format!("{},{}\n", 0.25 * f64::from(f), 1.0 / f64::from(f))).collect();
     std::fs::write(folder.path().join("s.csv"), format!("freq,a\n{spectra}")).unwrap();

@@ -245,7 +245,10 @@ fn of_two_streams_of_one_name_the_one_with_samples_is_read() {
 #[test]
 fn escape_sequences_of_a_file_do_not_reach_the_terminal() {
     let Some(path) = shared("../repro/esc.edf") else {
-        eprintln!("skipped: escape_sequences_of_a_file_do_not_reach_the_terminal: no shared data");
+        tras_test_support::skipped(
+            "escape_sequences_of_a_file_do_not_reach_the_terminal",
+            "no shared data (set TRAS_SHARED_DATA)",
+        );
         return;
     };
     for options in [&[][..], &["--channels", "Qz"]] {

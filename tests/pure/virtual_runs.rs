@@ -146,6 +146,50 @@ fn only_clean_estimates_steer_and_every_decision_can_be_recomputed() {
     assert_eq!(rows.iter().filter(|(_, row)| clean(row)).count() as u64, last_id - 1);
 }
 
+#[test]
+fn windows_under_current_are_estimated_through_it_and_hide_leaves_them_out() {
+    let lab = Lab::new();
+    let text = include_str!("../../configs/demo.toml");
+    let plan = text
+        .replace("block_s = 40", "block_s = 100")
+        .replace("[estimator]", "[estimator]\nmethod = \"whittle\"");
+    assert!(
+        plan.contains("block_s = 100") && plan.contains("whittle"),
+        "configs/demo.toml has changed; mend this test"
+    );
+    let shown = lab.write("show.toml", &plan).display().to_string();
+    let hidden = plan.replace("[estimator]", "[estimator]\nduring_current = \"hide\"");
+    let hidden = lab.write("hide.toml", &hidden).display().to_string();
+    let events = |config: &str, dir: &str| -> Vec<Value> {
+        let summary = demo(&lab, &format!("--config {config} --seconds 150 --seed 4 --record {dir}"));
+        let through = Session::of(&summary, &lab).events();
+        through
+            .into_iter()
+            .map(|(_, event)| event)
+            .filter(|event| event["event"] == "through_current")
+            .collect()
+    };
+    let found = events(&shown, "shown");
+    assert!(found.len() > 60, "{} estimates through the current", found.len());
+    let exponents = |valid: bool| -> Vec<f64> {
+        let of = found.iter().filter(|event| event["valid"] == valid);
+        of.filter_map(|event| event["exponent"].as_f64()).collect()
+    };
+    let (valid, not) = (exponents(true), exponents(false));
+    assert!(valid.len() > 20, "{} valid, {} not", valid.len(), not.len());
+    // The participant's exponent is 1.5; the current's is 1.5 too, so what is left must be smaller by tens of dB, too.
+    let mean = valid.iter().sum::<f64>() / valid.len() as f64;
+    assert!((mean - 1.5).abs() < 0.15, "{mean}");
+    let last = found.last().unwrap();
+    assert!(last["last_sample"].as_u64().unwrap() - last["first_sample"].as_u64().unwrap() > 900, "{last}");
+    assert!(
+        found
+            .iter()
+            .all(|event| event["valid"] == true || event["reason"].as_str().is_some_and(|r| !r.is_empty()))
+    );
+    assert_eq!(events(&hidden, "hidden"), Vec::<Value>::new());
+}
+
 fn estimate(row: &BTreeMap<String, f64>) -> Estimate {
     Estimate {
         id: row["estimate_id"] as u64,

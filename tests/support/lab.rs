@@ -47,6 +47,7 @@ impl Lab {
         let mut command = Command::new(program);
         command
             .env("LSLAPICFG", &self.lsl)
+            .env("XDG_STATE_HOME", self.folder().join("state"))
             .env("TRAS_KEYS", self.folder().join("keys"))
             .current_dir(self.folder())
             .stdin(Stdio::null())
@@ -75,10 +76,27 @@ impl Lab {
 
     /// Starts `tras` with its output going to files: a pipe that nobody empties would stop it.
     pub fn run(&self, args: &str) -> Run {
+        self.run_with(args, &[])
+    }
+
+    /// The same, with someone at the keys.
+    pub fn run_typed(&self, args: &str) -> (Run, std::process::ChildStdin) {
+        let mut run = self.spawn(args, &[], Stdio::piped());
+        let typed = run.child.0.stdin.take().unwrap();
+        (run, typed)
+    }
+
+    /// The same, with more in its environment.
+    pub fn run_with(&self, args: &str, environment: &[(&str, &Path)]) -> Run {
+        self.spawn(args, environment, Stdio::null())
+    }
+
+    fn spawn(&self, args: &str, environment: &[(&str, &Path)], typed: Stdio) -> Run {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let file = |name: &str| self.folder().join(format!("{name}-{number}"));
         let (out, err) = (file("stdout"), file("stderr"));
         let mut command = self.tras(args);
+        command.envs(environment.iter().copied()).stdin(typed);
         command.stdout(std::fs::File::create(&out).unwrap()).stderr(std::fs::File::create(&err).unwrap());
         Run { child: Killed(command.spawn().unwrap()), out, err }
     }
@@ -92,6 +110,10 @@ pub struct Run {
 }
 
 impl Run {
+    pub fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
     pub fn signal(&self, signal: i32) {
         self.child.signal(signal);
     }

@@ -174,7 +174,9 @@ fn bytes_in_bytes_out_and_another_version_is_told_so() {
     let mut plain = vec![VERSION + 1, 0, 0, 0, 0, 1, 0, 0, 0, 0];
     plain.extend(crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&plain).to_le_bytes());
     let mut n = 0;
-    for byte in cobs::encode_vec(&plain).into_iter().chain([0]) {
+    let mut stuffed = [0; 32];
+    let length = cobs::encode(&plain, &mut stuffed);
+    for &byte in stuffed[..length].iter().chain(&[0]) {
         n = link.receive(byte, &mut d, 10, &mut out);
     }
     let answer = out[..n].iter().find_map(|&b| host.push::<DeviceMessage>(b)).unwrap().unwrap();

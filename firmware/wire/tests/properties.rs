@@ -173,7 +173,9 @@ fn a_short_buffer_is_an_error() {
 fn another_version_is_named() {
     let mut plain = vec![VERSION + 1, 4, 3, 2, 1, 9, 0, 0, 0, 0];
     plain.extend(crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&plain).to_le_bytes());
-    let mut bytes = cobs::encode_vec(&plain);
+    let mut bytes = vec![0; cobs::max_encoding_length(plain.len())];
+    let length = cobs::encode(&plain, &mut bytes);
+    bytes.truncate(length);
     bytes.push(0);
     let header = Header { nonce: 0x0102_0304, sequence: 9 };
     assert_eq!(decode(&bytes).1, vec![FrameError::Version { got: VERSION + 1, header }]);

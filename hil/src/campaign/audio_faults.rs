@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{
     sink::Sink,
-    stage::{During, Outcome, Scenario, Scene},
+    stage::{During, Needs, Outcome, Scenario, Scene},
 };
 
 /// The session's peak, in mA, and the rounding of 32 bits.
@@ -26,6 +26,7 @@ fn fault(name: &'static str, outcome: Outcome, happen: fn(&mut Scene<Sink>) -> R
         codes: if matches!(outcome, Outcome::Plays | Outcome::GoesOn) { &[0] } else { &[4] },
         patient: false,
         emulator: true,
+        needs: Needs::Nothing,
         before: |_, _| Ok(()),
         happen,
     }

@@ -12,7 +12,7 @@ use tras_wire::{Decoder, FaultCode, HostMessage, MAX_FRAME, Samples, encode};
 
 use super::{
     board::Board,
-    stage::{During, Outcome, Scenario, Scene},
+    stage::{During, Needs, Outcome, Scenario, Scene},
 };
 
 /// The session's peak, in mA, and one step of the DAC.
@@ -27,7 +27,7 @@ const OLD_FRAMES: usize = 14;
 const FORGED: usize = 640;
 
 /// A fault in full stimulation that ends the run with code 4.
-fn fault(
+pub(super) fn fault(
     name: &'static str,
     outcome: Outcome,
     happen: fn(&mut Scene<Board>) -> Result<()>,
@@ -44,6 +44,7 @@ fn fault(
         },
         patient: false,
         emulator: false,
+        needs: Needs::Nothing,
         before: |_, _| Ok(()),
         happen,
     }
@@ -130,6 +131,7 @@ pub(super) fn all() -> Vec<Scenario<Board>> {
                 board.head()?.set(|head| head.welded = true);
                 Ok(())
             },
+            happen: Scene::fault_told,
             ..never("relay-welded")
         },
         // DAC and ADC by the same wrong supply see each other right; VREFINT tells within 100 ms, readback 50 later.

@@ -5,7 +5,7 @@ mod audio_faults;
 mod board;
 mod board_faults;
 mod eeg;
-mod freeze;
+mod host_faults;
 mod keep;
 mod operator;
 mod report;
@@ -23,9 +23,11 @@ use self::{
     board::Board,
     eeg::{Conductor, Participant},
     sink::Sink,
-    stage::{Row, Scenario},
+    stage::{Needs, Row, Scenario},
     strangers::Stranger,
 };
+use tras_test_support::network;
+
 use crate::emulator::hurry;
 
 /// What the campaign runs with.
@@ -60,6 +62,8 @@ pub fn run(settings: &Settings) -> Result<()> {
     if !hurry() {
         println!("not allowed ahead of other processes: on a busy machine the emulated board may starve");
     }
+    // Before anything listens: what hostile scenes send must reach nobody else.
+    let alone = network::enter();
     let conductor = Conductor::start();
     let _participant = Participant::start(&settings.tras)?;
     std::thread::sleep(Duration::from_secs(1));
@@ -77,9 +81,14 @@ pub fn run(settings: &Settings) -> Result<()> {
             broken += 1;
         }
     };
-    for scenario in board_faults::all().iter().filter(|s| wanted(s.name)) {
+    let on_boards = board_faults::all().into_iter().chain(host_faults::all());
+    for scenario in &on_boards.filter(|s| wanted(s.name)).collect::<Vec<_>>() {
         if settings.port.is_some() && scenario.emulator {
             println!("{:<32} skipped: needs the emulator", scenario.name);
+            continue;
+        }
+        if let (Needs::Network, Err(why)) = (scenario.needs, &alone) {
+            println!("{:<32} skipped: {why}", scenario.name);
             continue;
         }
         let played = tried(scenario.name, || on_board(scenario, settings, &out, &conductor));

@@ -4,6 +4,8 @@ use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use tras_test_support::{disk::Disk, freeze::Frozen};
+
 use super::{
     eeg, keep,
     operator::{self, Session},
@@ -58,6 +60,17 @@ pub(super) enum During {
     Start,
 }
 
+/// What a scene needs beside its instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing.
+    Nothing,
+    /// A disk that stalls or is full on command.
+    Disk,
+    /// Outlets, and a network that nobody else is on.
+    Network,
+}
+
 /// What a fault must lead to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Outcome {
@@ -89,6 +102,8 @@ pub(super) struct Scenario<I> {
     pub patient: bool,
     /// Needs the emulator: what a real board cannot be told to do.
     pub emulator: bool,
+    /// What else it needs.
+    pub needs: Needs,
     /// Done to the instrument before the session begins.
     pub before: fn(&mut I, &Before<'_>) -> Result<()>,
     /// The fault.
@@ -110,7 +125,7 @@ impl Before<'_> {
     /// It never got that far, or did not end well.
     pub(super) fn session<I: Instrument>(&self, instrument: &I) -> Result<()> {
         let folder = self.folder.join("before");
-        let mut session = begin(instrument, self.tras, &folder, false)?;
+        let mut session = begin(instrument, self.tras, &folder, &Setting::default())?;
         wait_for(&mut session, During::Ramp)?;
         session.signal(libc::SIGINT);
         match session.end(END).map(code_of) {
@@ -127,7 +142,9 @@ pub(super) struct Scene<I> {
     /// What drives it.
     pub session: Session,
     /// What a fault keeps until all is mended: frozen threads.
-    pub kept: Vec<super::freeze::Frozen>,
+    pub kept: Vec<Frozen>,
+    /// The session's disk, where the scene needs one.
+    disk: Option<Disk>,
 }
 
 /// What came of a scene.
@@ -156,23 +173,41 @@ pub(super) struct Row {
     pub broken: Vec<String>,
 }
 
+/// In what the session of a scene differs from others.
+#[derive(Default)]
+struct Setting {
+    /// A second block is waited for.
+    patient: bool,
+    /// Its own streams are published.
+    outlets: bool,
+    /// Its disk.
+    disk: Option<Disk>,
+}
+
 /// The session that every scene runs: the longest block in most, a short one where a second is waited for.
-fn config(scenario_patient: bool, folder: &Path, section: &str) -> String {
-    let block_s = if scenario_patient { 14 } else { 90 };
+fn config(setting: &Setting, folder: &Path, section: &str) -> String {
+    let block_s = if setting.patient { 14 } else { 90 };
+    let outlets = setting.outlets;
     format!(
         "[stream]\nname = \"{}\"\n\
          [stimulation]\nenabled = true\nexponent = 1.0\npeak_ma = 0.5\nramp_up_s = 5\nramp_down_s = 5\n\
          block_s = {block_s}\nblocks = 2\ngap_s = 30\nbaseline_s = 2\nelectrode_area_cm2 = 35\nelectrode_kohm = [2.5, 2.5]\nseed = 11\n\
-         [stimulator]\n{section}\n[outlets]\nenabled = false\n[record]\ndir = \"{1}\"\nledger = \"{1}\"\nparticipant = \"HEAD\"\n",
+         [stimulator]\n{section}\n[outlets]\nenabled = {outlets}\n[record]\ndir = \"{1}\"\nledger = \"{1}\"\nparticipant = \"HEAD\"\n",
         eeg::STREAM,
         folder.display()
     )
 }
 
-fn begin<I: Instrument>(instrument: &I, tras: &Path, folder: &Path, patient: bool) -> Result<Session> {
+fn begin<I: Instrument>(instrument: &I, tras: &Path, folder: &Path, setting: &Setting) -> Result<Session> {
     std::fs::create_dir_all(folder)?;
-    let text = config(patient, folder, &instrument.section());
-    let environment = instrument.environment();
+    let text = config(setting, folder, &instrument.section());
+    let mut environment = instrument.environment();
+    // The ledger's second place: a scene that is played again begins with none, as its folder does.
+    environment.push(("XDG_STATE_HOME".to_owned(), folder.join("state").display().to_string()));
+    if let Some(disk) = &setting.disk {
+        let words = disk.environment();
+        environment.extend(words.map(|(key, path)| (key.to_owned(), path.display().to_string())));
+    }
     let environment: Vec<(&str, &str)> =
         environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let arguments = instrument.arguments();
@@ -190,8 +225,11 @@ impl<I: Instrument> Scenario<I> {
         (self.before)(&mut instrument, &Before { tras, folder })?;
         let patient = self.patient || self.outcome == Outcome::Plays;
         let begun = Instant::now();
-        let session = begin(&instrument, tras, folder, patient)?;
-        let mut scene = Scene { instrument, session, kept: Vec::new() };
+        std::fs::create_dir_all(folder)?;
+        let disk = (self.needs == Needs::Disk).then(|| Disk::new(folder)).transpose()?;
+        let setting = Setting { patient, outlets: self.needs == Needs::Network, disk };
+        let session = begin(&instrument, tras, folder, &setting)?;
+        let mut scene = Scene { instrument, session, kept: Vec::new(), disk: setting.disk };
         wait_for(&mut scene.session, self.during)?;
         let fault = scene.instrument.trace().current_ma.len();
         let at = Instant::now();
@@ -201,6 +239,7 @@ impl<I: Instrument> Scenario<I> {
         }
         std::thread::sleep(WATCH);
         scene.kept.clear();
+        scene.disk.iter().try_for_each(Disk::mend)?;
         scene.instrument.mend()?;
         std::thread::sleep(WATCH);
         while self.patient && begun.elapsed() < SECOND_BLOCK && scene.session.runs() {
@@ -298,12 +337,32 @@ impl<I> Scene<I> {
         Ok(())
     }
 
+    /// Waits until the session has told a fault.
+    ///
+    /// # Errors
+    /// It told none in time.
+    pub(super) fn fault_told(&mut self) -> Result<()> {
+        if until_told(&mut self.session, " s FAULT ", WITHIN) {
+            Ok(())
+        } else {
+            Err(Error::other("the session told no fault"))
+        }
+    }
+
+    /// The session's disk.
+    ///
+    /// # Errors
+    /// The scene has none.
+    pub(super) fn disk(&self) -> Result<&Disk> {
+        self.disk.as_ref().ok_or_else(|| Error::other("the scene has no disk of its own"))
+    }
+
     /// Freezes a thread of the session until all is mended.
     ///
     /// # Errors
     /// There is none of that name, or the system refuses.
     pub(super) fn freeze(&mut self, thread: &str) -> Result<()> {
-        self.kept.push(super::freeze::Frozen::thread(self.session.pid(), thread)?);
+        self.kept.push(Frozen::thread(self.session.pid(), thread)?);
         Ok(())
     }
 }

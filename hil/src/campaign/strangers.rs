@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    stage::{During, Instrument, Outcome, Scenario},
+    stage::{During, Instrument, Needs, Outcome, Scenario},
     trace::Trace,
 };
 use crate::line::pseudo_terminal;
@@ -95,6 +95,7 @@ pub(super) fn all() -> Vec<Scenario<Stranger>> {
         codes: &[3],
         patient: false,
         emulator: false,
+        needs: Needs::Nothing,
         before: |_, _| Ok(()),
         happen: |_| Ok(()),
     };

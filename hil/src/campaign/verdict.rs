@@ -69,7 +69,7 @@ fn some(current_ma: &[f32]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trace::Trace;
+    use super::super::{stage::Needs, trace::Trace};
     use super::*;
 
     fn scenario(outcome: Outcome) -> Scenario<()> {
@@ -81,6 +81,7 @@ mod tests {
             codes: &[4],
             patient: false,
             emulator: false,
+            needs: Needs::Nothing,
             before: |(), _| Ok(()),
             happen: |_| Ok(()),
         }

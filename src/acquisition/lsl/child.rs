@@ -61,6 +61,8 @@ pub mod message {
     pub const REFUSED: u64 = 7;
     /// `a`, `b`: bits of the sender's chunk and of the time after which loss is noticed, in s.
     pub const LAG: u64 = 8;
+    /// `a`: number of an outlet that waits for a person's word, 0 for none; text: stream, host that was, host that is.
+    pub const OFFERED: u64 = 9;
 }
 
 /// Kinds of records: a sample, the stream is lost, the stream is back.
@@ -142,7 +144,7 @@ pub fn run(link: &Link) -> io::Result<()> {
         link.wait_for_parent(seen, Duration::from_millis(100));
     };
     let mut refused = String::new();
-    let mut lag = None;
+    let (mut lag, mut offered) = (None, None);
     let mut forward = Forward::new(link, Writer::new(place), source.description().channels.len());
     let mut looked = Instant::now();
     while !link.stops() {
@@ -159,6 +161,13 @@ pub fn run(link: &Link) -> io::Result<()> {
             say(message::REFUSED, 0, 0, &now);
             refused = now;
         }
+        source.confirm(link.confirmed());
+        let offer = source.offered();
+        if offer != offered {
+            let (number, text) = offer.as_ref().map_or((0, String::new()), |o| (o.number, o.fields(most)));
+            say(message::OFFERED, number, 0, &text);
+            offered = offer;
+        }
         if source.sender_lag() != lag {
             lag = source.sender_lag();
             let (chunk_s, after_s) = lag.map_or((0.0, 0.0), |lag| (lag.chunk_s, lag.lost_after_s));
@@ -169,8 +178,8 @@ pub fn run(link: &Link) -> io::Result<()> {
     std::process::exit(0)
 }
 
-/// From the source to the ring.
-struct Forward<'a> {
+/// From the source to the ring: the child's frame path, which allocates nothing but at a return.
+pub struct Forward<'a> {
     link: &'a Link,
     ring: Writer,
     sockets: Sockets,
@@ -183,7 +192,9 @@ struct Forward<'a> {
 }
 
 impl<'a> Forward<'a> {
-    fn new(link: &'a Link, ring: Writer, width: usize) -> Self {
+    /// For a source of so many channels.
+    #[must_use]
+    pub fn new(link: &'a Link, ring: Writer, width: usize) -> Self {
         Self {
             link,
             ring,
@@ -197,7 +208,7 @@ impl<'a> Forward<'a> {
     }
 
     /// Takes what is there, or waits for it.
-    fn turn(&mut self, source: &mut LslSource) {
+    pub fn turn(&mut self, source: &mut LslSource) {
         self.link.beat();
         if self.take(source) {
             return;
@@ -210,6 +221,12 @@ impl<'a> Forward<'a> {
         while !self.take(source) && Instant::now() < until {
             std::thread::yield_now();
         }
+    }
+
+    /// Whether the stream is lost, as told.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// Whether anything came.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::raw::{Info, Resolver};
 use crate::acquisition::settings::{AcquisitionError, StreamChoice};
+use crate::clean;
 
 /// How long to look for a second stream that answers, seconds from the start. liblsl asks known peers half
 /// a second after the multicast.
@@ -52,7 +53,10 @@ impl VisibleStream {
 
 impl fmt::Display for VisibleStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, kind, source_id, hostname, rate_hz, channels, format } = self;
+        // What the sender says of itself goes to a screen.
+        let [name, kind, source_id, hostname] =
+            [&self.name, &self.kind, &self.source_id, &self.hostname].map(|text| clean::line(text));
+        let Self { rate_hz, channels, format, .. } = self;
         write!(
             f,
             "\"{name}\" type \"{kind}\" source id \"{source_id}\" on {hostname}: {channels} channels of {format}"

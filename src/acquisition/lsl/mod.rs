@@ -35,7 +35,7 @@ use backlog::Backlog;
 use connect::{Identity, connect};
 use pacing::Pacing;
 use raw::{INLET_BUFFER_S, Inlet, Pulled};
-use recover::Recovery;
+use recover::{Offered, Recovery};
 
 /// How often the newest clock correction is read, seconds. liblsl measures every 2 s by itself.
 const CORRECTION_EVERY_S: f64 = 1.0;
@@ -164,6 +164,16 @@ impl LslSource {
     #[must_use]
     pub fn refused(&self) -> Option<String> {
         if self.lost { self.recovery.refused() } else { None }
+    }
+
+    /// What would be the lost stream, were it not on another host: it waits for a person's word.
+    pub(crate) fn offered(&self) -> Option<Offered> {
+        if self.lost { self.recovery.offered() } else { None }
+    }
+
+    /// A person's word for the offer of this number; 0 is none.
+    pub(crate) fn confirm(&self, number: u64) {
+        self.recovery.confirm(number);
     }
 
     /// Set where the sender's chunks are so long that loss is noticed later than the setting asks.

@@ -1,11 +1,16 @@
 //! Finds a lost stream again, on a thread of its own, so that the acquiring thread never waits.
 //!
-//! The same stream is one with the same name, type and source id (the same host, where the sender gives no
-//! source id), and then with the same rate, format, channels, labels and units. One of that identity that
-//! differs in the rest is refused, and what differs is told; so are two of that identity. The search goes
-//! on until the stream is back or the source is dropped.
+//! The same stream is one with the same name, type, source id and host, and then with the same rate, format, channels,
+//! labels and units. One of that identity that differs in the rest is refused, and what differs is told; so are two of
+//! that identity. One that differs in its host alone may be the device on another machine, or an impostor: it is offered,
+//! and not connected to before a person has confirmed that very outlet. The search goes on until the stream is back or
+//! the source is dropped.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,6 +19,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 use super::connect::{Connection, Identity, connect};
 use super::discover::VisibleStream;
 use super::raw::{Info, Inlet, Resolver};
+use crate::child::text;
 
 /// How often the answers are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -43,11 +49,36 @@ struct Found {
     correction_s: f64,
 }
 
+/// An outlet that would be the lost one, were it not on another host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offered {
+    /// Of this very outlet.
+    pub(crate) number: u64,
+    name: String,
+    was: String,
+    is: String,
+}
+
+impl Offered {
+    /// Stream, host that was, host that is, each cut at `most` bytes.
+    pub(crate) fn fields(&self, most: usize) -> String {
+        text::join([self.name.as_str(), &self.was, &self.is], most)
+    }
+}
+
+/// What the searching and the acquiring thread share.
+#[derive(Default)]
+struct Shared {
+    refused: Mutex<Option<String>>,
+    offered: Mutex<Option<Offered>>,
+    confirmed: AtomicU64,
+}
+
 /// The searching thread as the acquiring thread sees it. No call waits or allocates.
 pub(super) struct Recovery {
     orders: Option<Sender<Order>>,
     found: Receiver<Found>,
-    refused: Arc<Mutex<Option<String>>>,
+    shared: Arc<Shared>,
     number: u64,
     thread: Option<JoinHandle<()>>,
 }
@@ -57,12 +88,12 @@ impl Recovery {
     pub(super) fn start(identity: Identity, uid: String, chunk_samples: usize) -> std::io::Result<Self> {
         let (orders, orders_out) = bounded(16);
         let (found_in, found) = bounded(4);
-        let refused = Arc::new(Mutex::new(None));
+        let shared = Arc::<Shared>::default();
         let mut seeker =
-            Seeker { identity, uid, chunk_samples, found: found_in, refused: Arc::clone(&refused) };
+            Seeker { identity, uid, chunk_samples, found: found_in, shared: Arc::clone(&shared) };
         let thread =
             std::thread::Builder::new().name("lsl-recover".into()).spawn(move || seeker.run(&orders_out))?;
-        Ok(Self { orders: Some(orders), found, refused, number: 0, thread: Some(thread) })
+        Ok(Self { orders: Some(orders), found, shared, number: 0, thread: Some(thread) })
     }
 
     pub(super) fn seek(&mut self, dead: Option<Inlet>) {
@@ -92,7 +123,17 @@ impl Recovery {
 
     /// Why what is there is not resumed.
     pub(super) fn refused(&self) -> Option<String> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What waits for a person's word.
+    pub(super) fn offered(&self) -> Option<Offered> {
+        self.shared.offered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// That word, for the offer of this number.
+    pub(super) fn confirm(&self, number: u64) {
+        self.shared.confirmed.store(number, Ordering::Relaxed);
     }
 
     fn order(&self, order: Order) {
@@ -121,7 +162,7 @@ struct Seeker {
     uid: String,
     chunk_samples: usize,
     found: Sender<Found>,
-    refused: Arc<Mutex<Option<String>>>,
+    shared: Arc<Shared>,
 }
 
 impl Seeker {
@@ -153,6 +194,7 @@ impl Seeker {
                 && let Some(found) = self.same(&info)
             {
                 self.refuse(None);
+                self.offer(None);
                 self.uid = info.uid();
                 // Bounded for four, and one is sent for each search: it fits unless nobody looks any more.
                 let _ = self.found.try_send(Found {
@@ -176,9 +218,23 @@ impl Seeker {
         let lost = &self.identity.description;
         let namesakes: Vec<Info> =
             visible.into_iter().filter(|i| i.name() == lost.name && i.kind() == lost.kind).collect();
-        let (mut same, other): (Vec<Info>, Vec<Info>) = namesakes.into_iter().partition(|i| {
-            i.source_id() == lost.source_id && (!lost.source_id.is_empty() || i.hostname() == lost.hostname)
-        });
+        let (same, other): (Vec<Info>, Vec<Info>) =
+            namesakes.into_iter().partition(|i| i.source_id() == lost.source_id);
+        let (mut same, mut moved): (Vec<Info>, Vec<Info>) =
+            same.into_iter().partition(|i| i.hostname() == lost.hostname);
+        if same.is_empty() {
+            // One that was confirmed, among however many claim to be it.
+            let confirmed = self.shared.confirmed.load(Ordering::Relaxed);
+            if let Some(at) = moved.iter().position(|i| number_of(&i.uid()) == confirmed) {
+                return Some(moved.swap_remove(at));
+            }
+            if let [one] = moved.as_slice() {
+                self.offer(Some(one));
+                return None;
+            }
+            same = moved;
+        }
+        self.offer(None);
         if same.len() > 1 {
             let list: Vec<String> = same.iter().map(|i| VisibleStream::of(i).to_string()).collect();
             self.refuse(Some(format!("{} streams could be the lost one: {}", same.len(), list.join("; "))));
@@ -199,7 +255,7 @@ impl Seeker {
     }
 
     /// A connection to `info`, if nothing has changed.
-    fn same(&self, info: &Info) -> Option<Connection> {
+    fn same(&mut self, info: &Info) -> Option<Connection> {
         let again = match connect(info, self.chunk_samples, STEP_S) {
             Ok(again) => again,
             Err(error) => {
@@ -207,8 +263,14 @@ impl Seeker {
                 return None;
             }
         };
-        let changes = self.identity.changes(&again.identity);
+        let mut expected = self.identity.clone();
+        if number_of(&info.uid()) == self.shared.confirmed.load(Ordering::Relaxed) {
+            expected.description.hostname.clone_from(&again.identity.description.hostname);
+        }
+        let changes = expected.changes(&again.identity);
         if changes.is_empty() {
+            // From here on this host is its host.
+            self.identity = expected;
             return Some(again);
         }
         self.refuse(Some(format!(
@@ -219,6 +281,29 @@ impl Seeker {
     }
 
     fn refuse(&self, reason: Option<String>) {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        *self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
+
+    /// Offers `info`, or nothing any more.
+    fn offer(&self, info: Option<&Info>) {
+        let lost = &self.identity.description;
+        let offer = info.map(|info| Offered {
+            number: number_of(&info.uid()),
+            name: lost.name.clone(),
+            was: lost.hostname.clone(),
+            is: info.hostname(),
+        });
+        if offer.is_some() {
+            // It is told as an offer, not as a refusal.
+            self.refuse(None);
+        }
+        *self.shared.offered.lock().unwrap_or_else(PoisonError::into_inner) = offer;
+    }
+}
+
+/// A number for an outlet's own identity; never 0.
+fn number_of(uid: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    uid.hash(&mut hasher);
+    hasher.finish().max(1)
 }

@@ -7,14 +7,13 @@ use ratatui::widgets::Widget;
 use ratatui::widgets::canvas::Line;
 
 use super::theme::Role;
-use super::{Screen, plot, text};
+use super::{Screen, flow, plot, text};
 use crate::dashboard::state::{CURRENT_SPAN_S, View};
 
 /// Draws the panel.
 pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
     let s = &view.stimulation;
-    let mut spans = vec![Span::styled(" current ", theme.style(Role::Strong))];
     let message = if !s.enabled {
         Some("no stimulation in this session")
     } else if view.blinded {
@@ -22,21 +21,25 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
     } else {
         None
     };
+    let mut spans = vec![Span::styled(" current ", theme.style(Role::Strong))];
     if message.is_none() {
         let last = text::number(f64::from(view.current.last()), 2);
-        let mut rest = format!("RMS {} ", text::number(s.rms_ma, 3));
-        if area.width >= 46 {
-            rest.push_str(&format!(" DC {} {} ", text::number(s.dc_ua, 1), theme.symbol("µA", "uA")));
-        }
-        spans.push(Span::styled(format!("{last} mA  "), theme.style(Role::Strong)));
-        spans.push(Span::styled(rest, theme.style(Role::Plain)));
+        let (rms, dc) = (text::number(s.rms_ma, 3), text::number(s.dc_ua, 1));
+        let micro = theme.symbol("µA", "uA");
+        let choices = [
+            format!("{last} mA  RMS {rms}  DC {dc} {micro} "),
+            format!("{last} mA  RMS {rms} "),
+            format!("{rms} mA RMS "),
+        ];
+        let room = usize::from(area.width).saturating_sub(11);
+        spans.push(Span::styled(flow::fitting(room, choices), theme.style(Role::Strong)));
     }
     let block = theme.panel(TextLine::from(spans));
     let inner = block.inner(area);
     block.render(area, buffer);
     if let Some(message) = message {
-        let span = Span::styled(message, theme.style(Role::Quiet));
-        buffer.set_span(inner.x + 1, inner.y + inner.height / 2, &span, inner.width.saturating_sub(1));
+        let below = Rect { y: inner.y + inner.height / 2, height: inner.height.div_ceil(2), ..inner };
+        flow::Flow::of(message, Role::Quiet).render(theme, below, buffer);
         return;
     }
     if inner.height < 2 {

@@ -6,9 +6,11 @@ use ratatui::text::{Line as TextLine, Span};
 use ratatui::widgets::Widget;
 use ratatui::widgets::canvas::Points;
 
+use super::flow::{self, Flow};
 use super::theme::Role;
 use super::{Screen, plot, text};
-use crate::dashboard::state::{ExponentPoint, HISTORY_SPAN_S, View};
+use crate::dashboard::reading::Reading;
+use crate::dashboard::state::{ExponentPoint, HISTORY_SPAN_S, ThroughPoint, View};
 use crate::estimator::Contamination;
 
 /// Draws the panel.
@@ -16,11 +18,20 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
     let theme = screen.theme;
     let e = &view.exponents;
     let visible = |point: &&ExponentPoint| !(view.blinded && point.contamination != Contamination::Clean);
-    let newest = e.points.iter().rfind(visible);
 
-    let block = theme.panel(title(view, screen, newest));
+    let block = theme.panel(title(view, screen, area.width));
     let inner = block.inner(area);
     block.render(area, buffer);
+    let mut reading = Flow::default();
+    for (words, role) in Reading::of(view).parts(theme.symbol("±", "+-")) {
+        reading.add(&words, role);
+    }
+    let text = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner };
+    let taken = reading.render(theme, text, buffer);
+    let inner = Rect { y: inner.y + taken, height: inner.height.saturating_sub(taken), ..inner };
+    if view.hidden {
+        return;
+    }
     let (Some(now_s), true) = (e.points.back().map(|point| point.stamp_s), inner.height >= 2) else { return };
     if !now_s.is_finite() {
         return;
@@ -73,33 +84,34 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
     });
 }
 
-fn title<'a>(view: &View, screen: &Screen, newest: Option<&ExponentPoint>) -> TextLine<'a> {
+/// The title: the target beside the name, where there is room.
+fn title(view: &View, screen: &Screen, width: u16) -> TextLine<'static> {
     let theme = screen.theme;
     let mut spans = vec![Span::styled(" exponent ", theme.style(Role::Strong))];
-    if let Some(point) = newest {
-        let mut value = text::number(point.exponent, 2);
-        if point.se.is_finite() {
-            value.push_str(&format!(" {}{}", theme.symbol("±", "+-"), text::number(point.se, 2)));
-        }
-        spans.push(Span::styled(format!("{value} "), theme.style(Role::Strong)));
-        let (word, role) = match (point.invalid, point.contamination) {
-            (Some(reason), _) => (format!("{} {} ", theme.symbol("×", "x"), reason.as_str()), Role::Warn),
-            (None, Contamination::Stimulating) => {
-                (format!("{} stimulated ", theme.symbol("·", ".")), Role::Quiet)
-            }
-            (None, Contamination::Settling) => (format!("{} settling ", theme.symbol("·", ".")), Role::Quiet),
-            (None, Contamination::Clean) => ("valid ".to_owned(), Role::Good),
-        };
-        spans.push(Span::styled(word, theme.style(role)));
+    // Cleaned samples come later than the samples themselves, by up to a second.
+    let newest_s = view.exponents.points.back().map_or(f64::NAN, |point| point.stamp_s);
+    let near = |through: &&ThroughPoint| (newest_s - through.stamp_s).abs() < 2.0;
+    if let Some(through) = view.exponents.through.as_ref().filter(near)
+        && !view.blinded
+    {
+        let role = if through.why_not.is_none() { Role::Good } else { Role::Quiet };
+        let (value, word) = (text::number(through.exponent, 2), through.why_not.unwrap_or("proven"));
+        let room = usize::from(width).saturating_sub(30);
+        let full = format!("through the current {value}: {word} ");
+        let words = flow::fitting(room, [full, format!("through {value}: {word} "), String::new()]);
+        spans.push(Span::styled(words, theme.style(role)));
     }
     if let Some(target) = view.exponents.target {
-        spans.push(Span::styled(format!("-- target {} ", text::number(target, 2)), theme.style(Role::Fit)));
+        let target = text::number(target, 2);
+        let room = usize::from(width).saturating_sub(12);
+        let words = flow::fitting(room, [format!("-- target {target} "), format!("-- {target} ")]);
+        spans.push(Span::styled(words, theme.style(Role::Fit)));
     }
     TextLine::from(spans)
 }
 
 /// Bounds that hold every finite value between -1 and 5 in steps of a half, at least 1 apart.
-fn bounds(values: impl Iterator<Item = f64>) -> [f64; 2] {
+pub(super) fn bounds(values: impl Iterator<Item = f64>) -> [f64; 2] {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for value in values.filter(|value| value.is_finite()) {
         low = low.min(value.clamp(-1.0, 5.0));

@@ -1,18 +1,18 @@
-//! The first line, which says the state in words; the fault lines below it; the keys in the last line.
+//! The first line, which says the state in words, and the last, which says the keys. What does not fit is left out as a
+//! whole, the least important first.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
-use super::theme::{Role, Theme};
+use super::theme::Role;
 use super::{Screen, text};
 use crate::acquisition::state::StreamState;
 use crate::dashboard::state::View;
 use crate::stimulator::State;
 
-/// From here on a view that nobody writes is told so.
-const SILENT_S: f64 = 1.0;
+/// A name has so many cells at least, or none.
+const NAME: usize = 8;
 
 /// A state as the screen writes it, and how it stands out.
 #[must_use]
@@ -29,82 +29,104 @@ pub(super) fn state_word(state: State) -> (&'static str, Role) {
 
 /// Draws the first line.
 pub(super) fn top(view: &View, screen: &Screen, row: Rect, buffer: &mut Buffer) {
-    let theme = screen.theme;
-    let s = &view.stream;
-    let stream_role = match s.state {
-        StreamState::Live => Role::Good,
-        StreamState::Lost => Role::Alarm,
-        StreamState::Waiting | StreamState::Ended => Role::Warn,
-    };
-    let mut right = vec![];
-    if screen.silent_s > SILENT_S {
-        right.push(Span::styled(
-            format!(" NOT UPDATED {} ", text::age(screen.silent_s)),
-            theme.badge(Role::Alarm),
-        ));
-        right.push(Span::raw(" "));
-    }
-    if screen.paused {
-        right.push(Span::styled(" PAUSED ", theme.badge(Role::Warn)));
-        right.push(Span::raw(" "));
-    }
-    if view.blinded {
-        right.push(Span::styled("blinded ", theme.style(Role::Strong)));
-    }
-    right.push(match (view.stimulation.enabled, view.stimulation.host) {
-        (false, _) => Span::styled("no stimulation", theme.style(Role::Quiet)),
-        (true, state) => {
-            let (word, role) = state_word(state);
-            Span::styled(format!(" {word} "), theme.badge(role))
-        }
-    });
-    right.push(Span::styled(format!(" {} ", text::clock(view.elapsed_s)), theme.style(Role::Strong)));
-    let right = Line::from(right);
-
-    let room = usize::from(row.width).saturating_sub(right.width() + 1);
-    let fixed = view.command.chars().count().min(10) + s.state.label().len() + 9;
-    let about = format!(
-        " {}  {} Hz  {} ch",
-        text::clip(&s.name, room.saturating_sub(fixed + 18).max(8)),
-        text::number(s.rate_hz, 0),
-        s.channels.len()
-    );
-    let left = Line::from(vec![
-        Span::styled(format!(" tras {} ", text::clip(&view.command, 10)), theme.style(Role::Strong)),
-        Span::styled(format!(" {} ", s.state.label()), theme.badge(stream_role)),
-        Span::raw(if s.state == StreamState::Waiting { String::new() } else { about }),
-    ]);
-    buffer.set_line(row.x, row.y, &left, u16::try_from(room).unwrap_or(row.width));
+    let width = usize::from(row.width);
+    let right = right(view, screen, width);
+    let room = width.saturating_sub(right.width() + 1);
+    buffer.set_line(row.x, row.y, &left(view, screen, room), row.width);
     let width = u16::try_from(right.width()).unwrap_or(u16::MAX).min(row.width);
     buffer.set_line(row.right() - width, row.y, &right, width);
 }
 
-/// Draws the newest faults, one a line.
-pub(super) fn faults(view: &View, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    for (row, fault) in area.rows().zip(view.faults.iter().rev()) {
-        let line = format!(" FAULT {}  {}", text::clock(fault.elapsed_s), text::clip(&fault.text, 400));
-        let width = usize::from(row.width);
-        Line::styled(format!("{:<width$}", text::clip(&line, width)), theme.style(Role::Alarm))
-            .render(row, buffer);
+/// Run time and state, and, where `width` has room for the left side too, whether the curves are frozen and blind.
+fn right(view: &View, screen: &Screen, width: usize) -> Line<'static> {
+    let theme = screen.theme;
+    let mut spans = Vec::new();
+    if view.stimulation.enabled {
+        let (word, role) = state_word(view.stimulation.host);
+        spans.push(Span::styled(format!(" {word} "), theme.badge(role)));
     }
+    spans.push(Span::styled(format!(" {} ", text::clock(view.elapsed_s)), theme.style(Role::Strong)));
+    let more = [
+        (screen.paused, " PAUSED ", theme.badge(Role::Warn)),
+        (view.blinded, " blinded ", theme.style(Role::Strong)),
+    ];
+    for (_, words, style) in more.into_iter().filter(|(holds, ..)| *holds) {
+        let used: usize = spans.iter().map(Span::width).sum();
+        if used + words.len() + 20 <= width {
+            spans.insert(0, Span::styled(words, style));
+        }
+    }
+    Line::from(spans)
+}
+
+/// Command, state of the stream, and what it is.
+fn left(view: &View, screen: &Screen, room: usize) -> Line<'static> {
+    let (theme, s) = (screen.theme, &view.stream);
+    let role = match s.state {
+        StreamState::Live => Role::Good,
+        StreamState::Lost => Role::Alarm,
+        StreamState::Waiting | StreamState::Ended => Role::Warn,
+    };
+    let badge = Span::styled(format!(" {} ", s.state.label()), theme.badge(role));
+    let command = format!(" tras {} ", text::clip(&view.command, 10));
+    let numbers = format!(
+        "  {} Hz  {} ch",
+        text::number(s.rate_hz, usize::from(s.rate_hz.fract() != 0.0) * 2),
+        s.channels.len()
+    );
+    let numbers = if s.state == StreamState::Waiting { String::new() } else { numbers };
+    let mut used = badge.width();
+    let mut take = |words: String| {
+        let fits = used + words.chars().count() <= room;
+        used += if fits { words.chars().count() } else { 0 };
+        if fits { words } else { String::new() }
+    };
+    let command = take(command);
+    let numbers = take(numbers);
+    let whole = s.name.chars().filter(|c| !c.is_control()).count();
+    let name_room = room.saturating_sub(used + 1).min(whole);
+    let name = if numbers.is_empty() || name_room < NAME.min(whole) {
+        String::new()
+    } else {
+        format!(" {}", text::clip(&s.name, name_room))
+    };
+    Line::from(vec![
+        Span::styled(command, theme.style(Role::Strong)),
+        badge,
+        Span::raw(name),
+        Span::raw(numbers),
+    ])
 }
 
 /// Draws the last line: the keys.
 pub(super) fn keys(view: &View, screen: &Screen, row: Rect, buffer: &mut Buffer) {
     let theme = screen.theme;
+    let stimulates = view.stimulation.enabled;
+    let several = view.eeg.len() > 1;
+    let arrows = theme.symbol("↑↓", "up/dn");
+    // The most important first; the help has them all.
+    let keys = [
+        (stimulates, "space", "stop stimulation"),
+        (true, "q", "quit"),
+        (true, "?", "help"),
+        (!stimulates, "t", "time span"),
+        (true, "p", if screen.paused { "resume" } else { "pause" }),
+        (several, arrows, "channels"),
+    ];
     let mut spans = Vec::new();
-    let mut key = |name: &'static str, what: &'static str| {
+    let mut used = 0;
+    for (_, name, what) in keys.into_iter().filter(|(is, ..)| *is) {
+        let needs = name.chars().count() + what.chars().count() + 3;
+        if used + needs > usize::from(row.width) {
+            continue;
+        }
         spans.push(Span::styled(format!(" {name} "), theme.badge(Role::Plain)));
-        spans.push(Span::raw(format!(" {what}   ")));
-    };
-    if view.stimulation.enabled {
-        key("space", "stop stimulation");
+        spans.push(Span::raw(format!(" {what}")));
+        used += needs;
+        if used + 2 <= usize::from(row.width) {
+            spans.push(Span::raw("  "));
+            used += 2;
+        }
     }
-    key("q", "quit");
-    key("p", if screen.paused { "resume" } else { "pause" });
-    if view.eeg.len() > 1 {
-        key(theme.symbol("↑↓", "up/dn"), "channels");
-    }
-    key("?", "help");
-    Line::from(spans).render(row, buffer);
+    buffer.set_line(row.x, row.y, &Line::from(spans), row.width);
 }

@@ -23,7 +23,11 @@ pub(super) fn y_axis(area: Rect, buffer: &mut Buffer, theme: Theme, labels: &[(f
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the rows")]
         let row = ((1.0 - at.clamp(0.0, 1.0)) * rows).round() as u16;
         let width = usize::from(gutter.saturating_sub(1));
-        let label = format!("{:>width$}", super::text::clip(label, width));
+        // A label that would be cut is none.
+        if label.chars().count() > width {
+            continue;
+        }
+        let label = format!("{label:>width$}");
         buffer.set_stringn(area.x, area.y + row, label, width, theme.style(Role::Quiet));
     }
     Rect { x: area.x + gutter, width: area.width - gutter, ..area }

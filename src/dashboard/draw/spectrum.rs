@@ -7,7 +7,7 @@ use ratatui::widgets::Widget;
 use ratatui::widgets::canvas::{Line, Points};
 
 use super::theme::Role;
-use super::{Screen, plot, text};
+use super::{Screen, flow, plot, text};
 use crate::dashboard::state::View;
 use crate::estimator::Contamination;
 
@@ -16,13 +16,15 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
     let theme = screen.theme;
     let s = &view.spectrum;
     let contaminated = s.contamination != Contamination::Clean;
-    let hidden = view.blinded && contaminated;
-    let mut title = format!(" spectrum {} ", text::clip(&s.region, 12));
-    if hidden {
-        title.push_str(" hidden (blinded) ");
-    } else if contaminated {
-        title.push_str(" STIMULATED ");
-    }
+    let hidden = view.hidden || view.blinded && contaminated;
+    let note = match (hidden, contaminated) {
+        (true, _) => "hidden (blinded) ",
+        (false, true) => "STIMULATED ",
+        (false, false) => "",
+    };
+    let region = text::clip(&s.region, 12);
+    let choices = [format!(" spectrum {region} {note}"), format!(" spectrum {note}"), format!(" {note}")];
+    let title = flow::fitting(usize::from(area.width.saturating_sub(2)), choices);
     let block = theme.panel(Span::styled(title, theme.style(Role::Strong)));
     let inner = block.inner(area);
     block.render(area, buffer);
@@ -40,8 +42,8 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
         .filter(|&(log_hz, power)| log_hz >= x[0] && log_hz <= x[1] && power.is_finite())
         .collect();
     let Some(y) = bounds(&points) else {
-        let message = Span::styled("no spectrum yet", theme.style(Role::Quiet));
-        buffer.set_span(inner.x + 1, inner.y + inner.height / 2, &message, inner.width.saturating_sub(1));
+        let below = Rect { y: inner.y + inner.height / 2, height: inner.height.div_ceil(2), ..inner };
+        flow::Flow::of("no spectrum yet", Role::Quiet).render(theme, below, buffer);
         return;
     };
     let axis = Rect { height: inner.height - 1, ..inner };

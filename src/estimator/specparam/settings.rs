@@ -76,7 +76,9 @@ impl SpecparamSettings {
     #[must_use]
     pub fn warnings(&self, step_hz: f64) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.peak_width_hz.0 < 2.0 * step_hz {
+        // The study's own width on its own segments is no news with every run; `tras check` tells it.
+        let chosen = self.peak_width_hz != Self::tras().peak_width_hz;
+        if chosen && self.peak_width_hz.0 < 2.0 * step_hz {
             warnings.push(format!(
                 "the smallest peak width, {} Hz, is under twice the resolution of the spectrum, {step_hz:.3} Hz: \
                  single noisy bins will be taken for peaks",

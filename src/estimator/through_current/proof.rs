@@ -83,6 +83,13 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// What the standard error of the same window without removal is multiplied by: the columns of the path take a share
+    /// of the EEG's own power with them, and an exponent scatters as the root of twice that share beside the window's own.
+    #[must_use]
+    pub fn se_factor(&self) -> f64 {
+        if self.cost.is_finite() { (1.0 + 2.0 * self.cost).sqrt() } else { 1.0 }
+    }
+
     /// A window that could not be judged.
     #[must_use]
     pub fn failed(why: Unproven) -> Self {

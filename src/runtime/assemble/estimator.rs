@@ -5,13 +5,24 @@ use super::Order;
 use crate::{
     estimator::{
         assemble,
-        settings::Settings,
+        settings::{DuringCurrent, Settings},
+        through_current::{self, Remover},
         window::{Estimator, EstimatorSettings, RegionMean, Target},
     },
     failure::Failure,
+    runtime::{live::refit::Refit, stages::through::ThroughStage},
 };
 
 impl Order {
+    /// Makes the estimator again for a stream of these channels that runs at another rate than it says.
+    pub(super) fn refit(&self, labels: &[String]) -> Refit {
+        let (order, labels) = (self.clone(), labels.to_vec());
+        Box::new(move |rate_hz| {
+            order.config.check_against_rate(rate_hz).map_err(Failure::usage)?;
+            order.estimator(rate_hz, &labels)
+        })
+    }
+
     /// The estimator for a stream of `rate_hz` with the chosen channels `labels`.
     ///
     /// # Errors
@@ -27,6 +38,39 @@ impl Order {
             .map_err(|what| Failure::usage(format!("[estimator] {what}")))?;
         Estimator::new(settings, rate_hz, labels.len(), method)
             .map_err(|what| Failure::usage(format!("[estimator] on this stream: {what}")))
+    }
+}
+
+impl Order {
+    /// What sees through the current of `current_rate_hz`, where that is wanted.
+    ///
+    /// # Errors
+    /// The removal does not fit the stream: why, in words.
+    pub fn through(
+        &self,
+        rate_hz: f64,
+        current_rate_hz: f64,
+        labels: &[String],
+        targets: Vec<Target>,
+    ) -> Result<Option<ThroughStage>, String> {
+        let e = &self.config.estimator;
+        if e.during_current == DuringCurrent::Hide {
+            return Ok(None);
+        }
+        let channels = labels.len();
+        let remover = through_current::Settings::new(
+            channels,
+            rate_hz,
+            e.range_hz[1],
+            current_rate_hz,
+            e.window_s,
+            e.hop_s,
+        );
+        let remover = Remover::new(remover)?;
+        let settings = assemble::estimator_settings(e, targets);
+        let method = assemble::method(e, &settings, remover.rate_hz())?;
+        let estimator = Estimator::new(settings, remover.rate_hz(), channels, method)?;
+        Ok(Some(ThroughStage::new(remover, estimator, rate_hz, current_rate_hz, channels)))
     }
 }
 

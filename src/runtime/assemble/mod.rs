@@ -21,6 +21,7 @@ use super::{
     conduct::Conductor,
     digest::Digest,
     keep::Keeper,
+    live::refit::Refit,
     observation::{Notes, Stamped},
     signals::Signals,
     stages::{acquire::AcquireStage, closed_loop::LoopStage, stimulate::StimulateStage},
@@ -29,6 +30,7 @@ use crate::{
     acquisition::{
         Source,
         conditioner::Conditioner,
+        moved::Moved,
         remote::{Opened, RemoteSource},
         settings::{AcquisitionError, AcquisitionSettings},
     },
@@ -71,10 +73,16 @@ pub struct Parts<S> {
     pub outlets: Option<RemoteOrder>,
     /// Which markers of other programs are recorded.
     pub markers: MarkersOrder,
+    /// Why what is there in place of a lost stream is not taken, as it is found out.
+    pub news: Option<Receiver<String>>,
     /// Processes that a part talks to, and that must be looked after.
     pub children: Vec<Supervised>,
+    /// What waits for a person's word, if the stream comes back from another host.
+    pub moved: Option<Arc<Moved>>,
     /// What the participant has had today, where current may reach a person.
     pub ledger: Option<DoseLedger>,
+    /// Makes an estimator for a stream that runs at another rate than it says.
+    pub refit: Refit,
     /// What conducts a session by a protocol.
     pub conductor: Option<Conductor>,
     /// The numbers that threads and rings are cut to.
@@ -100,6 +108,10 @@ pub struct Shape {
     pub hop_frames: usize,
     /// Of the current, in Hz; 1 where nothing stimulates.
     pub current_rate_hz: f64,
+    /// After current has ended, no window is clean for so many seconds.
+    pub unclean_s: f64,
+    /// Whether current can flow at all.
+    pub stimulates: bool,
     /// Folder of the recording.
     pub record_dir: Option<PathBuf>,
 }
@@ -122,8 +134,12 @@ pub fn live(order: &Order, signals: &Signals) -> Result<Option<Parts<AnySource>>
     );
     let Opened::Stream(source, child) = opened.map_err(not_found)? else { return Ok(None) };
     let now_s = clock::now_s();
+    let moved = Arc::clone(source.moved());
+    let news = source.news();
     let mut parts = order.assemble(&settings, source as AnySource, || order.device(now_s), now_s)?;
+    parts.news = Some(news);
     parts.children.push(*child);
+    parts.moved = Some(moved);
     Ok(Some(parts))
 }
 
@@ -157,12 +173,17 @@ impl Order {
         self.config.check_against_rate(stream.rate_hz).map_err(Failure::usage)?;
         let labels: Vec<String> = conditioner.channels().iter().map(|c| c.label.clone()).collect();
         let estimator = self.estimator(stream.rate_hz, &labels)?;
+        let target_list = estimator.settings().targets.clone();
         let targets: Vec<String> = estimator.settings().targets.iter().map(|t| t.name.clone()).collect();
-        let (warnings, hop_frames) = (estimator.warnings().to_vec(), estimator.hop_samples());
+        let (mut warnings, hop_frames) = (estimator.warnings().to_vec(), estimator.hop_samples());
         let controller = self.controller()?;
         let device = device()?;
         let current_rate_hz = device.as_ref().map_or(1.0, |device| device.rate_hz());
         let cautions = self.cautions(device.as_deref());
+        let through = match &device {
+            Some(_) => self.through(stream.rate_hz, current_rate_hz, &labels, target_list),
+            None => Ok(None),
+        };
         let current = device.as_ref().map(|_| self.current(current_rate_hz)).transpose()?;
         let ledger = self.ledger(device.is_some())?;
         let watch = Arc::new(CurrentWatch::default());
@@ -175,10 +196,15 @@ impl Order {
             Some((course, conductor)) => (Some(Box::new(course) as Box<dyn Course>), Some(conductor)),
             None => (self.course(), None),
         };
-        let view = self.view(&stream, &labels, device.as_deref());
+        let view = self.view(&stream, &labels, &targets, device.as_deref());
 
         let (notes, notes_out) = Notes::channel(NOTES);
         let settings = self.loop_settings();
+        // Whoever cannot see through the current waits for the gaps: a run goes on without it.
+        let through = through.unwrap_or_else(|what| {
+            warnings.push(format!("estimates under current are not shown: {what}"));
+            None
+        });
         let stimulate = current.zip(device).map(|(current, device)| {
             let (decision, watch) = (controller.decision(), Arc::clone(&watch));
             StimulateStage::new(self.burst(), current, device, decision, watch, notes.clone(), now_s)
@@ -192,18 +218,22 @@ impl Order {
                 controller,
                 Arc::clone(&watch),
                 notes.clone(),
-            ),
+            )
+            .with_through(through),
             stimulate,
             watch,
             notes,
             notes_out,
-            digest: Digest::new(settings.steer, current_rate_hz, self.dc_warn_ma()),
+            digest: Digest::new(settings.steer, current_rate_hz, self.dc_warn_ma(), now_s),
             keeper,
             view,
             outlets: self.outlets(targets, current_rate_hz),
             markers: self.marker_order(),
+            news: None,
             children: Vec::new(),
+            moved: None,
             ledger,
+            refit: self.refit(&labels),
             conductor,
             shape: Shape {
                 began_s: now_s,
@@ -212,6 +242,8 @@ impl Order {
                 channels: labels.len(),
                 hop_frames,
                 current_rate_hz,
+                unclean_s: self.config.stimulation.blind_gap_s + self.config.estimator.window_s,
+                stimulates: self.config.stimulates(),
                 record_dir: self.record.clone(),
             },
             cautions,

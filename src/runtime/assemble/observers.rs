@@ -6,7 +6,7 @@ use super::Order;
 use crate::{
     acquisition::{Channel, StreamDescription},
     clock,
-    dashboard::View,
+    dashboard::{View, state::TargetView},
     failure::Failure,
     markers::MarkersOrder,
     outlets::{OutletSettings, remote::RemoteOrder},
@@ -148,11 +148,16 @@ impl Order {
         &self,
         stream: &StreamDescription,
         labels: &[String],
+        targets: &[String],
         device: Option<&dyn Stimulator>,
     ) -> View {
         let (s, l) = (&self.config.stimulation, &self.config.limits);
         let mut view = View { command: self.command.to_owned(), ..View::default() };
         view.set_stream(&stream.name, stream.rate_hz, labels);
+        let named = |name: &String| TargetView { name: name.clone(), ..TargetView::default() };
+        view.targets = targets.iter().map(named).collect();
+        view.stream.max_age_s = self.config.stream.max_age_s;
+        view.exponents.hop_s = self.config.estimator.hop_s;
         view.spectrum.region.clone_from(&self.config.estimator.steer);
         view.spectrum.range_hz = self.config.estimator.range_hz;
         view.exponents.target = self.config.controller.target_exponent;

@@ -41,6 +41,7 @@ impl<S: Source> AcquireThread<S> {
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
     pub(super) fn run(&mut self) -> Acquired {
         while !self.control.quits() {
+            self.control.rate_hz().into_iter().for_each(|rate_hz| self.stage.use_rate(rate_hz));
             let (to_loop, to_record) = (&mut self.to_loop, &mut self.to_record);
             let state = self.stage.step(&mut clock::now_s, &mut |header, samples_uv| {
                 // The loop first: its latency counts, the recording's does not. Overruns are the rings' to count.

@@ -2,7 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
-use crate::{acquisition::state::StreamState, child::bell::Bell, runtime::observation::Halt};
+use crate::{
+    acquisition::state::StreamState,
+    child::bell::Bell,
+    runtime::{ended::EndedBy, observation::Halt},
+};
 
 /// Without a sign of life for this long, the loop counts as frozen and its stimulation ends.
 pub const FROZEN_AFTER_S: f64 = 0.25;
@@ -18,8 +22,8 @@ pub struct Control {
     stop: AtomicBool,
     /// The current of the block that runs ends at once; a session by a protocol says when the next one begins.
     pause: AtomicBool,
-    /// The run is to end: current to zero first.
-    end: AtomicBool,
+    /// The run is to end, current to zero first: [`EndedBy::code`] of why.
+    end: AtomicU8,
     /// The current is zero and the device disarmed: nothing is left to wait for.
     safe: AtomicBool,
     /// Do not wait for a ramp.
@@ -29,6 +33,8 @@ pub struct Control {
     /// The plan is done.
     done: AtomicBool,
     stream: AtomicU8,
+    /// Bits of an `f64`: the rate that windows are cut by where it is not the stream's own word, in Hz; or 0.
+    rate_hz: AtomicU64,
     /// Bits of an `f64`: seconds of stimulation in this run.
     active_s: AtomicU64,
     /// Bits of an `f64`: when the loop last went round.
@@ -95,11 +101,35 @@ macro_rules! flag {
 
 impl Control {
     flag!(stop_stimulation, stopped, stop, "Stimulation ends at once, and does not begin again in this run.");
-    flag!(end_run, ending, end, "The run ends: first the current, then the threads.");
     flag!(report_safe, is_safe, safe, "The stimulate thread: no current flows and the device is disarmed.");
     flag!(cut_current, cuts, cut, "Zero now, without a ramp: someone has asked twice.");
     flag!(quit, quits, quit, "All threads return.");
     flag!(report_done, is_done, done, "The loop: the plan is done.");
+
+    /// The run ends: first the current, then the threads. What is said first is why.
+    pub fn end_run(&self, by: EndedBy) {
+        // Said already: nothing to add.
+        let _ = self.end.compare_exchange(0, by.code(), Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// Whether that was said, and why.
+    #[must_use]
+    pub fn ended_by(&self) -> Option<EndedBy> {
+        EndedBy::from_code(self.end.load(Ordering::SeqCst))
+    }
+
+    /// Whether that was said.
+    #[must_use]
+    pub fn ending(&self) -> bool {
+        self.ended_by().is_some()
+    }
+
+    /// Why nothing starts any more, where someone has said so.
+    #[must_use]
+    pub fn halts(&self) -> Option<Halt> {
+        let ends = self.ended_by().map(Halt::Ends);
+        if self.stopped() { Some(Halt::Operator) } else { ends }
+    }
 
     /// The current ends at once; others may follow.
     pub fn pause(&self) {
@@ -125,6 +155,17 @@ impl Control {
             3 => StreamState::Ended,
             _ => StreamState::Waiting,
         }
+    }
+
+    /// The loop: windows are cut by this rate from here on, in Hz.
+    pub fn set_rate(&self, rate_hz: f64) {
+        self.rate_hz.store(rate_hz.to_bits(), Ordering::Release);
+    }
+
+    /// That rate, where it is not what the stream says of itself.
+    #[must_use]
+    pub fn rate_hz(&self) -> Option<f64> {
+        Some(f64::from_bits(self.rate_hz.load(Ordering::Acquire))).filter(|rate_hz| *rate_hz > 0.0)
     }
 
     /// The stimulate thread: seconds with current in this run.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Sender, unbounded};
 
-use super::{control::Control, threads::spawn};
-use crate::{dashboard::Action, failure::Failure};
+use super::{confirm::Confirm, control::Control, threads::spawn};
+use crate::{dashboard::Action, failure::Failure, runtime::ended::EndedBy};
 
 /// Starts the thread; `session`: to the conductor of a session by a protocol. It ends when nobody sends any more.
 ///
@@ -14,6 +14,7 @@ use crate::{dashboard::Action, failure::Failure};
 pub(super) fn start(
     control: Arc<Control>,
     session: Option<Sender<String>>,
+    confirm: Option<Confirm>,
 ) -> Result<Sender<Action>, Failure> {
     let (keys, actions) = unbounded();
     spawn("tras-stops", move || {
@@ -26,8 +27,10 @@ pub(super) fn start(
                 }
                 Action::StopStimulation => control.stop_stimulation(),
                 // Asked twice: not even the ramp is waited for.
+                Action::TakeUp => confirm.iter().for_each(Confirm::take_up),
                 Action::Quit if control.ending() => control.cut_current(),
-                Action::Quit => control.end_run(),
+                Action::Quit => control.end_run(EndedBy::Operator),
+                Action::TerminalGone => control.end_run(EndedBy::Terminal),
             }
         }
     })?;

@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::Sender;
 
-use super::control::Control;
+use ringbuf::{HeapCons, traits::Consumer};
+
+use super::{control::Control, refit::Refits};
 use crate::{
     clock,
     ring::FrameConsumer,
-    runtime::{
-        observation::Halt,
-        stages::closed_loop::{Command, LoopStage},
-    },
+    runtime::stages::closed_loop::{Command, LoopStage},
+    stimulator::Delivered,
 };
 
 /// The longest between two looks at the plan; a frame wakes the thread by itself.
@@ -23,29 +23,32 @@ pub(super) struct LoopThread {
     stage: LoopStage,
     /// Frames in.
     ring: FrameConsumer,
+    /// Delivered current in.
+    delivered: HeapCons<Delivered>,
     /// Commands out.
     commands: Sender<Command>,
     /// Shared words.
     control: Arc<Control>,
-    /// Frames in a hop: a longer backlog means that a newer window is waiting.
-    hop_frames: usize,
     /// Commands that found no room.
     commands_dropped: u64,
+    /// Estimators for another rate.
+    refits: Refits,
     /// The frame at hand.
     values: Vec<f32>,
 }
 
 impl LoopThread {
-    /// A thread that takes frames from `ring`, a window every `hop_frames`.
+    /// A thread that takes frames from `ring`.
     pub(super) fn new(
         stage: LoopStage,
         ring: FrameConsumer,
+        delivered: HeapCons<Delivered>,
         commands: Sender<Command>,
         control: Arc<Control>,
-        hop_frames: usize,
+        refits: Refits,
     ) -> Self {
         let values = vec![0.0; ring.width()];
-        Self { stage, ring, commands, control, hop_frames, commands_dropped: 0, values }
+        Self { stage, ring, delivered, commands, control, commands_dropped: 0, refits, values }
     }
 
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks.
@@ -54,8 +57,13 @@ impl LoopThread {
             let rung = self.control.loop_bell.seen();
             let now_s = clock::now_s();
             self.control.beat(now_s);
-            if self.control.ending() || self.control.stopped() {
-                self.stage.end(Halt::Operator, now_s);
+            if let Some(why) = self.control.halts() {
+                self.stage.end(why, now_s);
+            }
+            if let Some(mut refitted) = self.refits.take() {
+                self.stage.refit(&mut refitted.estimator, refitted.rate_hz, now_s);
+                self.control.set_rate(refitted.rate_hz);
+                self.refits.give_back(refitted);
             }
             let taken = self.take_frames();
             for command in self.stage.plan(self.control.stream(), now_s) {
@@ -73,11 +81,15 @@ impl LoopThread {
     /// Takes frames up to the next hop, or all that wait.
     fn take_frames(&mut self) -> usize {
         let mut taken = 0;
+        while let Some(sample) = self.delivered.try_pop() {
+            self.stage.delivered(&sample);
+        }
         while let Some(header) = self.ring.pop(&mut self.values) {
             taken += 1;
             let now_s = clock::now_s();
             if self.stage.frame(&header, &self.values, now_s) {
-                if self.ring.len() >= self.hop_frames {
+                // A longer backlog means that a newer window is waiting.
+                if self.ring.len() >= self.stage.hop_frames() {
                     self.stage.skip();
                     continue;
                 }

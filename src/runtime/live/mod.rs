@@ -21,6 +21,7 @@
 //! locks, logs or blocks once they run; `tests/allocation/no_allocation.rs` proves the first.
 
 mod acquire;
+mod confirm;
 pub mod control;
 mod keys;
 mod ledger;
@@ -28,6 +29,7 @@ mod loop_thread;
 mod markers;
 mod observe;
 mod record;
+pub mod refit;
 mod session;
 mod stimulate;
 mod threads;
@@ -40,6 +42,7 @@ use ringbuf::{HeapRb, traits::Split};
 
 use self::{
     acquire::AcquireThread,
+    confirm::Confirm,
     control::Control,
     ledger::Ledger,
     loop_thread::LoopThread,
@@ -52,6 +55,7 @@ use self::{
 use super::{
     assemble::{AnySource, Parts},
     digest::Digest,
+    ended::EndedBy,
     keep::Keeper,
     observation::Note,
     signals::Signals,
@@ -97,9 +101,12 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         outlets,
         ledger,
         conductor,
+        news,
         shape,
         markers: marker_order,
         mut children,
+        refit,
+        moved,
         ..
     } = parts;
     let mut warnings = parts.warnings;
@@ -136,6 +143,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     let (to_record, frames) = frame_ring(shape.channels, ring_frames);
     let delivered = HeapRb::<Delivered>::new((shape.current_rate_hz * RING_S).ceil() as usize);
     let (delivered_in, delivered_out) = delivered.split();
+    let (seen_in, seen_out) =
+        HeapRb::<Delivered>::new((shape.current_rate_hz * RING_S).ceil() as usize).split();
     let (commands_in, commands_out) = bounded(COMMANDS);
     let (entries_in, entries_out) = bounded(ENTRIES);
     let (markers_in, markers_out) = bounded(MARKERS);
@@ -144,13 +153,20 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     let (granted_in, granted_out) = bounded::<Granted>(8);
     let mut thread = AcquireThread { stage: acquire, to_loop, to_record, control: Arc::clone(&control) };
     let acquiring = spawn_real_time("acquire", 70, &granted_in, move || thread.run())?;
+    let (refitter, refits) = refit::refits(refit);
     let mut thread =
-        LoopThread::new(looping, from_acquire, commands_in, Arc::clone(&control), shape.hop_frames);
+        LoopThread::new(looping, from_acquire, seen_out, commands_in, Arc::clone(&control), refits);
     let deciding = spawn_real_time("loop", 75, &granted_in, move || thread.run())?;
     let mut stimulating = None;
     if let Some(stage) = stimulate {
-        let mut thread =
-            StimulateThread::new(stage, commands_out, delivered_in, Arc::clone(&control), signals.word());
+        let mut thread = StimulateThread::new(
+            stage,
+            commands_out,
+            delivered_in,
+            seen_in,
+            Arc::clone(&control),
+            signals.word(),
+        );
         stimulating = Some(spawn_real_time("stimulate", 80, &granted_in, move || thread.run())?);
     } else {
         control.report_safe();
@@ -186,21 +202,25 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
     lock(&view).blinded = blind;
     let conducted = conductor.map(|c| LiveSession::new(c, pulse.clone(), Arc::clone(&view)));
     let (session, typed) = conducted.unzip();
-    if let Some(typed) = &typed {
-        session::read_lines(typed.clone()).map_err(Failure::fault)?;
+    let confirm = moved.map(|moved| Confirm { moved, notes: notes.clone() });
+    // In the dashboard the keys are read.
+    if typed.is_some() || matches!(watching, Watching::Lines) {
+        session::read_lines(typed.clone(), confirm.clone()).map_err(Failure::fault)?;
     }
     let observer = Observer {
         block: false,
         clean: true,
         session,
+        news,
         notes: notes_out,
         frames,
         delivered: delivered_out,
         markers: markers_out,
-        feed: ViewFeed::new(Arc::clone(&view), shape.current_rate_hz, shape.began_s),
+        feed: ViewFeed::new(Arc::clone(&view), shape.current_rate_hz, shape.began_s, shape.unclean_s),
         outlets,
         record: records.then_some(entries_in),
         digest,
+        refitter,
         control: Arc::clone(&control),
         dropped: 0,
     };
@@ -208,7 +228,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
 
     // This thread: signals, keys, time; it comes back when the current has ended.
     let mut faults =
-        WatchOver { control: &control, signals, view: &view, shape: &shape, pulse, typed }.run(watching);
+        WatchOver { control: &control, signals, view: &view, shape: &shape, pulse, typed, confirm }
+            .run(watching);
     if let Some(ledger) = ledger {
         faults.extend(ledger.finish());
     }
@@ -231,6 +252,8 @@ pub fn run(parts: Parts<AnySource>, signals: &Signals, watching: &Watching) -> R
         summary.hide();
     }
     (summary.rate_nominal_hz, summary.rate_measured_hz) = acquired.rates_hz;
+    summary.stimulates = shape.stimulates;
+    summary.ended = control.ended_by().unwrap_or(EndedBy::Fault);
     summary.seconds = clock::now_s() - shape.began_s;
     summary.observations_dropped = notes.dropped() + dropped + undelivered;
     summary.record_dir = shape.record_dir;

@@ -10,6 +10,7 @@ use ringbuf::{HeapCons, traits::Consumer};
 
 use super::{
     control::{Control, Watched},
+    refit::Refitter,
     session::LiveSession,
 };
 use crate::{
@@ -56,6 +57,10 @@ pub(super) struct Observer {
     pub clean: bool,
     /// What conducts a session by a protocol.
     pub session: Option<LiveSession>,
+    /// Why what is there in place of a lost stream is not taken.
+    pub news: Option<Receiver<String>>,
+    /// Makes estimators for the rate at which the stream really runs.
+    pub refitter: Refitter,
     /// Shared words.
     pub control: Arc<Control>,
     /// Entries and outlet samples that were dropped.
@@ -73,6 +78,7 @@ impl Observer {
             let rung = self.control.observe_bell.seen();
             // Estimates first: others wait for them.
             self.notes();
+            self.news();
             self.frames(&mut values);
             self.delivered(&mut runs);
             while let Ok((stamp_s, source, text)) = self.markers.try_recv() {
@@ -164,12 +170,30 @@ impl Observer {
             }
             self.digest.note(&stamped);
             self.feed.note(&stamped, self.digest.steer());
+            if let Note::Rate(off) = stamped.note
+                && off.refused
+                && let Err(error) = self.refitter.order(off.measured_hz)
+            {
+                self.feed.tell(format!("no estimate is valid: at {:.2} Hz {error}", off.measured_hz));
+            }
             if let Some(session) = &mut self.session {
                 session.note(&stamped);
             }
             if recorded || matches!(stamped.note, Note::Estimate(_)) {
                 self.keep(Entry::Note(Box::new(stamped)));
             }
+        }
+    }
+
+    /// On the screen, on the event stream and in the log at once: nobody looks for it after the end.
+    fn news(&mut self) {
+        while let Some(why) = self.news.as_ref().and_then(|news| news.try_recv().ok()) {
+            self.feed.refused(&why);
+            let at_s = clock::now_s();
+            if let Some(outlets) = &mut self.outlets {
+                outlets.push_event(at_s, &events::refused_json(&why));
+            }
+            self.keep(Entry::Refused(at_s, why));
         }
     }
 

@@ -7,7 +7,9 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::confirm::Confirm;
 use crate::{
+    acquisition::moved::TAKE_UP,
     dashboard::View,
     outlets::remote::RemoteOutlets,
     recorder::health::Pulse,
@@ -87,15 +89,21 @@ impl LiveSession {
     }
 }
 
-/// Reads the operator's lines from standard input, for as long as there are any.
+/// Reads the operator's lines from standard input, for as long as there are any: the word for a stream from another host
+/// is heard here, all else is the session's.
 ///
 /// # Errors
 /// The thread cannot be started.
-pub(super) fn read_lines(typed: Sender<String>) -> std::io::Result<()> {
+pub(super) fn read_lines(typed: Option<Sender<String>>, confirm: Option<Confirm>) -> std::io::Result<()> {
+    // A shell that has put the run into the background would otherwise stop all of it, mid-burst, at the first read.
+    // SAFETY: a plain system call, before the thread that it concerns exists.
+    unsafe { libc::signal(libc::SIGTTIN, libc::SIG_IGN) };
     std::thread::Builder::new().name("tras-typed".to_owned()).spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if typed.send(line).is_err() {
-                return;
+            match (&confirm, &typed) {
+                (Some(confirm), _) if line.trim().eq_ignore_ascii_case(TAKE_UP) => confirm.take_up(),
+                (_, Some(typed)) if typed.send(line).is_err() => return,
+                _ => {}
             }
         }
     })?;

@@ -15,6 +15,7 @@ use super::control::Control;
 use crate::{
     clock,
     runtime::{
+        ended::EndedBy,
         observation::Halt,
         stages::{closed_loop::Command, stimulate::StimulateStage},
     },
@@ -36,6 +37,8 @@ pub(super) struct StimulateThread {
     commands: Receiver<Command>,
     /// Delivered samples out, for the recording.
     delivered: HeapProd<Delivered>,
+    /// The same for the loop, which sees through them; a sample that is missing there is a hole in what it knows.
+    to_loop: HeapProd<Delivered>,
     /// Delivered samples that found no room there.
     delivered_dropped: u64,
     /// Shared words.
@@ -50,10 +53,11 @@ impl StimulateThread {
         stage: StimulateStage,
         commands: Receiver<Command>,
         delivered: HeapProd<Delivered>,
+        to_loop: HeapProd<Delivered>,
         control: Arc<Control>,
         signals: Arc<AtomicUsize>,
     ) -> Self {
-        Self { stage, commands, delivered, delivered_dropped: 0, control, signals }
+        Self { stage, commands, delivered, to_loop, delivered_dropped: 0, control, signals }
     }
 
     /// Repeats the stage until told to quit. Real time: neither allocates nor locks. Gives how many delivered
@@ -70,9 +74,9 @@ impl StimulateThread {
             }
             match self.signals.load(Ordering::SeqCst) {
                 0 => {}
-                1 => self.control.end_run(),
+                1 => self.control.end_run(EndedBy::Signal),
                 _ => {
-                    self.control.end_run();
+                    self.control.end_run(EndedBy::Signal);
                     self.control.cut_current();
                 }
             }
@@ -85,13 +89,13 @@ impl StimulateThread {
                 self.stage.lock(Stop::Soft, why, now_s);
             }
             // Past the loop, so that neither its backlog nor its death delays a stop.
-            if (self.control.stopped() || self.control.ending()) && !stopped {
+            if let Some(why) = self.control.halts().filter(|_| !stopped) {
                 stopped = true;
-                self.stage.lock(Stop::Soft, Halt::Operator, now_s);
+                self.stage.lock(Stop::Soft, why, now_s);
             }
             if self.control.cuts() && !cut {
                 cut = true;
-                self.stage.lock(Stop::Cut, Halt::Operator, now_s);
+                self.stage.lock(Stop::Cut, self.control.halts().unwrap_or(Halt::Operator), now_s);
             }
             if self.control.take_pause() {
                 self.stage.command(Command::Stop(Stop::Soft), now_s);
@@ -100,8 +104,11 @@ impl StimulateThread {
                 self.stage.command(command, now_s);
             }
             let (ring, dropped) = (&mut self.delivered, &mut self.delivered_dropped);
+            let to_loop = &mut self.to_loop;
             self.stage.step(self.control.loop_alive(now_s), now_s, &mut |sample| {
                 *dropped += u64::from(ring.try_push(sample).is_err());
+                // The device's own count shows what found no room.
+                let _ = to_loop.try_push(sample);
             });
             self.control.set_active_s(self.stage.active_s());
             if self.control.ending() && self.stage.at_rest() {

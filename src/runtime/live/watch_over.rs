@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{
     Watching,
+    confirm::Confirm,
     control::{Control, Watched},
     keys,
 };
@@ -18,7 +19,7 @@ use crate::{
     clock,
     dashboard::{Dashboard, View},
     recorder::health::{Health, Pulse},
-    runtime::{assemble::Shape, signals::Signals, view_feed},
+    runtime::{assemble::Shape, ended::EndedBy, signals::Signals, view_feed},
 };
 
 /// Between two looks.
@@ -40,15 +41,17 @@ pub(super) struct WatchOver<'a> {
     pub pulse: Option<Arc<Pulse>>,
     /// To the conductor of a session by a protocol: what the operator types.
     pub typed: Option<Sender<String>>,
+    /// A stream from another host waits for a person's word.
+    pub confirm: Option<Confirm>,
 }
 
 impl WatchOver<'_> {
     /// Waits until the run is to end, and until its current has ended. Gives what went wrong on the way.
     pub(super) fn run(self, watching: &Watching) -> Vec<String> {
-        let Self { control, signals, view, shape, pulse, typed } = self;
+        let Self { control, signals, view, shape, pulse, typed, confirm } = self;
         let mut health = Health::Healthy;
         let mut faults = Vec::new();
-        let keys = match keys::start(Arc::clone(control), typed) {
+        let keys = match keys::start(Arc::clone(control), typed, confirm.clone()) {
             Ok(keys) => keys,
             Err(error) => return vec![error.to_string()],
         };
@@ -67,14 +70,23 @@ impl WatchOver<'_> {
         loop {
             let elapsed_s = clock::now_s() - shape.began_s;
             control.beat_of(Watched::Main, clock::now_s());
-            if signals.count() > 0 || control.is_done() || shape.seconds.is_some_and(|s| elapsed_s >= s) {
-                control.end_run();
+            if signals.count() > 0 {
+                control.end_run(EndedBy::Signal);
+            }
+            if control.is_done() {
+                control.end_run(EndedBy::Plan);
+            }
+            if shape.seconds.is_some_and(|s| elapsed_s >= s) {
+                control.end_run(EndedBy::Seconds);
             }
             if signals.count() > 1 {
                 control.cut_current();
             }
             if let Some(pulse) = &pulse {
                 tell_health(&mut health, pulse.look(clock::now_s()), view);
+            }
+            if let Some(offer) = confirm.as_ref().and_then(|confirm| confirm.moved.news()) {
+                view.lock().unwrap_or_else(PoisonError::into_inner).tell(offer.to_string());
             }
             if let Some(lines) = &mut lines {
                 lines.tell(elapsed_s, view);
@@ -171,10 +183,11 @@ impl Lines {
         for line in view.told.iter().skip(view.told.len().saturating_sub(news)) {
             let _ = self.lines.try_send(format!("{elapsed_s:6.1} s {}", line.text));
         }
-        if view.stimulation.held != self.held_told {
-            self.held_told.clone_from(&view.stimulation.held);
-            let halted = self.held_told.iter().map(|why| format!("{elapsed_s:6.1} s current ended: {why}"));
-            halted.for_each(|line| drop(self.lines.try_send(line)));
+        let why = view.stimulation.stopped.as_ref().or(view.stimulation.held.as_ref());
+        if view.stimulation.enabled && why != self.held_told.as_ref() {
+            self.held_told = why.cloned();
+            let line = why.map_or_else(|| "held no longer".to_owned(), |why| format!("current ended: {why}"));
+            let _ = self.lines.try_send(format!("{elapsed_s:6.1} s {line}"));
         }
     }
 

@@ -16,6 +16,9 @@ use crate::{
 /// A stamp may lie so far ahead of its arrival, in s: clocks that are compared over a network are not alike.
 const AHEAD_S: f64 = 0.05;
 
+/// A rate that was told is told again when it has moved by this share.
+const RATE_MOVED: f64 = 0.01;
+
 /// Samples taken from the source at once.
 const BLOCK: usize = 256;
 
@@ -29,6 +32,8 @@ pub struct AcquireStage<S> {
     state: StreamState,
     /// The newest stamps lay ahead of their arrival.
     ahead: bool,
+    /// The rate that was told last as not the stream's own, in Hz.
+    rate_told_hz: f64,
 }
 
 impl<S: Source> AcquireStage<S> {
@@ -44,6 +49,7 @@ impl<S: Source> AcquireStage<S> {
             stamps_s: vec![0.0; BLOCK],
             state: StreamState::Waiting,
             ahead: false,
+            rate_told_hz: f64::NAN,
         }
     }
 
@@ -51,6 +57,11 @@ impl<S: Source> AcquireStage<S> {
     #[must_use]
     pub fn conditioner(&self) -> &Conditioner {
         &self.conditioner
+    }
+
+    /// From now on windows are cut by this rate, in Hz.
+    pub fn use_rate(&mut self, rate_hz: f64) {
+        self.conditioner.use_rate(rate_hz);
     }
 
     /// Where the samples come from.
@@ -112,5 +123,12 @@ impl<S: Source> AcquireStage<S> {
             self.notes.tell(clock(), Note::Ahead(ahead_s));
         }
         self.ahead = is_ahead;
+        // What has been told is told again only when it is no longer so.
+        if let Some(off) = self.conditioner.rate_off()
+            && !((off.measured_hz / self.rate_told_hz - 1.0).abs() < RATE_MOVED)
+        {
+            self.rate_told_hz = off.measured_hz;
+            self.notes.tell(clock(), Note::Rate(off));
+        }
     }
 }

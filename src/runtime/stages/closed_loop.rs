@@ -12,12 +12,15 @@ use crate::{
     controller::{Controller, Decision},
     estimator::{Contamination, Estimate, window::Estimator},
     noise::Profile,
-    runtime::observation::{Halt, Note, Notes, SpectrumNote},
+    runtime::{
+        observation::{Halt, Note, Notes, SpectrumNote},
+        stages::through::ThroughStage,
+    },
     session::{
         course::{Course, Data, Load, Moment, Want},
         schedule::Phase,
     },
-    stimulator::Stop,
+    stimulator::{Delivered, Stop},
     watch::CurrentWatch,
 };
 
@@ -77,6 +80,8 @@ pub struct LoopStage {
     targets: usize,
     /// Hops whose window was not fitted because a newer one was there.
     skipped: u64,
+    /// Estimates of windows under current, where they are wanted.
+    through: Option<Box<ThroughStage>>,
 }
 
 impl LoopStage {
@@ -104,6 +109,20 @@ impl LoopStage {
             newest: FrameHeader::default(),
             contamination: Contamination::Clean,
             skipped: 0,
+            through: None,
+        }
+    }
+
+    /// With estimates of windows under current.
+    #[must_use]
+    pub fn with_through(self, through: Option<ThroughStage>) -> Self {
+        Self { through: through.map(Box::new), ..self }
+    }
+
+    /// Takes a sample of current as the device delivered it.
+    pub fn delivered(&mut self, sample: &Delivered) {
+        if let Some(through) = &mut self.through {
+            through.delivered(sample);
         }
     }
 
@@ -134,7 +153,27 @@ impl LoopStage {
             let flowing = contamination == Contamination::Stimulating;
             self.notes.tell(now_s, Note::Flow { flowing, contamination, frame: header.index });
         }
+        if let Some(through) = &mut self.through {
+            through.frame(header, samples_uv, contamination);
+        }
         self.estimator.push(header, samples_uv, contamination)
+    }
+
+    /// Goes on with `estimator`, made for `rate_hz`; the one before is left in its place, for a thread that may free it.
+    pub fn refit(&mut self, estimator: &mut Estimator, rate_hz: f64, now_s: f64) {
+        estimator.follow(&self.estimator);
+        // The removal is cut to the rate that the stream said.
+        if let Some(through) = &mut self.through {
+            through.retire();
+        }
+        std::mem::swap(&mut self.estimator, estimator);
+        self.notes.tell(now_s, Note::Refitted { rate_hz, frame: self.newest.index });
+    }
+
+    /// Samples from one window to the next.
+    #[must_use]
+    pub fn hop_frames(&self) -> usize {
+        self.estimator.hop_samples()
     }
 
     /// Counts a hop that is passed over because a newer window is waiting.
@@ -163,8 +202,13 @@ impl LoopStage {
         }
     }
 
-    /// Follows the course. Gives the commands that this moment asks for, in their order.
+    /// Follows the course. Gives the commands that this moment asks for, in their order. Behind the decision of a hop,
+    /// it is time for what only looks.
     pub fn plan(&mut self, stream: StreamState, now_s: f64) -> impl Iterator<Item = Command> + use<> {
+        if let Some(through) = &mut self.through {
+            let notes = &self.notes;
+            through.turn(&mut |estimate, proof| notes.tell(now_s, Note::Through(estimate, proof)));
+        }
         let mut commands = [None; 3];
         self.follow(stream, now_s, &mut commands);
         commands.into_iter().flatten()

@@ -5,3 +5,4 @@ pub mod acquire;
 pub mod closed_loop;
 pub mod start_impedance;
 pub mod stimulate;
+pub mod through;

@@ -222,6 +222,23 @@ impl Recorded {
         changes
     }
 
+    /// Where the windows began to be cut by another rate: the last frame before, and the rate in Hz.
+    #[must_use]
+    pub fn refits(&self) -> Vec<(u64, f64)> {
+        let mut refits: Vec<(u64, f64)> = Vec::new();
+        for Happened { what, .. } in self.happened() {
+            let What::Event(event) = what else { continue };
+            if event.get("event").and_then(Value::as_str) == Some("refitted")
+                && let Some(frame) = event.get("frame").and_then(Value::as_u64)
+                && let Some(rate_hz) = event.get("rate_hz").and_then(Value::as_f64)
+            {
+                refits.push((frame, rate_hz));
+            }
+        }
+        refits.sort_by_key(|(frame, _)| *frame);
+        refits
+    }
+
     /// Values of a stream of numbers, row by row with its stamp, of all parts by stamp.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Any bytes at all into the decoder of either side: it neither panics nor takes more than it should, and what
 //! it takes for a message is written and read again unchanged.
 //!
-//! `cargo +nightly fuzz run decode -- -runs=10000000 -max_len=600`, in `firmware/wire`.
+//! `make fuzz`; ten million inputs of up to 600 bytes: `make fuzz FUZZ=decode FUZZ_ARGS="-runs=10000000 -max_len=600"`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

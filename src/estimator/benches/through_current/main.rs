@@ -6,7 +6,7 @@ mod head;
 
 use head::{CURRENT_HZ, Head, QUIET_S, RAMP_S};
 use tras_estimator::frame::{Facts, FrameHeader};
-use tras_estimator::settings::{Bent, Floor, MethodName, Mode, Region, Settings};
+use tras_estimator::settings::{Bent, DuringCurrent, Floor, MethodName, Mode, Region, Settings};
 use tras_estimator::spectrum::{Average, Detrend};
 use tras_estimator::through_current::{Remover, Settings as RemoverSettings, Unproven};
 use tras_estimator::window::{Estimator, RegionMean, Target};
@@ -35,6 +35,7 @@ fn estimator(rate_hz: f64) -> Estimator {
         line_hz: 0.0,
         min_r_squared: None,
         min_segments_share: 0.5,
+        during_current: DuringCurrent::Show,
         memory_s: 60.0,
         regions: vec![Region { name: "a".into(), channels: vec![] }],
         each_channel: false,

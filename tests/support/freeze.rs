@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 /// A thread that stands still until this is dropped.
-pub(super) struct Frozen {
+pub struct Frozen {
     release: Option<Sender<()>>,
     keeper: Option<JoinHandle<()>>,
 }
@@ -17,7 +17,7 @@ impl Frozen {
     ///
     /// # Errors
     /// There is no such thread, or the system refuses to trace it.
-    pub(super) fn thread(pid: u32, name: &str) -> Result<Self> {
+    pub fn thread(pid: u32, name: &str) -> Result<Self> {
         let thread = find(pid, name)?;
         let (release, released) = channel::<()>();
         let (said, stands) = channel();
