@@ -73,8 +73,10 @@ pub fn run(args: &DevicesArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every output by its name: channels and rate, or why it cannot be used.
-fn audio_outputs() -> Result<Vec<(String, Result<String, String>)>, String> {
+/// An audio output's name, and its channels and rate or why it cannot be used.
+type Output = (String, Result<String, String>);
+
+fn audio_outputs() -> Result<Vec<Output>, String> {
     let devices = cpal::default_host().output_devices().map_err(|error| error.to_string())?;
     let about = |device: cpal::Device| {
         let name = device.description().map_or_else(|e| format!("? ({e})"), |d| d.name().to_owned());

@@ -33,7 +33,7 @@ fn damaged(bytes: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     for _ in 0..=rng.next_u32() % 8 {
         let length = copy.len().max(1);
         // Headers are where damage tells most: every second place is among the first 1,000 bytes.
-        let reach = if rng.next_u32() % 2 == 0 { length } else { length.min(1_000) };
+        let reach = if rng.next_u32().is_multiple_of(2) { length } else { length.min(1_000) };
         let at = rng.next_u64() as usize % reach;
         let end = copy.len().min(at + 1 + rng.next_u32() as usize % 64);
         match rng.next_u32() % 4 {
@@ -49,7 +49,7 @@ fn damaged(bytes: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
             break;
         }
     }
-    if rng.next_u32() % 4 == 0 {
+    if rng.next_u32().is_multiple_of(4) {
         copy.truncate(rng.next_u64() as usize % (copy.len() + 1));
     }
     copy

@@ -175,8 +175,8 @@ fn chooses(one: &VisibleStream, all: &[VisibleStream]) -> String {
     let plain = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || " _-.:@/+#()".contains(c))
     };
-    let keys: [(&str, fn(&VisibleStream) -> &str); 2] =
-        [("source_id", |s| &s.source_id), ("hostname", |s| &s.hostname)];
+    type Key = (&'static str, fn(&VisibleStream) -> &str);
+    let keys: [Key; 2] = [("source_id", |s| &s.source_id), ("hostname", |s| &s.hostname)];
     let alone = keys.into_iter().find(|(_, of)| {
         plain(of(one))
             && all.iter().filter(|other| other.name == one.name && of(other) == of(one)).count() == 1

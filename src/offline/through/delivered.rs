@@ -91,7 +91,7 @@ impl Delivered {
             }
             remover.current(next_s, current_ma as f32, lost);
             self.newest_s = Some(next_s);
-            if !(current_ma.abs() <= AT_REST_MA) {
+            if current_ma.is_nan() || current_ma.abs() > AT_REST_MA {
                 self.flowed_s = next_s;
             }
         }

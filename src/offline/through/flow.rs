@@ -111,7 +111,7 @@ impl Making {
             self.flowed_s = Some(stamp_s);
         }
         // A sample that nobody measured may be anything.
-        if !(current_ma.abs() <= AT_REST_MA) {
+        if current_ma.is_nan() || current_ma.abs() > AT_REST_MA {
             let from_s = if stamp_s - flow.first_s <= AT_REST_S { f64::NEG_INFINITY } else { stamp_s };
             match flow.runs.last_mut() {
                 Some((_, last_s)) if stamp_s - *last_s <= PAUSE_S => *last_s = stamp_s,

@@ -128,7 +128,8 @@ fn suspect(chosen: &Candidate<'_>, flow: &Flow, prepared: &mut Prepared) {
     let (nominal_hz, measured_hz) = (chosen.stream.description.rate_hz, flow.rate_hz());
     // Between bursts a stimulator of ours tells nothing: then the count over the span is no rate.
     let paused = flow.samples as f64 * 1.5 < nominal_hz * (flow.last_s - flow.first_s);
-    if nominal_hz > 0.0 && !paused && !((measured_hz / nominal_hz - 1.0).abs() <= LIES) {
+    if nominal_hz > 0.0 && !paused && (measured_hz.is_nan() || (measured_hz / nominal_hz - 1.0).abs() > LIES)
+    {
         let told =
             format!("the current {name:?} says {} of itself, its stamps {}", hz(nominal_hz), hz(measured_hz));
         prepared.withhold("rate of the current not true", told);

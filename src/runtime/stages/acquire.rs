@@ -141,7 +141,7 @@ impl<S: Source> AcquireStage<S> {
         }
         // What has been told is told again only when it is no longer so.
         if let Some(off) = self.conditioner.rate_off()
-            && !((off.measured_hz / self.rate_told_hz - 1.0).abs() < RATE_MOVED)
+            && (self.rate_told_hz.is_nan() || (off.measured_hz / self.rate_told_hz - 1.0).abs() >= RATE_MOVED)
         {
             self.rate_told_hz = off.measured_hz;
             self.notes.tell(clock(), Note::Rate(off));
