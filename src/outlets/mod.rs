@@ -7,7 +7,7 @@
 #[cfg(target_os = "linux")]
 pub mod child;
 pub mod describe;
-pub(crate) mod prompt;
+pub mod prompt;
 #[cfg(target_os = "linux")]
 mod reach;
 #[cfg(target_os = "linux")]

@@ -4,5 +4,6 @@
 mod acquisition_lsl;
 mod acquisition_peers;
 mod outlets_peers;
+mod outlets_prompt;
 mod replay_lsl;
 mod simulate_lsl;
