@@ -42,7 +42,7 @@ help:
 	@echo 'make parity     specparam against what fooof 1.1.1 found in 600 spectra'
 	@echo 'make firmware   the firmware for its board: size and stack use'
 	@echo 'make hil        one fault after another under tras run, on the emulated board and the audio path (FAULT=, PORT=)'
-	@echo 'make hostile    ten minutes of hostile packets at our ports while blocks play, in a network of its own (as root)'
+	@echo 'make hostile    stalled disks, liars, impostors, stops; then ten minutes of hostile packets while blocks play (as root)'
 	@echo 'make records-peers  mne, mnelab and the BIDS validator, for the tests that open what a session leaves behind'
 	@echo 'make setup      what the build needs from the system (by apt where it may)'
 
@@ -87,7 +87,7 @@ session-demo: setup peers
 HOSTILE_SECONDS ?= 600
 hostile: setup
 	$(CARGO) build --locked --bin tras
-	HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(CARGO) test --locked --test hostile -- --ignored --nocapture ten_minutes
+	HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(CARGO) test --locked --test hostile -- --include-ignored --nocapture --test-threads 1
 
 bench: setup
 	$(CARGO) bench --locked --bench pipeline -- $(ARGS)

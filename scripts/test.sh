@@ -31,12 +31,12 @@ lane() {
 lanes() {
     # shellcheck disable=SC2086 # a list of words
     "$cargo" test $all --no-run 2>"$out/built" || { cat "$out/built"; return 1; }
-    waiting="streams program serial terminal task audio hostile allocation"
+    waiting="streams program serial terminal task audio allocation"
     others=$(sed -n 's/.*Executable tests.*[/]\([a-z0-9_]*\)-[0-9a-f]*)$/\1/p' "$out/built" | sort -u |
         grep -vxF "$(printf '%s\n' $waiting)")
     lane first streams terminal allocation &
     lane second program audio &
-    lane third serial task hostile &
+    lane third serial task &
     # What computes gives way to what is judged by the clock.
     # shellcheck disable=SC2046,SC2086 # lists of words
     nice -n 10 "$cargo" test $all --lib --bins $(printf -- '--test %s ' $others) || : >"$out/failed"

@@ -172,7 +172,7 @@ impl Settings {
             line_hz: 50.0,
             min_r_squared: None,
             min_segments_share: 0.5,
-            during_current: DuringCurrent::Show,
+            during_current: DuringCurrent::Hide,
             // Peaks of a minute ago are still there: what whittle may start from.
             memory_s: 60.0,
             regions: vec![Region { name: "all".to_owned(), channels: Vec::new() }],

@@ -261,9 +261,6 @@ fn whittle_in_a_session_with_every_artefact_and_a_dead_link() {
     let (told, allocations) = run(order("whittle"), Broken::Link);
     assert_everything_happened(&told);
     assert_eq!(bursts(&told), 3);
-    // Four channels and their region, twice a second, under 15 s of current and what is left of it in windows of 4 s.
-    let through = count(&told, |note| matches!(note, Note::Through(..)));
-    assert!(through > 200, "{through} estimates through the current");
     let fault = |note: &Note| matches!(note, Note::DeviceFault(_) | Note::LinkFault(_));
     assert!(count(&told, fault) >= 1);
     assert_eq!(allocations, 0);

@@ -44,9 +44,10 @@ fn words(row: &str) -> Vec<(String, bool)> {
     words
 }
 
-/// Whether a word could be the beginning of a longer one in text: it has a letter or a digit.
+/// Whether a word could be the beginning of a longer one in text: it has a letter or a digit, and is no piece of a
+/// curve, which ASCII draws of `x` among others.
 fn is_text(word: &str) -> bool {
-    word.chars().any(|c| c.is_ascii_alphanumeric())
+    word.chars().any(|c| c.is_ascii_alphanumeric()) && !word.chars().all(|c| "x*o.".contains(c))
 }
 
 /// Every word that stands clear of frames at some size: no clear word was cut, because cutting leaves no gap.

@@ -484,12 +484,14 @@ fn a_reader_that_has_had_enough_is_no_fault() {
     recording(folder.path(), "rec.csv", 9, 250 * 60, &["A", "B", "C", "D", "E", "F", "G", "H"]);
     let spectra: String = (1..200).map(|f| format!("{f},{}\n", 1.0 / f64::from(f))).collect();
     std::fs::write(folder.path().join("spectra.csv"), format!("freq,a\n{spectra}")).unwrap();
+    std::fs::copy(tras_test_support::root().join("configs/run.toml"), folder.path().join("run.toml"))
+        .unwrap();
     for line in [
         "estimate rec.csv --rate 250 --hop 0.5",
         "estimate --preset list",
         "fit spectra.csv --range 2,35",
         "noise --seconds 1",
-        "check /dev/null",
+        "check run.toml",
     ] {
         // A pipe whose reader has gone before anything is written.
         let (reader, writer) = std::io::pipe().unwrap();
