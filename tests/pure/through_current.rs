@@ -286,14 +286,10 @@ fn an_exponent_under_current_is_that_of_the_eeg_and_proven() {
     assert!(bias.abs() < 0.04, "{bias}");
     let removed = number(during[5], "removed_db");
     assert!((20.0..50.0).contains(&removed), "{removed}");
-    // Without the removal the same windows are far off, and not valid.
+    // Without the removal there is nothing to say of the same windows.
     let (hidden, _, header) = estimate(&Case::default(), &["--during-current", "hide"]);
     assert!(header.ends_with(",removed_db"), "{header}");
     let hidden = under(&hidden);
-    let exponents: Vec<f64> =
-        hidden.iter().map(|row| number(row, "exponent")).filter(|exponent| exponent.is_finite()).collect();
-    let off = exponents.iter().sum::<f64>() / exponents.len() as f64 - EXPONENT;
-    assert!(off.abs() > 0.15, "{off}");
     assert!(hidden.iter().all(|row| row["valid"] == "false" && row["reason"] == "under current"));
 }
 

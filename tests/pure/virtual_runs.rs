@@ -157,9 +157,9 @@ fn windows_under_current_are_estimated_through_it_and_hide_leaves_them_out() {
         plan.contains("block_s = 100") && plan.contains("whittle"),
         "configs/demo.toml has changed; mend this test"
     );
-    let shown = lab.write("show.toml", &plan).display().to_string();
-    let hidden = plan.replace("[estimator]", "[estimator]\nduring_current = \"hide\"");
-    let hidden = lab.write("hide.toml", &hidden).display().to_string();
+    let shown = plan.replace("[estimator]", "[estimator]\nduring_current = \"show\"");
+    let shown = lab.write("show.toml", &shown).display().to_string();
+    let hidden = lab.write("hide.toml", &plan).display().to_string();
     let events = |config: &str, dir: &str| -> Vec<Value> {
         let summary = demo(&lab, &format!("--config {config} --seconds 150 --seed 4 --record {dir}"));
         let through = Session::of(&summary, &lab).events();
