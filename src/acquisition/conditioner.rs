@@ -382,32 +382,6 @@ mod tests {
         }
     }
 
-    /// Prints the cost of a frame; run by hand: `cargo test --release --lib cost_of -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "a measurement"]
-    fn cost_of_a_frame() {
-        for width in [8, 64, 256] {
-            let channels: Vec<(String, &str, &str)> = (0..width).map(|c| (c.to_string(), "uV", "")).collect();
-            let list: Vec<(&str, &str, &str)> =
-                channels.iter().map(|(l, u, k)| (l.as_str(), *u, *k)).collect();
-            let wanted = AcquisitionSettings { reference: Reference::Average, ..settings() };
-            let mut c = Conditioner::new(&stream(&list), &wanted).unwrap();
-            let mut random = 1u64;
-            let mut sample = vec![0.0; width];
-            let (mut spent, frames) = (std::time::Duration::ZERO, 20_000u32);
-            for k in 0..frames {
-                sample.iter_mut().for_each(|v| {
-                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    *v = (random >> 40) as f64 / 1e6;
-                });
-                let start = std::time::Instant::now();
-                c.push(&sample, &[f64::from(k) / 100.0], 0.0, f64::NAN, |_, _| {});
-                spent += start.elapsed();
-            }
-            println!("{width} channels: {:?} a frame", spent / frames);
-        }
-    }
-
     #[test]
     fn a_resume_is_marked_on_the_next_frame_only() {
         let mut c = Conditioner::new(&stream(&[("Fz", "uV", ""), ("Cz", "uV", "")]), &settings()).unwrap();

@@ -7,7 +7,7 @@ use ratatui::widgets::Widget;
 use ratatui::widgets::canvas::Points;
 
 use super::flow::{self, Flow};
-use super::theme::Role;
+use super::theme::{Role, Theme};
 use super::{Screen, plot, text};
 use crate::dashboard::reading::Reading;
 use crate::dashboard::state::{ExponentPoint, HISTORY_SPAN_S, ThroughPoint, View};
@@ -39,17 +39,9 @@ pub(super) fn draw(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer
     let shown: Vec<&ExponentPoint> =
         e.points.iter().filter(visible).filter(|point| point.stamp_s >= now_s - HISTORY_SPAN_S).collect();
     let y = bounds(shown.iter().map(|point| point.exponent).chain(e.target));
-    let axis = Rect { height: inner.height - 1, ..inner };
-    let labels = [
-        (0.0, text::number(y[0], 1)),
-        (0.5, text::number(f64::midpoint(y[0], y[1]), 2)),
-        (1.0, text::number(y[1], 1)),
-    ];
-    let labels = if axis.height >= 5 { &labels[..] } else { &[labels[0].clone(), labels[2].clone()] };
-    let area = plot::y_axis(axis, buffer, theme, labels);
-    let row = Rect { y: inner.bottom() - 1, height: 1, ..area };
     let ago = |seconds: f64| (1.0 - seconds / HISTORY_SPAN_S, format!("-{seconds:.0} s"));
-    plot::x_axis(row, buffer, theme, &[ago(120.0), ago(90.0), ago(60.0), ago(30.0), (1.0, "now".to_owned())]);
+    let times = [ago(120.0), ago(90.0), ago(60.0), ago(30.0), (1.0, "now".to_owned())];
+    let area = axes(inner, buffer, theme, y, &times);
 
     let x = [-HISTORY_SPAN_S, 0.0];
     plot::canvas(area, buffer, theme, x, y, |context| {
@@ -108,6 +100,28 @@ fn title(view: &View, screen: &Screen, width: u16) -> TextLine<'static> {
         spans.push(Span::styled(words, theme.style(Role::Fit)));
     }
     TextLine::from(spans)
+}
+
+/// Draws the axes of exponents over time into `inner`, which has two rows at least: `y` at the left, `times` below.
+/// What is left is for the curve.
+pub(super) fn axes(
+    inner: Rect,
+    buffer: &mut Buffer,
+    theme: Theme,
+    y: [f64; 2],
+    times: &[(f64, String)],
+) -> Rect {
+    let axis = Rect { height: inner.height - 1, ..inner };
+    let labels = [
+        (0.0, text::number(y[0], 1)),
+        (0.5, text::number(f64::midpoint(y[0], y[1]), 2)),
+        (1.0, text::number(y[1], 1)),
+    ];
+    let labels = if axis.height >= 5 { &labels[..] } else { &[labels[0].clone(), labels[2].clone()] };
+    let area = plot::y_axis(axis, buffer, theme, labels);
+    let row = Rect { y: inner.bottom() - 1, height: 1, ..area };
+    plot::x_axis(row, buffer, theme, times);
+    area
 }
 
 /// Bounds that hold every finite value between -1 and 5 in steps of a half, at least 1 apart.

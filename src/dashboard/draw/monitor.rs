@@ -190,17 +190,9 @@ fn history(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let slices: Vec<_> = view.history.slices(span).collect();
     let extents = slices.iter().filter_map(|slice| slice.extent()).flat_map(|(low, high)| [low, high]);
     let y = exponent::bounds(extents);
-    let axis = Rect { height: inner.height - 1, ..inner };
-    let labels = [
-        (0.0, text::number(y[0], 1)),
-        (0.5, text::number(f64::midpoint(y[0], y[1]), 2)),
-        (1.0, text::number(y[1], 1)),
-    ];
-    let labels = if axis.height >= 5 { &labels[..] } else { &[labels[0].clone(), labels[2].clone()] };
-    let area = plot::y_axis(axis, buffer, theme, labels);
-    let row = Rect { y: inner.bottom() - 1, height: 1, ..area };
     let ago = |share: f64| (1.0 - share, format!("-{}", span_words(span_s * share)));
-    plot::x_axis(row, buffer, theme, &[ago(1.0), ago(0.75), ago(0.5), ago(0.25), (1.0, "now".to_owned())]);
+    let times = [ago(1.0), ago(0.75), ago(0.5), ago(0.25), (1.0, "now".to_owned())];
+    let area = exponent::axes(inner, buffer, theme, y, &times);
     #[allow(clippy::cast_precision_loss, reason = "a few hundred slices")]
     let length = slices.len() as f64;
     plot::canvas(area, buffer, theme, [0.0, length], y, |context| {

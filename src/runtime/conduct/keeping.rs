@@ -32,18 +32,10 @@ const MARGIN_S: f64 = 2.0;
 
 /// See the module.
 pub struct Keeping {
-    log: AuditLog,
-    keys: Keys,
-    folder: PathBuf,
-    blind: bool,
-    recipients: Vec<Recipient>,
-    streams: SessionStreams,
-    /// The wall clock of a virtual run: its begin; `None` reads the clock.
-    virtual_unix_s: Option<f64>,
+    parts: KeepingParts,
     sealed: Option<SealedRecording>,
     block: Option<u32>,
-    /// A window's length in s, and for how long after a block its stream goes on.
-    window_s: f64,
+    /// For how long after a block its stream goes on, in s.
     tail_s: f64,
     /// When the last block was over.
     over_s: f64,
@@ -79,29 +71,11 @@ impl Keeping {
     /// Nothing is sealed yet.
     #[must_use]
     pub fn new(parts: KeepingParts) -> Self {
-        let KeepingParts {
-            log,
-            keys,
-            folder,
-            blind,
-            recipients,
-            streams,
-            virtual_unix_s,
-            blind_gap_s,
-            window_s,
-        } = parts;
         Self {
-            log,
-            keys,
-            folder,
-            blind,
-            recipients,
-            streams,
-            virtual_unix_s,
+            tail_s: parts.blind_gap_s + parts.window_s + MARGIN_S,
+            parts,
             sealed: None,
             block: None,
-            window_s,
-            tail_s: blind_gap_s + window_s + MARGIN_S,
             over_s: f64::NEG_INFINITY,
             clean_since_s: Some(f64::NEG_INFINITY),
             signed_s: f64::NEG_INFINITY,
@@ -112,7 +86,7 @@ impl Keeping {
     /// Whether nobody here may learn a condition.
     #[must_use]
     pub fn blind(&self) -> bool {
-        self.blind
+        self.parts.blind
     }
 
     /// The sealed stream of the block that runs.
@@ -121,7 +95,7 @@ impl Keeping {
     }
 
     fn moment(&self, now_s: f64) -> Moment {
-        match self.virtual_unix_s {
+        match self.parts.virtual_unix_s {
             Some(zero_s) => Moment { unix_s: zero_s + now_s, run_s: now_s },
             None => Moment::now(now_s),
         }
@@ -137,11 +111,11 @@ impl Keeping {
                 // Where the next block comes before the last one's tail is over, its stream takes over.
                 self.end_block(stamped.at_s)?;
                 self.block = Some(block);
-                if self.blind {
-                    let (streams, to) = (&self.streams, &self.recipients);
+                if self.parts.blind {
+                    let (streams, to) = (&self.parts.streams, &self.parts.recipients);
                     let made = SealedRecording::begin(
-                        &self.folder,
-                        self.log.session(),
+                        &self.parts.folder,
+                        self.parts.log.session(),
                         block,
                         streams,
                         to,
@@ -158,7 +132,7 @@ impl Keeping {
             Note::Flow { .. } => self.clean_since_s = None,
             _ => {}
         }
-        let windows_clean = |since_s: f64| stamped.at_s - since_s > self.window_s + MARGIN_S / 2.0;
+        let windows_clean = |since_s: f64| stamped.at_s - since_s > self.parts.window_s + MARGIN_S / 2.0;
         if self.block.is_none()
             && stamped.at_s - self.over_s >= self.tail_s
             && self.clean_since_s.is_some_and(windows_clean)
@@ -185,17 +159,17 @@ impl Keeping {
     /// Makes an entry of the audit log.
     pub fn log(&mut self, kind: &str, data: Value, now_s: f64) {
         let at = self.moment(now_s);
-        if let Err(error) = self.log.append(at, kind, data) {
+        if let Err(error) = self.parts.log.append(at, kind, data) {
             self.failed.get_or_insert(error.to_string());
         }
     }
 
     /// Stores a questionnaire; its hash goes into the log.
     pub fn filled(&mut self, filled: &Filled, now_s: f64) {
-        match questionnaires::append(&self.folder, filled) {
+        match questionnaires::append(&self.parts.folder, filled) {
             Ok(hash) => self.log("questionnaire", json!({"block": filled.block, "sha256": hash}), now_s),
             Err(error) => {
-                let what = format!("{}: {error}", self.folder.join(folder::QUESTIONNAIRES).display());
+                let what = format!("{}: {error}", self.parts.folder.join(folder::QUESTIONNAIRES).display());
                 self.failed.get_or_insert(what);
             }
         }
@@ -211,12 +185,12 @@ impl Keeping {
             self.enter(&chunks, now_s);
         }
         let at = self.moment(now_s);
-        if let Err(error) = self.log.watch_clock(at) {
+        if let Err(error) = self.parts.log.watch_clock(at) {
             self.failed.get_or_insert(error.to_string());
         }
-        if now_s - self.signed_s >= SIGN_EVERY_S && self.virtual_unix_s.is_none() {
+        if now_s - self.signed_s >= SIGN_EVERY_S && self.parts.virtual_unix_s.is_none() {
             self.signed_s = now_s;
-            if let Err(error) = self.log.sign(&self.keys, at) {
+            if let Err(error) = self.parts.log.sign(&self.parts.keys, at) {
                 self.failed.get_or_insert(error.to_string());
             }
         }
@@ -244,7 +218,7 @@ impl Keeping {
     pub fn close(mut self, data: Value, now_s: f64) -> Result<(), String> {
         self.log("recorded", data, now_s);
         let at = self.moment(now_s);
-        self.log.sign(&self.keys, at).map_err(|error| error.to_string())?;
+        self.parts.log.sign(&self.parts.keys, at).map_err(|error| error.to_string())?;
         self.failed.map_or(Ok(()), Err)
     }
 }
