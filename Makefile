@@ -65,6 +65,7 @@ test-bare:
 lint: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy -p tras --test hostile --locked -- -D warnings
 
 setup:
 	@scripts/setup.sh
