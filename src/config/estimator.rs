@@ -81,13 +81,13 @@ pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Settings {
 /// `during_current`: `steer` is a word that is known, so that it is refused for what is missing, not as a mistake.
 fn read_during_current(s: &mut Section<'_, '_, '_>) -> DuringCurrent {
     let known = [("hide", Some(DuringCurrent::Hide)), ("show", Some(DuringCurrent::Show)), ("steer", None)];
-    s.choice("during_current", Some(DuringCurrent::Hide), &known).unwrap_or_else(|| {
+    s.choice("during_current", Some(DuringCurrent::default()), &known).unwrap_or_else(|| {
         s.problem(
             "during_current",
             "is \"steer\", but no certificate says that the removal holds on this amplifier, montage and stimulator",
             "set \"show\": estimates under current are shown and recorded, and do not steer",
         );
-        DuringCurrent::Hide
+        DuringCurrent::default()
     })
 }
 

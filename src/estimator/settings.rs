@@ -71,10 +71,10 @@ pub enum Floor {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DuringCurrent {
-    /// Nothing but that they are not clean.
-    Hide,
-    /// The current's artefact is removed, and what is left is estimated, with what is proven of it; it never steers.
+    /// They are not valid.
     #[default]
+    Hide,
+    /// The current's artefact is removed, and what is left is estimated, with what is proven of it. It never steers.
     Show,
 }
 
@@ -172,7 +172,7 @@ impl Settings {
             line_hz: 50.0,
             min_r_squared: None,
             min_segments_share: 0.5,
-            during_current: DuringCurrent::Hide,
+            during_current: DuringCurrent::default(),
             // Peaks of a minute ago are still there: what whittle may start from.
             memory_s: 60.0,
             regions: vec![Region { name: "all".to_owned(), channels: Vec::new() }],

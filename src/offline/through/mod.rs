@@ -11,18 +11,10 @@ mod flow;
 mod prepare;
 mod windows;
 
+pub use crate::estimator::settings::DuringCurrent;
 pub use figures::{COLUMNS, Figures};
 pub(super) use prepare::{Prepared, prepare};
 pub(super) use windows::{Seen, Windows};
-
-/// What becomes of windows under current.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DuringCurrent {
-    /// They are not valid.
-    Hide,
-    /// The current's artefact is removed, and what is proven of them is valid.
-    Show,
-}
 
 /// What is asked of every recording.
 #[derive(Clone, Debug, PartialEq, Eq)]

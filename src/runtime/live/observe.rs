@@ -17,7 +17,7 @@ use super::{
 use crate::{
     acquisition::frame::FrameHeader,
     clock,
-    estimator::Contamination,
+    estimator::{Contamination, Estimate},
     outlets::remote::RemoteOutlets,
     ring::FrameConsumer,
     runtime::{
@@ -164,31 +164,20 @@ impl Observer {
                 Note::Flow { contamination, .. } => self.clean = contamination == Contamination::Clean,
                 _ => {}
             }
-            let (blind, recorded) = (self.blind(), events::json(&stamped).is_some());
+            let blind = self.blind();
             let event = if blind {
                 events::blind_json(&stamped, self.block || !self.clean)
             } else {
                 events::json(&stamped)
             };
-            if let Some(outlets) = &mut self.outlets {
-                match (&stamped.note, &event) {
-                    // Under current an exponent is the current's.
-                    (Note::Estimate(e), _) if blind && e.contamination != Contamination::Clean => {}
-                    (Note::Estimate(estimate), _) => outlets.push_estimate(estimate),
-                    (_, Some(json)) => outlets.push_event(stamped.at_s, json),
-                    _ => {}
-                }
-            }
-            if let Some(told) = &mut self.told {
-                match (&stamped.note, &event) {
-                    (Note::Estimate(e), _) if blind && e.contamination != Contamination::Clean => {}
-                    (Note::Estimate(estimate), _) => {
-                        let target = self.targets.get(estimate.target).map_or("?", String::as_str);
-                        told.estimate(stamped.at_s, target, estimate);
-                    }
-                    (_, Some(json)) => told.event(stamped.at_s, json),
-                    _ => {}
-                }
+            // What is not told of a blinded block is kept all the same, sealed.
+            let recorded = event.is_some() || (blind && events::json(&stamped).is_some());
+            match (&stamped.note, &event) {
+                // Under current an exponent is the current's.
+                (Note::Estimate(e), _) if blind && e.contamination != Contamination::Clean => {}
+                (Note::Estimate(estimate), _) => self.tell_estimate(stamped.at_s, estimate),
+                (_, Some(json)) => self.tell_event(stamped.at_s, json),
+                _ => {}
             }
             self.digest.note(&stamped);
             self.feed.note(&stamped, self.digest.steer());
@@ -212,13 +201,29 @@ impl Observer {
         while let Some(why) = self.news.as_ref().and_then(|news| news.try_recv().ok()) {
             self.feed.refused(&why);
             let at_s = clock::now_s();
-            if let Some(outlets) = &mut self.outlets {
-                outlets.push_event(at_s, &events::refused_json(&why));
-            }
-            if let Some(told) = &mut self.told {
-                told.event(at_s, &events::refused_json(&why));
-            }
+            self.tell_event(at_s, &events::refused_json(&why));
             self.keep(Entry::Refused(at_s, why));
+        }
+    }
+
+    /// To whoever listens, by LSL and by lines.
+    fn tell_estimate(&mut self, at_s: f64, estimate: &Estimate) {
+        if let Some(outlets) = &mut self.outlets {
+            outlets.push_estimate(estimate);
+        }
+        if let Some(told) = &mut self.told {
+            let target = self.targets.get(estimate.target).map_or("?", String::as_str);
+            told.estimate(at_s, target, estimate);
+        }
+    }
+
+    /// See [`Observer::tell_estimate`].
+    fn tell_event(&mut self, at_s: f64, json: &str) {
+        if let Some(outlets) = &mut self.outlets {
+            outlets.push_event(at_s, json);
+        }
+        if let Some(told) = &mut self.told {
+            told.event(at_s, json);
         }
     }
 
