@@ -8,7 +8,9 @@ tables follow, over all channels:
   odd/even      correlation over channels of the mean exponent of odd windows with that of even ones
   halves        the same of the first half of the recording and the second
   bent          share of the windows whose minute is for a knee, by whittle
-Standard library only.
+and which of the rules for a default method a row breaks: at least 85 % valid, chi2 at most 1.3, odd/even and halves at
+least those of specparam (which gives fooof's answer). Recordings of fewer than 3 channels or 8 windows say nothing of
+this and are counted only. Standard library only.
 """
 
 import csv
@@ -23,7 +25,11 @@ METHODS = [
     ("whittle", ["--method", "whittle"]),
     ("whittle, steer", ["--method", "whittle", "--bent", "steer"]),
     ("whittle, auto", ["--method", "whittle", "--mode", "auto"]),
+    ("whittle, steer, no floor", ["--method", "whittle", "--bent", "steer", "--floor", "none"]),
+    ("whittle, steer, no memory", ["--method", "whittle", "--bent", "steer", "--memory", "0"]),
 ]
+LEAST_VALID, MOST_CHI2 = 85.0, 1.3
+LEAST_CHANNELS, LEAST_WINDOWS = 3, 8
 
 
 def correlation(pairs):
@@ -62,11 +68,26 @@ def summary(rows):
         parity += [even] if even == even and even[0] == even[0] and even[1] == even[1] else []
         halves += [half] if half[0] == half[0] and half[1] == half[1] else []
     total = len(rows)
-    why = ", ".join(f"{reason} {100 * count / total:.1f}" for reason, count in reasons.most_common())
-    return (
-        f"{100 * (1 - sum(reasons.values()) / total):6.1f}  {mean(chi2):5.2f}  {correlation(parity):8.2f}  "
-        f"{correlation(halves):6.2f}  {100 * mean(bent):5.1f}  {why}"
-    )
+    return {
+        "channels": len(channels),
+        "windows": max(map(len, channels.values())),
+        "valid": 100 * (1 - sum(reasons.values()) / total),
+        "chi2": mean(chi2),
+        "odd/even": correlation(parity),
+        "halves": correlation(halves),
+        "bent": 100 * mean(bent),
+        "why": ", ".join(f"{reason} {100 * count / total:.1f}" for reason, count in reasons.most_common()),
+    }
+
+
+def broken(own, reference):
+    """The rules that a row does not keep, beside specparam's."""
+    rules = []
+    if not own["valid"] >= LEAST_VALID:
+        rules.append("valid")
+    if not own["chi2"] <= MOST_CHI2:
+        rules.append("chi2")
+    return rules + [name for name in ("odd/even", "halves") if not own[name] >= reference[name]]
 
 
 def main():
@@ -75,13 +96,28 @@ def main():
     if not files:
         print(f"skipped: no recordings in {folder}")
         return
-    print(f"{'recording, method':48} valid   chi2  odd/even  halves   bent  invalid, %")
+    print(f"{'recording, method':48} valid   chi2  odd/even  halves   bent  breaks; invalid, %")
+    short = unread = 0
     for file in files:
+        reference = None
         for name, options in METHODS:
             done = subprocess.run([tras, "estimate", str(file), "--window", "4", *options], capture_output=True, text=True)
             rows = list(csv.DictReader(done.stdout.splitlines()))
-            told = summary(rows) if rows else f"left out: {done.stderr.strip().splitlines()[-1:]}"
-            print(f"{file.name + ', ' + name:48} {told}", flush=True)
+            if not rows:
+                unread += 1
+                break
+            told = summary(rows)
+            if told["channels"] < LEAST_CHANNELS or told["windows"] < LEAST_WINDOWS:
+                short += 1
+                break
+            reference = reference or told
+            rules = "" if told is reference else ", ".join(broken(told, reference)) or "none"
+            print(
+                f"{file.name + ', ' + name:48} {told['valid']:5.1f}  {told['chi2']:5.2f}  {told['odd/even']:8.2f}  "
+                f"{told['halves']:6.2f}  {told['bent']:5.1f}  {rules}; {told['why']}",
+                flush=True,
+            )
+    print(f"{len(files)} files: {short} of too few channels or windows, {unread} without a table")
 
 
 if __name__ == "__main__":

@@ -155,8 +155,10 @@ impl Memory {
     }
 }
 
-/// No rhythm is broader than this (standard deviation, in Hz) and as strong as a good part of the line.
+/// No rhythm above the alpha band is broader than this (standard deviation, in Hz) and as strong as a good part of the
+/// line. Lower down a head that has theta, mu and alpha at once looks like one broad peak, and is a head.
 const BROAD_HZ: f64 = 2.8;
+const ABOVE_ALPHA_HZ: f64 = 16.0;
 const BROAD_OVER_LINE: f64 = 0.4;
 /// Where the floor has as much power as the line at the pivot, the upper half of the range tells nothing of the line.
 const MOST_FLOOR: f64 = 0.9;
@@ -167,7 +169,9 @@ fn foreign(fitted: &Parameters, pivot_hz: f64) -> bool {
     fitted.floor.is_some_and(|floor| floor.value > MOST_FLOOR)
         || fitted.components().iter().any(|component| {
             let [amplitude, centre_hz, ln_sigma] = component.value;
-            ln_sigma > BROAD_HZ.ln() && amplitude > BROAD_OVER_LINE * fitted.line_at(centre_hz, pivot_hz)
+            centre_hz > ABOVE_ALPHA_HZ
+                && ln_sigma > BROAD_HZ.ln()
+                && amplitude > BROAD_OVER_LINE * fitted.line_at(centre_hz, pivot_hz)
         })
 }
 
