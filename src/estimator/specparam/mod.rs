@@ -285,6 +285,40 @@ mod tests {
         assert_eq!(reason(&f, &power), None);
     }
 
+    /// The fit that is compiled for wide registers is the one that is not, to the last bit.
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn wide_registers_change_no_bit() {
+        if !is_x86_feature_detected!("avx2") {
+            eprintln!("skipped: no AVX2 here");
+            return;
+        }
+        let freqs_hz = freqs();
+        let mut state = 1_u64;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as f64 / f64::from(1_u32 << 31) - 0.5
+        };
+        let mut peaks = 0;
+        for mode in [Mode::Fixed, Mode::Knee] {
+            let mut method = Specparam::new(SpecparamSettings { mode, ..SpecparamSettings::tras() }).unwrap();
+            for _ in 0..100 {
+                let power: Vec<f64> =
+                    clean(&freqs_hz).iter().map(|p| p * 10_f64.powf(0.4 * noise())).collect();
+                let spectrum = Spectrum { freqs_hz: &freqs_hz, power: &power, segments: 7, gamma_shape: 6.0 };
+                method.prepare(&freqs_hz);
+                assert!(method.take_log(&spectrum));
+                let narrow = method.run_anywhere();
+                // SAFETY: asked for above.
+                let wide = unsafe { method.run_wide() };
+                // `Debug` of a number is what reads back as itself.
+                assert_eq!(format!("{narrow:?}"), format!("{wide:?}"));
+                peaks += narrow.map_or(0, |fit| fit.peaks.as_slice().len());
+            }
+        }
+        assert!(peaks > 600, "{peaks}: the joint fit was hardly used");
+    }
+
     #[test]
     fn one_method_serves_changing_grids() {
         let mut method = Specparam::new(SpecparamSettings::tras()).unwrap();
