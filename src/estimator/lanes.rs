@@ -1,7 +1,8 @@
 //! Arithmetic that the compiler can do on four numbers at a time.
 //!
 //! Every function is inlined into its caller, so that a caller compiled for wide registers
-//! ([`crate::specparam::Specparam`] has one) gets them here too. The order of the operations is the same whatever the
+//! ([`crate::specparam::Specparam`] has one) gets them here too. Hot loops are plain `for`s: the bodies of closures and of
+//! `map` over arrays are compiled apart, for narrow registers. The order of the operations is the same whatever the
 //! registers, and nothing is contracted: the results do not depend on the processor.
 
 /// Numbers in a register.
@@ -9,19 +10,50 @@ pub(crate) const LANES: usize = 4;
 /// One register.
 pub(crate) type Four = [f64; LANES];
 
+/// Sums, differences and products of registers. By value: what is read before anything is written cannot have changed,
+/// which is what the compiler must know to keep four numbers together.
+#[inline(always)]
+pub(crate) fn plus([a0, a1, a2, a3]: Four, [b0, b1, b2, b3]: Four) -> Four {
+    [a0 + b0, a1 + b1, a2 + b2, a3 + b3]
+}
+
+/// See [`plus`].
+#[inline(always)]
+pub(crate) fn minus([a0, a1, a2, a3]: Four, [b0, b1, b2, b3]: Four) -> Four {
+    [a0 - b0, a1 - b1, a2 - b2, a3 - b3]
+}
+
+/// See [`plus`].
+#[inline(always)]
+pub(crate) fn times([a0, a1, a2, a3]: Four, [b0, b1, b2, b3]: Four) -> Four {
+    [a0 * b0, a1 * b1, a2 * b2, a3 * b3]
+}
+
+/// One number four times.
+#[inline(always)]
+pub(crate) fn all(x: f64) -> Four {
+    [x, x, x, x]
+}
+
+/// Sum over a register.
+#[inline(always)]
+pub(crate) fn across([a0, a1, a2, a3]: Four) -> f64 {
+    (a0 + a1) + (a2 + a3)
+}
+
 /// Inner product in four running sums.
 #[inline(always)]
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0_f64; LANES];
     let ((a4, a_rest), (b4, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
-    for (x, y) in a4.iter().zip(b4) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += x * y;
-        }
+    let mut rest = 0.0;
+    for (x, y) in a_rest.iter().zip(b_rest) {
+        rest += x * y;
     }
-    let [s0, s1, s2, s3] = sums;
-    (s0 + s1) + (s2 + s3) + rest
+    for (x, y) in a4.iter().zip(b4) {
+        sums = plus(sums, times(*x, *y));
+    }
+    across(sums) + rest
 }
 
 /// Length of a vector.

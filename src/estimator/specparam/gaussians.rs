@@ -6,7 +6,7 @@
 
 use super::trust::{Problem, Square, Trust};
 use crate::Reason;
-use crate::lanes::{LANES, dot, exp};
+use crate::lanes::{LANES, across, all, dot, exp, minus, plus, times};
 use crate::peaks::{Gaussian, REACH_SIGMAS};
 
 /// The centre may move by this many standard deviations of the guess.
@@ -163,15 +163,16 @@ impl Problem for Shapes {
             let [centre_hz, height, sigma_hz] = *params else { continue };
             let (from, to) = self.grid.span(centre_hz, sigma_hz);
             self.spans.push((from, to));
-            let per_sigma = 1.0 / sigma_hz;
-            let unit = unit.get_mut(from..to).unwrap_or_default().iter_mut();
-            let bins = self.freqs_hz.get(from..to).unwrap_or_default().iter();
+            let unit = unit.get_mut(from..to).unwrap_or_default();
+            let bins = self.freqs_hz.get(from..to).unwrap_or_default();
+            bell(bins, self.grid.step_hz, centre_hz, sigma_hz, unit);
             let weights = self.weights.get(from..to).unwrap_or_default();
-            let out = out.get_mut(from..to).unwrap_or_default().iter_mut();
-            for (((out, unit), f), w) in out.zip(unit).zip(bins).zip(weights) {
-                let u = (f - centre_hz) * per_sigma;
-                *unit = w * exp(-0.5 * u * u);
-                *out += height * *unit;
+            let out = out.get_mut(from..to).unwrap_or_default();
+            let (out, unit) = (out.as_chunks_mut().0, unit.as_chunks_mut().0);
+            for ((out, unit), w) in out.iter_mut().zip(unit).zip(weights.as_chunks().0) {
+                let weighted = times(*unit, *w);
+                *unit = weighted;
+                *out = plus(*out, times(all(height), weighted));
             }
         }
         0.5 * dot(out, out)
@@ -186,17 +187,18 @@ impl Problem for Shapes {
             let (d_centre, rest) = rows.split_at_mut(width);
             let (d_height, d_sigma) = rest.split_at_mut(width);
             let per_sigma = 1.0 / sigma_hz;
-            let columns = d_centre.get_mut(from..to).unwrap_or_default().iter_mut();
-            let columns = columns.zip(d_height.get_mut(from..to).unwrap_or_default());
-            let columns = columns.zip(d_sigma.get_mut(from..to).unwrap_or_default());
-            let bins = self.freqs_hz.get(from..to).unwrap_or_default();
-            let shape = unit.get(from..to).unwrap_or_default().iter().zip(bins);
+            let columns = d_centre.get_mut(from..to).unwrap_or_default().as_chunks_mut().0.iter_mut();
+            let columns = columns.zip(d_height.get_mut(from..to).unwrap_or_default().as_chunks_mut().0);
+            let columns = columns.zip(d_sigma.get_mut(from..to).unwrap_or_default().as_chunks_mut().0);
+            let bins = self.freqs_hz.get(from..to).unwrap_or_default().as_chunks().0;
+            let shape = unit.get(from..to).unwrap_or_default().as_chunks().0.iter().zip(bins);
+            let (centre, per_sigma, steep) = (all(centre_hz), all(per_sigma), all(height * per_sigma));
             for (((c, h), s), (g, f)) in columns.zip(shape) {
-                let u = (f - centre_hz) * per_sigma;
-                let slope = height * per_sigma * g * u;
+                let (g, u) = (*g, times(minus(*f, centre), per_sigma));
+                let slope = times(times(steep, g), u);
                 *c = slope;
-                *h = *g;
-                *s = slope * u;
+                *h = g;
+                *s = times(slope, u);
             }
         }
         for (i, &(from, to)) in self.spans.iter().enumerate() {
@@ -209,12 +211,7 @@ impl Problem for Shapes {
                 let (start, end) = (from.max(other_from), to.min(other_to));
                 let end = end.max(start);
                 let block = products(shared(own, start..end), shared(self.derivatives(j), start..end));
-                for (a, line) in block.iter().enumerate() {
-                    for (b, value) in line.iter().enumerate() {
-                        normal.set(3 * i + a, 3 * j + b, *value);
-                        normal.set(3 * j + b, 3 * i + a, *value);
-                    }
-                }
+                normal.set_block(3 * i, 3 * j, block);
             }
         }
     }
@@ -224,36 +221,80 @@ impl Shapes {
     /// The derivatives by centre, height and sigma of a peak.
     #[inline(always)]
     fn derivatives(&self, peak: usize) -> [&[f64]; 3] {
-        std::array::from_fn(|which| {
-            let start = (3 * peak + which) * self.width;
-            self.rows.get(start..start + self.width).unwrap_or_default()
-        })
+        let width = self.width;
+        let rows = self.rows.get(3 * peak * width..3 * (peak + 1) * width).unwrap_or_default();
+        let (centre, rest) = rows.split_at_checked(width).unwrap_or_default();
+        let (height, sigma) = rest.split_at_checked(width).unwrap_or_default();
+        [centre, height, sigma]
+    }
+}
+
+/// Registers from one to the next by a ratio of ratios: beyond so many standard deviations a register is too far for it.
+const FARTHEST: f64 = 8.0;
+
+/// A Gaussian of height 1 at evenly spaced `freqs_hz`, in whole registers. The first is computed, each further one is
+/// the last times a ratio, and the ratio itself shrinks by a constant one: u^2 is a square.
+#[inline(always)]
+fn bell(freqs_hz: &[f64], step_hz: f64, centre_hz: f64, sigma_hz: f64, out: &mut [f64]) {
+    let per_sigma = 1.0 / sigma_hz;
+    #[expect(clippy::cast_precision_loss, reason = "4")]
+    let stride = LANES as f64 * step_hz * per_sigma;
+    let (freqs, out) = (freqs_hz.as_chunks::<LANES>().0, out.as_chunks_mut::<LANES>().0);
+    if stride > FARTHEST {
+        for (out, freqs) in out.iter_mut().zip(freqs) {
+            for (out, f) in out.iter_mut().zip(freqs) {
+                let u = (f - centre_hz) * per_sigma;
+                *out = exp(-0.5 * u * u);
+            }
+        }
+        return;
+    }
+    let Some(first) = freqs.first() else { return };
+    let (mut value, mut ratio) = ([0.0; LANES], [0.0; LANES]);
+    for ((value, ratio), f) in value.iter_mut().zip(&mut ratio).zip(first) {
+        let u = (f - centre_hz) * per_sigma;
+        *value = exp(-0.5 * u * u);
+        *ratio = exp(-stride * (u + 0.5 * stride));
+    }
+    let squeeze = exp(-stride * stride);
+    for out in out {
+        *out = value;
+        (value, ratio) = (times(value, ratio), times(ratio, all(squeeze)));
     }
 }
 
 /// The bins of three rows that another's reach.
 #[inline(always)]
-fn shared(rows: [&[f64]; 3], bins: std::ops::Range<usize>) -> [&[f64]; 3] {
-    rows.map(|row| row.get(bins.clone()).unwrap_or_default())
+fn shared([a, b, c]: [&[f64]; 3], bins: std::ops::Range<usize>) -> [&[f64]; 3] {
+    [
+        a.get(bins.clone()).unwrap_or_default(),
+        b.get(bins.clone()).unwrap_or_default(),
+        c.get(bins).unwrap_or_default(),
+    ]
 }
 
 /// All nine inner products of two peaks' derivatives, in one pass over whole registers.
 #[inline(always)]
 fn products(a: [&[f64]; 3], b: [&[f64]; 3]) -> [[f64; 3]; 3] {
     let mut sums = [[[0.0_f64; LANES]; 3]; 3];
-    let [a0, a1, a2] = a.map(|row| row.as_chunks::<LANES>().0);
-    let [b0, b1, b2] = b.map(|row| row.as_chunks::<LANES>().0);
+    let ([a0, a1, a2], [b0, b1, b2]) = (a, b);
+    let (a0, a1, a2) = (a0.as_chunks::<LANES>().0, a1.as_chunks::<LANES>().0, a2.as_chunks::<LANES>().0);
+    let (b0, b1, b2) = (b0.as_chunks::<LANES>().0, b1.as_chunks::<LANES>().0, b2.as_chunks::<LANES>().0);
     let (left, right) = (a0.iter().zip(a1).zip(a2), b0.iter().zip(b1).zip(b2));
     for (((x0, x1), x2), ((y0, y1), y2)) in left.zip(right) {
         for (line, x) in sums.iter_mut().zip([x0, x1, x2]) {
             for (sum, y) in line.iter_mut().zip([y0, y1, y2]) {
-                for ((sum, x), y) in sum.iter_mut().zip(x).zip(y) {
-                    *sum += x * y;
-                }
+                *sum = plus(*sum, times(*x, *y));
             }
         }
     }
-    sums.map(|line| line.map(|[s0, s1, s2, s3]| (s0 + s1) + (s2 + s3)))
+    let mut block = [[0.0; 3]; 3];
+    for (line, sums) in block.iter_mut().zip(sums) {
+        for (slot, sums) in line.iter_mut().zip(sums) {
+            *slot = across(sums);
+        }
+    }
+    block
 }
 
 #[cfg(test)]
@@ -280,6 +321,25 @@ mod tests {
             assert!((peak.centre_hz - truth.centre_hz).abs() < 1e-4, "{peaks:?}");
             assert!((peak.height_log10 - truth.height_log10).abs() < 1e-4, "{peaks:?}");
             assert!((peak.sigma_hz - truth.sigma_hz).abs() < 1e-4, "{peaks:?}");
+        }
+    }
+
+    #[test]
+    fn a_bell_is_one_from_any_first_bin_at_any_width() {
+        let freqs: Vec<f64> = (1..=112).map(|k| f64::from(k) * 0.5).collect();
+        for (centre_hz, sigma_hz) in [(10.0, 0.5), (2.1, 4.0), (55.0, 6.0), (30.26, 0.25), (20.0, 0.1)] {
+            let grid = Grid { first_hz: 0.5, last_hz: 56.0, step_hz: 0.5, width: 112 };
+            let (from, to) = grid.span(centre_hz, sigma_hz);
+            let mut out = vec![0.0; to - from];
+            bell(&freqs[from..to], 0.5, centre_hz, sigma_hz, &mut out);
+            for (f, value) in freqs[from..to].iter().zip(&out) {
+                let u = (f - centre_hz) / sigma_hz;
+                let exact = (-0.5 * u * u).exp();
+                assert!(
+                    (value - exact).abs() < 1e-12 * exact + 1e-18,
+                    "{f} {centre_hz} {sigma_hz}: {value} {exact}"
+                );
+            }
         }
     }
 

@@ -7,7 +7,7 @@ impl Trust {
     /// Factors model + `alpha` I. `false` where it is not positive definite to working precision.
     #[inline(always)]
     pub(super) fn cholesky(&mut self, alpha: f64) -> bool {
-        self.factor.factor(&self.model, alpha, &mut self.pivots)
+        self.factor.factor(&self.model, alpha)
     }
 
     /// `step_h` = -(model + alpha I)^-1 gradient by the factor; returns its length.
@@ -16,8 +16,8 @@ impl Trust {
         for (out, g) in self.step_h.iter_mut().zip(&self.gradient_h) {
             *out = -g;
         }
-        self.factor.forward(&self.pivots, &mut self.step_h);
-        self.factor.backward(&self.pivots, &mut self.step_h);
+        self.factor.forward(&mut self.step_h);
+        self.factor.backward(&mut self.step_h);
         norm(&self.step_h)
     }
 
@@ -25,7 +25,7 @@ impl Trust {
     #[inline(always)]
     pub(super) fn length_slope(&mut self, length: f64) -> f64 {
         self.work.copy_from_slice(&self.step_h);
-        self.factor.forward(&self.pivots, &mut self.work);
+        self.factor.forward(&mut self.work);
         -dot(&self.work, &self.work) / length
     }
 }

@@ -10,10 +10,12 @@ mod choose;
 mod factor;
 mod finish;
 mod square;
+mod tiles;
 
 pub(super) use square::Square;
 
 use crate::lanes::{LANES, norm};
+use tiles::Factor;
 
 /// A least-squares problem.
 pub(super) trait Problem {
@@ -49,9 +51,7 @@ pub(super) struct Trust {
     /// In scaled variables: normal matrix with the bounds' diagonal, gradient, factor, step.
     model: Square,
     gradient_h: Vec<f64>,
-    factor: Square,
-    /// 1 over the factor's diagonal.
-    pivots: Vec<f64>,
+    factor: Factor,
     step_h: Vec<f64>,
     /// Newton's step, where there is one.
     newton_h: Vec<f64>,
@@ -68,9 +68,10 @@ impl Trust {
         for buffer in [&mut self.residuals, &mut self.tried] {
             *buffer = vec![0.0; width];
         }
-        for matrix in [&mut self.normal, &mut self.model, &mut self.factor] {
+        for matrix in [&mut self.normal, &mut self.model] {
             *matrix = Square::with_capacity(params);
         }
+        self.factor = Factor::with_capacity(params);
         let width = params.next_multiple_of(LANES);
         for vector in self.vectors() {
             *vector = Vec::with_capacity(width);
@@ -78,14 +79,13 @@ impl Trust {
         self.x_new = Vec::with_capacity(params);
     }
 
-    fn vectors(&mut self) -> [&mut Vec<f64>; 11] {
+    fn vectors(&mut self) -> [&mut Vec<f64>; 10] {
         [
             &mut self.gradient,
             &mut self.distance,
             &mut self.slope,
             &mut self.scale,
             &mut self.gradient_h,
-            &mut self.pivots,
             &mut self.step_h,
             &mut self.newton_h,
             &mut self.step,
@@ -104,9 +104,10 @@ impl Trust {
         upper: &[f64],
     ) -> bool {
         let n = x.len();
-        for matrix in [&mut self.normal, &mut self.model, &mut self.factor] {
+        for matrix in [&mut self.normal, &mut self.model] {
             matrix.resize(n);
         }
+        self.factor.resize(n);
         let width = self.normal.width();
         for vector in self.vectors() {
             vector.clear();
@@ -138,12 +139,14 @@ impl Trust {
                 return true;
             }
             self.scale_model();
-            let newton = (self.bins >= n && self.cholesky(0.0)).then(|| {
+            let newton = if self.bins >= n && self.cholesky(0.0) {
                 let length = self.solve();
                 self.newton_h.copy_from_slice(&self.step_h);
                 // Where it is short enough, it is the step.
-                (length, if length > radius { self.length_slope(length) } else { 0.0 })
-            });
+                Some((length, if length > radius { self.length_slope(length) } else { 0.0 }))
+            } else {
+                None
+            };
             let stay_inside = (1.0 - optimality).max(0.995);
             let mut reduction = -1.0;
             let mut converged = false;
@@ -280,6 +283,7 @@ impl Trust {
 }
 
 /// scipy's rule for the next radius, and actual over predicted reduction.
+#[inline(always)]
 fn update_radius(radius: f64, actual: f64, predicted: f64, step: f64) -> (f64, f64) {
     let ratio = if predicted > 0.0 {
         actual / predicted
@@ -298,6 +302,7 @@ fn update_radius(radius: f64, actual: f64, predicted: f64, step: f64) -> (f64, f
 }
 
 /// Moves what lies on or beyond a bound just inside it: by `share` of the bound, or by the least step.
+#[inline(always)]
 fn inside(x: &mut [f64], lower: &[f64], upper: &[f64], share: f64) {
     for (x, (&low, &high)) in x.iter_mut().zip(lower.iter().zip(upper)) {
         let (low_reach, high_reach) = (share * low.abs().max(1.0), share * high.abs().max(1.0));
