@@ -127,7 +127,7 @@ pub(crate) fn log10(x: f64) -> f64 {
         sum = sum * z2 + term;
     }
     let value = k * std::f64::consts::LOG10_2 + (2.0 * std::f64::consts::LOG10_E) * (z * sum);
-    if x >= f64::MIN_POSITIVE && x <= f64::MAX { value } else { f64::NAN }
+    if (f64::MIN_POSITIVE..=f64::MAX).contains(&x) { value } else { f64::NAN }
 }
 
 #[cfg(test)]

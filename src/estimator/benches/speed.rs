@@ -9,7 +9,14 @@
 //! ```
 //! CPU time of the thread, so that other processes count as little as may be: medians, and the slowest of 1,000.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a bench")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a bench has files"
+)]
 
 #[allow(dead_code, missing_docs, reason = "the accuracy bench uses the rest")]
 #[path = "accuracy/signal.rs"]
