@@ -66,6 +66,7 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
         blind: args.role == Role::Operator && allocation.is_some(),
         allocation,
         resume: None,
+        sitting: 1,
         broke: None,
         virtual_unix_s: args.virtual_time.then(|| clock::unix_s() - VIRTUAL_START_S),
     };
@@ -121,6 +122,7 @@ pub(super) fn resumed(within: &Path, args: &RunArgs) -> Result<Order, Failure> {
         blind: args.role == Role::Operator && allocation.is_some(),
         allocation,
         resume: Some(at),
+        sitting: folder::next_sitting(within),
         broke: broke_off(&chain),
         virtual_unix_s: args.virtual_time.then(|| clock::unix_s() - VIRTUAL_START_S),
     };

@@ -38,6 +38,8 @@ pub struct SessionOrder {
     pub allocation: Option<PathBuf>,
     /// Goes on with the session in this folder, at this block.
     pub resume: Option<u32>,
+    /// The number of this sitting, from 1; a session that goes on has one more. 0: nothing is recorded.
+    pub sitting: u32,
     /// The block in which the session ended before it is resumed, where nothing says yet that it is broken.
     pub broke: Option<u32>,
     /// In virtual time: what the wall clock shows at time 0 of the run's.
