@@ -20,6 +20,7 @@ mod recording_shared;
 mod recording_xdf;
 mod records;
 mod said;
+mod screens;
 mod simulate_spectrum;
 mod stages;
 mod through_current;
