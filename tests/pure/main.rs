@@ -22,6 +22,7 @@ mod recording_xdf;
 mod records;
 mod resumed_sessions;
 mod said;
+mod screens;
 mod simulate_spectrum;
 mod stages;
 mod through_current;

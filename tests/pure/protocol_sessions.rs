@@ -55,6 +55,13 @@ fn nothing_open_tells_what_a_law_did_in_its_block() {
     assert!(!events.contains("\"\"id\"\""), "a decision's number counts what a law has decided");
     let estimates = std::fs::read_to_string(folder.join("estimates.csv")).unwrap();
     assert!(!estimates.contains("stimulating") && !estimates.contains("settling"));
+    // What is seen through the current says how much flowed: sealed, and nowhere else.
+    let is_in = |bytes: &[u8]| bytes.windows(15).any(|word| word == b"through_current");
+    assert!(!events.contains("through_current"), "{events}");
+    assert!(!is_in(&std::fs::read(folder.join("session.xdf")).unwrap()));
+    says(&lab, 0, &format!("unblind {} --block 1 --reason test", folder.display()));
+    let opened = folder.join(tras::session::folder::unblinded_recording(1));
+    assert!(is_in(&std::fs::read(opened).unwrap()), "the sealed stream has them");
     // Sealed streams have the same length, whatever flowed.
     let sizes: Vec<u64> = (1..=3)
         .map(|block| folder.join(format!("sealed/block-{block:02}.sealed")).metadata().unwrap().len())
