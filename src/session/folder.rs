@@ -14,6 +14,8 @@ pub const SEALED: &str = "sealed";
 pub const QUESTIONNAIRES: &str = "questionnaires.jsonl";
 /// What unblinding opened. Made after the session, so the log's list of files does not hold it.
 pub const UNBLINDED: &str = "unblinded";
+/// Decisions of another session that this one plays.
+pub const YOKED: &str = "yoked.json";
 /// Events, for spreadsheets.
 pub const EVENTS: &str = "events.csv";
 /// Estimates, for spreadsheets.

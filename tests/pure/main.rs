@@ -27,3 +27,4 @@ mod simulate_spectrum;
 mod stages;
 mod through_current;
 mod virtual_runs;
+mod yoked_sessions;

@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::{config::Config, session::keys::Keys, stimulator::FaultCode};
+use crate::{
+    config::Config,
+    session::{keys::Keys, yoked::Yoked},
+    stimulator::FaultCode,
+};
 
 /// What a run is assembled from.
 #[derive(Clone, Debug)]
@@ -42,6 +46,8 @@ pub struct SessionOrder {
     pub sitting: u32,
     /// The block in which the session ended before it is resumed, where nothing says yet that it is broken.
     pub broke: Option<u32>,
+    /// Decisions of another session, where a condition plays them.
+    pub yoked: Option<Yoked>,
     /// In virtual time: what the wall clock shows at time 0 of the run's.
     pub virtual_unix_s: Option<f64>,
 }

@@ -17,6 +17,7 @@ use crate::estimator::Contamination;
 use crate::recorder::{estimate_columns, estimate_row};
 use crate::session::hash::build;
 use crate::session::recorded::{Recorded, RecordedError};
+use crate::session::yoked::Yoked;
 
 /// On another build or machine figures may differ by this much, relative to 1 or to themselves: mathematical functions of
 /// other libraries round otherwise, and a fit carries that on.
@@ -100,7 +101,14 @@ fn of_sitting(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
     let config = recorded.config()?;
     let seed = recorded.about("seed").and_then(|text| text.parse().ok()).unwrap_or(0);
     // The laws of a protocol's conditions belong to a session.
-    let session = config.protocol.is_some().then(SessionOrder::default);
+    let session = match &config.protocol {
+        Some(_) => {
+            let yoked = Yoked::kept(recorded.folder())
+                .map_err(|error| RecomputeError::Settings(error.to_string()))?;
+            Some(SessionOrder { yoked, ..SessionOrder::default() })
+        }
+        None => None,
+    };
     let order = Order { session, ..Order::new("verify", config, seed) };
     let eeg = recorded.eeg()?;
     let labels: Vec<String> = eeg.channels.iter().map(|channel| channel.label.clone()).collect();
