@@ -132,7 +132,7 @@ fuzz: setup
 	@scripts/fuzz.sh $(FUZZ_SECONDS) "$(FUZZ)" $(FUZZ_ARGS)
 
 snapshots: setup
-	INSTA_UPDATE=always $(CARGO) test --locked --test pure said
+	INSTA_UPDATE=always $(CARGO) test --locked --test pure -- said screens
 
 parity: setup
 	$(CARGO) test --locked -p tras-estimator --test parity -- --nocapture --test-threads 1

@@ -72,9 +72,9 @@ pub enum Floor {
 #[serde(rename_all = "lowercase")]
 pub enum DuringCurrent {
     /// They are not valid.
-    #[default]
     Hide,
     /// The current's artefact is removed, and what is left is estimated, with what is proven of it. It never steers.
+    #[default]
     Show,
 }
 

@@ -59,7 +59,7 @@ pub(super) struct Tables {
 }
 
 const EVENTS: [&str; 6] = ["time_s", "wall_clock", "source", "event", "block", "value"];
-const ESTIMATES: [&str; 15] = [
+const ESTIMATES: [&str; 20] = [
     "time_s",
     "wall_clock",
     "estimate_id",
@@ -75,6 +75,11 @@ const ESTIMATES: [&str; 15] = [
     "contamination",
     "valid",
     "reason",
+    "through_current",
+    "linearity_p",
+    "residual_coherence",
+    "modulation_p",
+    "removed_db",
 ];
 
 impl Tables {
@@ -100,6 +105,43 @@ impl Tables {
         let block = block.map_or_else(String::new, |block| block.to_string());
         let wall = self.wall(stamp_s);
         self.events.row(&[&format!("{stamp_s:.6}"), &wall, "tras", event, &block, json]);
+        if event == "through_current" {
+            self.through_current(stamp_s, &wall, &value);
+        }
+    }
+
+    /// An estimate through the current, which comes later than that of the same window with the current in it: a row of
+    /// its own, without a number, because nothing follows from it.
+    fn through_current(&mut self, stamp_s: f64, wall: &str, event: &serde_json::Value) {
+        let cell = |key: &str| match event.get(key) {
+            Some(serde_json::Value::String(text)) => text.clone(),
+            Some(serde_json::Value::Null) | None => String::new(),
+            Some(other) => other.to_string(),
+        };
+        let target = event.get("target").and_then(serde_json::Value::as_u64);
+        let target = target.and_then(|target| self.targets.get(usize::try_from(target).ok()?));
+        self.estimates.row(&[
+            &format!("{stamp_s:.6}"),
+            wall,
+            "",
+            target.map_or("", String::as_str),
+            &cell("first_sample"),
+            &cell("last_sample"),
+            &cell("exponent"),
+            &cell("exponent_se"),
+            "",
+            "",
+            "",
+            "",
+            crate::estimator::Contamination::Stimulating.as_str(),
+            &cell("valid"),
+            &cell("reason"),
+            "true",
+            &cell("linearity_p"),
+            &cell("residual_coherence"),
+            &cell("modulation_p"),
+            &cell("removed_db"),
+        ]);
     }
 
     /// A marker; `source` says whose.
@@ -129,6 +171,11 @@ impl Tables {
             estimate.contamination.as_str(),
             if fit.invalid.is_none() { "true" } else { "false" },
             fit.invalid.map_or("", |reason| reason.as_str()),
+            "false",
+            "",
+            "",
+            "",
+            "",
         ]);
     }
 

@@ -36,7 +36,7 @@ pub fn json(stamped: &Stamped) -> Option<String> {
         }
         Note::Decision(d) => json!({
             "event": "decision", "id": d.id, "estimate": d.estimate_id, "exponent": d.exponent,
-            "bounded": d.bounded,
+            "bounded": d.bounded, "peak_ma": d.peak_ma, "flow": d.flow,
         }),
         Note::Phase(phase, left_s) => json!({
             "event": "phase", "phase": phase.label(), "block": block_of(phase),

@@ -7,6 +7,7 @@
 //! * [`questionnaires`], [`blinding`]: what participants felt, and whether they could tell their condition;
 //! * [`unblinding`], [`verify`]: opening one block; checking everything;
 //! * [`recorded`]: a folder read back: events and frames of all its parts;
+//! * [`yoked`]: the decisions of another session, to be played again;
 //! * [`folder`], [`private`], [`moment`]: where things stand, for whose eyes, and when.
 
 pub mod allocation;
@@ -24,4 +25,5 @@ pub mod recorded;
 pub mod sealed;
 pub mod unblinding;
 pub mod verify;
+pub mod yoked;
 pub use tras_stimulation::session::{blocks, check, course, dose as reckoned, protocol, schedule, sequencer};

@@ -7,6 +7,7 @@ mod estimator_allocation;
 mod no_allocation;
 mod recording_memory;
 mod simulate_alloc;
+mod through_current;
 
 #[global_allocator]
 static ALLOCATOR: tras_test_support::alloc::Counting = tras_test_support::alloc::Counting;

@@ -157,9 +157,14 @@ fn windows_under_current_are_estimated_through_it_and_hide_leaves_them_out() {
         plan.contains("block_s = 100") && plan.contains("whittle"),
         "configs/demo.toml has changed; mend this test"
     );
-    let shown = plan.replace("[estimator]", "[estimator]\nduring_current = \"show\"");
-    let shown = lab.write("show.toml", &shown).display().to_string();
-    let hidden = lab.write("hide.toml", &plan).display().to_string();
+    let hidden = plan.replace("[estimator]", "[estimator]\nduring_current = \"hide\"");
+    let shown = lab.write("show.toml", &plan).display().to_string();
+    let hidden = lab.write("hide.toml", &hidden).display().to_string();
+    let table = |dir: &str| -> Vec<BTreeMap<String, String>> {
+        let folder = std::fs::read_dir(lab.folder().join(dir)).unwrap().next().unwrap().unwrap().path();
+        let mut reader = csv::Reader::from_path(folder.join("estimates.csv")).unwrap();
+        reader.deserialize().map(|row| row.unwrap()).collect()
+    };
     let events = |config: &str, dir: &str| -> Vec<Value> {
         let summary = demo(&lab, &format!("--config {config} --seconds 150 --seed 4 --record {dir}"));
         let through = Session::of(&summary, &lab).events();
@@ -188,6 +193,15 @@ fn windows_under_current_are_estimated_through_it_and_hide_leaves_them_out() {
             .all(|event| event["valid"] == true || event["reason"].as_str().is_some_and(|r| !r.is_empty()))
     );
     assert_eq!(events(&hidden, "hidden"), Vec::<Value>::new());
+    // The table has them as rows of their own, marked; without a number, because nothing follows from them.
+    let marked: Vec<_> = table("shown").into_iter().filter(|row| row["through_current"] == "true").collect();
+    assert_eq!(marked.len(), found.len());
+    assert!(marked.iter().all(|row| row["estimate_id"].is_empty() && row["contamination"] == "stimulating"));
+    assert_eq!(marked.iter().filter(|row| row["valid"] == "true").count(), valid.len());
+    assert!(marked.iter().any(|row| row["removed_db"].parse::<f64>().is_ok_and(|db| db > 10.0)));
+    assert!(
+        table("hidden").iter().all(|row| row["through_current"] == "false" && row["removed_db"].is_empty())
+    );
 }
 
 fn estimate(row: &BTreeMap<String, f64>) -> Estimate {

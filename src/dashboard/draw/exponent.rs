@@ -89,8 +89,8 @@ fn title(view: &View, screen: &Screen, width: u16) -> TextLine<'static> {
         let role = if through.why_not.is_none() { Role::Good } else { Role::Quiet };
         let (value, word) = (text::number(through.exponent, 2), through.why_not.unwrap_or("proven"));
         let room = usize::from(width).saturating_sub(30);
-        let full = format!("through the current {value}: {word} ");
-        let words = flow::fitting(room, [full, format!("through {value}: {word} "), String::new()]);
+        let full = format!("under current {value}: {word} ");
+        let words = flow::fitting(room, [full, format!("under current {value} "), String::new()]);
         spans.push(Span::styled(words, theme.style(role)));
     }
     if let Some(target) = view.exponents.target {

@@ -41,6 +41,14 @@ impl Sums {
         self.samples *= keep;
     }
 
+    /// Becomes `other`, in the room that is there: a derived `clone_from` would make a new one and free the old.
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        self.gram.copy_from_slice(&other.gram);
+        self.cross.copy_from_slice(&other.cross);
+        self.squares.copy_from_slice(&other.squares);
+        self.samples = other.samples;
+    }
+
     /// Adds `sign` times `other`.
     pub(super) fn add(&mut self, other: &Self, sign: f64) {
         let pairs = [
@@ -118,7 +126,7 @@ impl Window {
         let last = self.blocks.len() - 1;
         if let Some(slot) = self.blocks.get_mut(self.at) {
             self.sum.add(slot, -1.0);
-            slot.clone_from(block);
+            slot.copy_from(block);
         }
         self.sum.add(block, 1.0);
         if self.at == 0 {
@@ -126,7 +134,7 @@ impl Window {
         }
         self.fresh.add(block, 1.0);
         if self.at == last {
-            self.sum.clone_from(&self.fresh);
+            self.sum.copy_from(&self.fresh);
         }
         self.at = if self.at == last { 0 } else { self.at + 1 };
     }

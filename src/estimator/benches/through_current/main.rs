@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a bench")]
 
+mod cost;
 mod head;
 
 use head::{CURRENT_HZ, Head, QUIET_S, RAMP_S};
@@ -142,6 +143,11 @@ fn report(name: &str, heads: &[Head]) {
 
 fn main() {
     let only = std::env::args().skip(1).find(|a| !a.starts_with("--"));
+    if only.as_ref().is_none_or(|only| "cost".contains(only.as_str())) {
+        for (channels, rate_hz) in [(8, 250.0), (64, 500.0), (64, 5000.0)] {
+            cost::report(channels, rate_hz);
+        }
+    }
     let seeds = 3;
     let heads = |head: Head| -> Vec<Head> { (1..=seeds).map(|seed| Head { seed, ..head.clone() }).collect() };
     let mut rows: Vec<(String, Head)> = vec![];
