@@ -138,6 +138,7 @@ impl Average {
             knee_hz,
             knee_se: knee_hz * self.knee_variance.sqrt(),
             floor_uv: (density * context.band_hz).sqrt(),
+            exponent0: None,
             bend_evidence: context.bend_evidence,
             peaks,
             invalid: self.invalid(context, bent),
