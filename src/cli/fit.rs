@@ -22,10 +22,12 @@ use crate::offline::spectra::Spectra;
 const AFTER_HELP: &str = "\
 Input: CSV with the header freq,<name>,<name>,...; frequencies in Hz, evenly spaced; linear powers.
 Output, jsonl: one JSON object a spectrum: name, exponent, offset, knee (knee mode), exponent_se, r_squared, mae,
-  peaks [{cf, pw, bw}], valid, reason, adjusted_r_squared, median_error, knee_hz, bend_evidence, pivot_offset (log10 power
-  at the range's geometric mean); null where a number is not known. csv: the same, peaks as cf:pw:bw;...
-  --mode doublexp (specparam 2's): offset - log10(f^exponent0 (knee + f^exponent)), with the key exponent0: power falls as
-  f^-exponent0 below the knee and as f^-(exponent0 + exponent) above it. The knee lies in the range.
+  peaks [{cf, pw, bw}], valid, reason, adjusted_r_squared, median_error, knee_hz, bend_evidence,
+  pivot_offset (log10 power at the range's geometric mean); null where a number is not known.
+  csv: the same, peaks as cf:pw:bw;...
+  --mode doublexp (specparam 2's): offset - log10(f^exponent0 (knee + f^exponent)), with the key
+  exponent0: power falls as f^-exponent0 below the knee, as f^-(exponent0 + exponent) above it.
+  The knee lies in the range.
   With several files each record begins with its file.
 Exit codes: 0 done; 2 bad arguments; 3 a file is missing (nothing is fitted); 4 a file is broken: it is named on
   standard error and left out, the others are fitted. A spectrum that cannot be fitted is no error: valid is false.";

@@ -20,7 +20,7 @@ pub enum Drift {
 }
 
 /// Where the belief begins that a drift is learnt from, per root second.
-pub const USUAL_DRIFT: f64 = 0.02;
+pub const USUAL_DRIFT: f64 = 0.04;
 
 /// The filter of one target, of either kind.
 #[derive(Clone, Copy, Debug)]

@@ -24,7 +24,8 @@ Output columns: time,channel,exponent,exponent_se,ci_low,ci_high,offset,r_square
   a knee. pivot_offset is log10 power at the range's geometric mean. A window that does not fit between the start or a gap and the next gap or the end has no row.
   A column file stands first where several files are given. Then follow, where asked for:
   NAME_power (--bands: mean log10 power above the aperiodic line), timescale_s (--timescale: ACF-50),
-  tracked, tracked_low, tracked_high (--track: the exponent at the window's end by a Kalman filter, and its 95 % interval).
+  tracked, tracked_low, tracked_high (--track: Kalman filter at the window's end and its 95 %
+  interval).
   contamination (our own recordings): clean, settling (in the blind gap after current) or stimulating; a window that is
   not clean is not valid. With --epochs: epoch, marker_time, and each field of the markers (the keys of a JSON marker,
   the key=value words of another; of our own recordings block and, where it is unblinded, condition too).
