@@ -24,7 +24,7 @@ fn bent_odds(bent_chi: f64) -> f64 {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Average {
     pub(super) level: f64,
-    pub(super) chi: f64,
+    chi: f64,
     chi_variance: f64,
     knee_variance: f64,
     pub(super) best: Parameters,
@@ -42,7 +42,7 @@ pub(super) struct Context<'a> {
     /// From 0 to half the sample rate.
     pub(super) band_hz: f64,
     pub(super) bend_evidence: f64,
-    /// Exponent of the account that bends, by which the evidence is judged.
+    /// Exponent of the minute's account that bends, by which the evidence is judged; 0 where no minute is known.
     pub(super) bent_chi: f64,
     pub(super) poor: bool,
     /// R², mean and median absolute error.
