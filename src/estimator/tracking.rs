@@ -24,6 +24,7 @@ pub const USUAL_DRIFT: f64 = 0.04;
 
 /// The filter of one target, of either kind.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few of them, made once; a box would not be Copy")]
 pub enum Follower {
     /// See [`Drift::Learnt`].
     Learnt(LearntTracker),
