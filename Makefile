@@ -129,11 +129,11 @@ compare: setup
 bench-estimator: setup
 	@scripts/peers.sh $(BENCH_VENV) benches/requirements.txt
 	@mkdir -p target/bench
-	$(BENCH) --bench estimator -- --write target/bench/spectra.csv
+	$(BENCH) -p tras-estimator --bench speed -- --write $(CURDIR)/target/bench/spectra.csv
 	if [ -x $(BENCH_VENV)/bin/python ]; then \
 		$(BENCH_VENV)/bin/python benches/estimator_reference.py target/bench/spectra.csv target/bench/times.csv $(SPECTRA) && \
-		$(BENCH) --bench estimator -- --reference target/bench/times.csv; \
-	else $(BENCH) --bench estimator; fi
+		$(BENCH) -p tras-estimator --bench speed -- --reference $(CURDIR)/target/bench/times.csv; \
+	else $(BENCH) -p tras-estimator --bench speed; fi
 
 bench-accuracy: setup
 	$(BENCH) -p tras-estimator --bench accuracy -- --draws $(DRAWS)
