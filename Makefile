@@ -22,7 +22,7 @@ CHANNELS ?= 1,8,64
 EEG ?= ../shared/data
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise compare bench-estimator bench-accuracy bench-through-current hostile real-eeg parity session-demo snapshots fuzz clean
+.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise compare bench-estimator bench-accuracy bench-through-current hostile real-eeg parity session-demo blinding-test kill-campaign snapshots fuzz clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
@@ -43,6 +43,8 @@ help:
 	@echo 'make firmware   the firmware for its board: size and stack use'
 	@echo 'make hil        one fault after another under tras run, on the emulated board and the audio path (FAULT=, PORT=)'
 	@echo 'make hostile    stalled disks, liars, impostors, stops; then ten minutes of hostile packets while blocks play (as root)'
+	@echo 'make blinding-test  whether anything that an operator has tells a condition: a classifier on 300 simulated blocks'
+	@echo 'make kill-campaign  kill -9 at random moments of live sessions, and what is left of them (KILLS=200)'
 	@echo 'make records-peers  mne, mnelab and the BIDS validator, for the tests that open what a session leaves behind'
 	@echo 'make setup      what the build needs from the system (by apt where it may)'
 
@@ -83,6 +85,25 @@ records-peers:
 session-demo: setup peers
 	$(CARGO) build --locked --bin tras
 	@scripts/session-demo.sh $(CURDIR)/target/debug/tras "$(TRAS_PYTHON)" "$(TRAS_RECORDS_PYTHON)"
+
+# Whether anything that an operator has tells a block's condition: a classifier on 300 simulated blocks, without a leak and with
+# each of three. Some ten minutes.
+BLINDING ?= --sessions 25 --blocks 12
+blinding-test: setup peers
+	$(CARGO) build --locked --bin tras
+	rm -rf target/blinding-test
+	@if [ -x "$(TRAS_PYTHON)" ]; then \
+		"$(TRAS_PYTHON)" tests/peers/blinding_test.py target/debug/tras target/blinding-test $(BLINDING) $(ARGS); \
+	else echo 'blinding-test: skipped, no Python with numpy and pyxdf here'; fi
+
+# kill -9 at random moments of live sessions, and what is left of each; some 25 s a kill.
+KILLS ?= 200
+kill-campaign: setup peers
+	$(CARGO) build --locked --bin tras
+	rm -rf target/kill-campaign
+	@if [ -x "$(TRAS_PYTHON)" ]; then \
+		"$(TRAS_PYTHON)" tests/peers/kill_campaign.py target/debug/tras target/kill-campaign --kills $(KILLS) $(ARGS); \
+	else echo 'kill-campaign: skipped, no Python with pylsl and pyxdf here'; fi
 
 # How long the packets come, in s.
 HOSTILE_SECONDS ?= 600
