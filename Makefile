@@ -67,7 +67,7 @@ test-bare:
 lint: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy -p tras --test hostile --locked -- -D warnings
+	$(CARGO) clippy -p tras --test surroundings --locked -- -D warnings
 
 setup:
 	@scripts/setup.sh
@@ -111,7 +111,7 @@ kill-campaign: setup peers
 HOSTILE_SECONDS ?= 600
 hostile: setup
 	$(CARGO) build --locked --bin tras
-	HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(CARGO) test --locked --test hostile -- --include-ignored --nocapture --test-threads 1
+	HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(CARGO) test --locked --test surroundings -- --include-ignored --nocapture --test-threads 1
 
 bench: setup
 	$(CARGO) bench --locked --bench pipeline -- $(ARGS)
