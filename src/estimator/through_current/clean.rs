@@ -1,5 +1,6 @@
 //! A block's course: rows made, the path learnt, the artefact taken out, what was left kept for the proof.
 
+use super::algebra::dot;
 use super::proof::Unproven;
 use super::reference::Terms;
 use super::rows::SILENT_MA2;
@@ -39,8 +40,7 @@ impl Remover {
                 values.iter_mut().zip(white_values).zip(samples_uv).zip(pasts)
             {
                 *y = if sample.is_finite() { f64::from(sample) } else { past[order - 1] };
-                let older = past.iter().rev().zip(self.whitening.filter());
-                *white = *y + older.map(|(x, a)| x * a).sum::<f64>();
+                *white = *y + dot(past, self.whitening.newest_last());
                 past.copy_within(1.., 0);
                 past[order - 1] = *y;
             }
@@ -137,7 +137,7 @@ impl Remover {
             let values = &mut self.values[n * channels..(n + 1) * channels];
             for (channel, y) in values.iter_mut().enumerate() {
                 let coefficients = &self.path[channel * path..(channel + 1) * path - 1];
-                let artefact: f64 = raw.iter().zip(coefficients).map(|(x, c)| x * c).sum();
+                let artefact = dot(raw, coefficients);
                 *y -= artefact;
                 // Of differences, so that an offset does not count as EEG.
                 let last = &mut self.last[channel];

@@ -115,6 +115,8 @@ pub struct Remover {
     breathes: Vec<bool>,
     breath_windows: f64,
     since_breath: usize,
+    /// Samples since the last tests.
+    untested: usize,
     tested: Vec<Option<(Tests, Option<Tests>)>>,
     /// Power taken out and left, raw, faded over the window: [channel].
     taken: Vec<f64>,
@@ -147,7 +149,7 @@ impl Remover {
             align: Align::new(rate_hz, settings.current_rate_hz),
             rows: Rows::new(&counts, rate_hz, settings.window_s),
             queue: Queue::new(channels, block + (2.0 * rate_hz) as usize),
-            whitening: Whitening::new(counts.whitening),
+            whitening: Whitening::new(counts.whitening, rate_hz as usize + block),
             past: vec![0.0; channels * counts.whitening],
             raw: vec![0.0; block * path],
             white: vec![0.0; block * columns],
@@ -181,6 +183,7 @@ impl Remover {
             breathes: vec![false; channels],
             breath_windows: 0.0,
             since_breath: 0,
+            untested: counts.hop,
             tested: vec![None; channels],
             taken: vec![0.0; channels],
             kept: vec![0.0; channels],
