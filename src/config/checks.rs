@@ -1,6 +1,7 @@
 //! What no section can see alone: settings that contradict one another.
 
-use super::{Config, ConfigError, LawName, dose};
+use super::{Config, ConfigError, LawName, StimulatorKind, dose};
+use crate::estimator::settings::DuringCurrent;
 
 /// Key, what is wrong, what to do.
 pub(super) type Found<'a> = Vec<(&'a str, String, String)>;
@@ -22,7 +23,37 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     }
     limits(config, &mut found);
     protocol(config, &mut found);
+    under_current(config, &mut found);
     config.places.error(found)
+}
+
+/// What must be known before estimates under current may steer. The certificate itself is read later: here no file is
+/// opened.
+fn under_current(config: &Config, found: &mut Found<'_>) {
+    const KEY: &str = "estimator.during_current";
+    if config.estimator.during_current != DuringCurrent::Steer {
+        return;
+    }
+    let show = "; or set \"show\": estimates under current are shown and recorded, and do not steer";
+    if config.through_current.certificate.is_none() {
+        let what = "is \"steer\", but no certificate says that the removal holds on this amplifier, montage and stimulator";
+        let todo = "name the file of `tras certify --through-current` in through_current.certificate";
+        found.push((KEY, what.to_owned(), format!("{todo}{show}")));
+    }
+    let stream = &config.stream;
+    if stream.highpass_hz.is_none() || stream.lowpass_hz.is_none() {
+        let what = "is \"steer\", but nobody has stated the amplifier's filters";
+        let todo = "set stream.highpass_hz and stream.lowpass_hz to the corners that were certified";
+        found.push((KEY, what.to_owned(), format!("{todo}{show}")));
+    }
+    let what = match config.stimulator.kind {
+        StimulatorKind::Audio => {
+            "is \"steer\", but an audio output tells what was played, not what was delivered"
+        }
+        StimulatorKind::None => "is \"steer\", but there is no stimulator",
+        StimulatorKind::Serial | StimulatorKind::Simulated => return,
+    };
+    found.push((KEY, what.to_owned(), "set \"show\"".to_owned()));
 }
 
 /// A protocol that the core refuses. The line is that of the list; what is wrong names the phase or condition.

@@ -22,5 +22,6 @@ mod records;
 mod said;
 mod simulate_spectrum;
 mod stages;
+mod steer;
 mod through_current;
 mod virtual_runs;

@@ -1,7 +1,7 @@
 //! The tests of each window, and what they come to for a channel or a region.
 
 use super::proof::{self, Proof, Tests, Unproven};
-use super::{LEADERS, MAX_COST, Remover, settings};
+use super::{LEADERS, MAX_COST, MAX_LEFT_OUT, Remover, settings};
 
 /// Windows whose modulation is averaged, in s. A heart does not stop: a gain that has breathed is taken to breathe until the
 /// mean F has come down to [`STILL`] of what it takes to be noticed.
@@ -28,6 +28,9 @@ impl Remover {
         };
         if self.good_blocks < self.counts.blocks || proof.cost > MAX_COST {
             proof.failed = Some(Unproven::Learning);
+        }
+        if self.left_out > MAX_LEFT_OUT {
+            proof.failed = proof.failed.or(Some(Unproven::Outlying));
         }
         let breathing_limit = self.breathing_limit(channels.len());
         // Of the channels the largest F of curved terms and of modulations: over the window, and over the slow memory.

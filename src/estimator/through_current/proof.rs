@@ -44,6 +44,8 @@ pub enum Unproven {
     Bent,
     /// The gain changes with heart, breath or movement.
     Modulated,
+    /// Too much of the window lies far outside of what was usually left.
+    Outlying,
     /// There is more of the current than can be taken out at the amplifier's own precision.
     TooLarge,
 }
@@ -60,6 +62,7 @@ impl Unproven {
             Self::LongerPath => "path longer than its model",
             Self::Bent => "path not linear",
             Self::Modulated => "path modulated",
+            Self::Outlying => "residue far larger than usual",
             Self::TooLarge => "artefact too large",
         }
     }

@@ -31,6 +31,8 @@ pub struct Recomputed {
     pub decisions: u64,
     /// Estimates behind the first missing sample.
     pub left_out: u64,
+    /// Decisions from the first on that followed from a window under current.
+    pub steered_through: u64,
     /// The first missing sample, by its index.
     pub missing_from: Option<u64>,
     /// Whether they are equal bit for bit, or within [`TOLERANCE`] because another build made them.
@@ -141,6 +143,7 @@ pub fn recompute(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
         }
     }
     done.decisions = decisions.equal;
+    done.steered_through = decisions.left_out;
     done.left_out = rows.count() as u64;
     if done.left_out > 0 && done.missing_from.is_none() {
         done.missing_from = Some(next);
