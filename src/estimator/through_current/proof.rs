@@ -17,7 +17,7 @@ const LASTING: f64 = 0.01;
 /// The path's own columns were fitted to the very data, by a memory that lags: what they explain in what was left is no F
 /// variable. It is judged by its size, as a share of the (whitened) power: what would move an exponent by a few
 /// hundredths.
-const EXCESS_WINDOW: f64 = 0.10;
+const EXCESS_WINDOW: f64 = 0.20;
 const EXCESS_LASTING: f64 = 0.015;
 
 /// Significant is not harmful: half a minute shows a third order of 3e-4, which moves no exponent. Shares of what was left,

@@ -78,14 +78,15 @@ fn main() {
             seconds: 150.0,
             ..base
         });
-        let moved: Vec<f64> = right.iter().map(|o| o.given - start).collect();
+        let moved: Vec<f64> = right.iter().map(|o| o.given - o.given_alone).collect();
         let mean = moved.iter().sum::<f64>() / moved.len() as f64;
         let most = moved.iter().map(|m| m.abs()).fold(0.0, f64::max);
         moved_most = moved_most.max(most);
         println!(
-            "no answer, EEG at its target    current from {start}: moved by {mean:+.3} in the mean, {most:.3} at most, in 140 s"
+            "no answer, EEG at its target    current from {start}: after 140 s {mean:+.3} from where the same EEG without current \
+             leaves the law, {most:.3} at most"
         );
     }
     assert!(unseen == 0, "{unseen} loops steered on their own current unseen");
-    assert!(moved_most < 0.3, "a loop moved by {moved_most:.3} without an answer");
+    assert!(moved_most < 0.5, "a loop moved by {moved_most:.3} without an answer");
 }

@@ -36,6 +36,8 @@ pub(crate) struct Head {
     /// The amplifier's end, in uV.
     pub range_uv: f64,
     pub delay_s: f64,
+    /// Alpha and theta that come in bursts, and blinks, as in a head that is awake.
+    pub lively: bool,
     /// Share of the voltage that charges at 5 Hz.
     pub charges: f64,
     pub seed: u64,
@@ -61,6 +63,7 @@ impl Default for Head {
             step_uv: 0.02,
             range_uv: 400_000.0,
             delay_s: 0.0137,
+            lively: false,
             charges: 0.3,
             seed: 1,
             eeg_seed: None,
@@ -165,6 +168,39 @@ pub(crate) fn at(x: &[f64], position: f64) -> f64 {
 }
 
 impl Head {
+    /// Bursts of alpha (8 uV while they last) and theta (4 uV), and twelve blinks of 60 uV a minute.
+    fn enliven(&self, eeg_uv: &mut [f64], rng: &mut ChaCha8Rng) {
+        for (hz, sd_hz, uv) in [(10.0, 0.8, 8.0), (6.0, 0.8, 4.0)] {
+            let mut rhythm = synth(eeg_uv.len().next_power_of_two(), self.eeg_hz, rng, |f| {
+                (-((f - hz) / sd_hz).powi(2) / 2.0).exp()
+            });
+            scale_to(&mut rhythm, uv);
+            let (mut on, mut left) = (false, 0.0);
+            for (x, r) in eeg_uv.iter_mut().zip(rhythm) {
+                if left <= 0.0 {
+                    on = !on;
+                    let uniform: f64 = rng.random();
+                    left = -(1.0 - uniform).ln() * self.eeg_hz;
+                }
+                left -= 1.0;
+                *x += if on { r } else { 0.0 };
+            }
+        }
+        let mut at = 0.0;
+        loop {
+            let uniform: f64 = rng.random();
+            at += -(1.0 - uniform).ln() * 5.0 * self.eeg_hz;
+            let length = 0.3 * self.eeg_hz;
+            if at + length >= eeg_uv.len() as f64 {
+                return;
+            }
+            for k in 0..length as usize {
+                let phase = (k as f64 / length).powf(0.7);
+                eeg_uv[at as usize + k] += 60.0 * (0.5 - 0.5 * (2.0 * PI * phase).cos());
+            }
+        }
+    }
+
     pub(crate) fn signals(&self) -> Signals {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let n_eeg = (self.seconds * self.eeg_hz) as usize;
@@ -229,6 +265,9 @@ impl Head {
         });
         eeg_uv.truncate(n_eeg);
         scale_to(&mut eeg_uv, 12.0);
+        if self.lively {
+            self.enliven(&mut eeg_uv, &mut rng);
+        }
         if self.highpass.0 > 0.0 {
             highpass(&mut eeg_uv, self.eeg_hz, self.highpass.0, self.highpass.1);
         }

@@ -178,6 +178,11 @@ fn main() {
             Head { highpass: (corner, order), ..Head::default() },
         ));
     }
+    for (name, artefact_uv, cubic) in
+        [("awake", 1e3, 0.0), ("awake, 10 mV", 1e4, 0.0), ("awake, third order 3e-3", 1e3, 3e-3)]
+    {
+        rows.push((name.to_owned(), Head { lively: true, artefact_uv, cubic, ..Head::default() }));
+    }
     for range_uv in [4000.0, 3000.0, 2000.0] {
         rows.push((format!("saturates at {range_uv} uV"), Head { range_uv, ..Head::default() }));
     }

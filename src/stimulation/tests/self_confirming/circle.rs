@@ -44,8 +44,10 @@ pub struct Circle {
 pub struct Outcome {
     /// End of each window, in s; its exponent; whether it was proven, and so steered.
     pub windows: Vec<(f64, f64, bool)>,
-    /// The current's exponent at last.
+    /// The current's exponent at last, and what the same law would have come to on the same EEG without any current: noise
+    /// moves an integral too.
     pub given: f64,
+    pub given_alone: f64,
 }
 
 impl Outcome {
@@ -114,7 +116,9 @@ impl Circle {
             safe: Safe::Hold,
             safe_after_s: 30.0,
         };
-        let mut controller = Controller::new(Box::new(Adaptive::new(self.target, 0.5, 0.3, bounds)), bounds);
+        let law = || Controller::new(Box::new(Adaptive::new(self.target, 0.5, 0.3, bounds)), bounds);
+        let (mut controller, mut controller_alone) = (law(), law());
+        let (mut alone, mut newest_alone) = (self::estimator(EEG_HZ), None);
         let ahead = (AHEAD_S * CURRENT_HZ) as usize;
         // What flowed, by the current's own count, and what the electrodes see of it: a part charges.
         let (mut flowed, mut path, mut charged) = (Vec::new(), Vec::new(), 0.0);
@@ -146,6 +150,9 @@ impl Circle {
             }
             let stamp_s = 1000.0 + t;
             let header = FrameHeader { index: frame as u64, stamp_s, ..FrameHeader::default() };
+            if alone.push(&header, &[eeg_uv[frame] as f32], Contamination::Stimulating) {
+                newest_alone = Some(alone.estimate(0, stamp_s));
+            }
             remover.frame(&header, &[(eeg_uv[frame] + artefact) as f32]);
             let mut cleaned = vec![];
             remover.poll(&mut |header, values| cleaned.push((*header, values[0])));
@@ -159,13 +166,17 @@ impl Circle {
                 // What the loop does with it: as the loop stage.
                 if proven {
                     controller.observe_through(&estimate, stamp_s);
+                    if let Some(estimate) = &newest_alone {
+                        controller_alone.observe_through(estimate, stamp_s);
+                    }
                 }
                 controller.pass_through(stamp_s);
                 noise.set_exponent(controller.decision().exponent);
                 outcome.windows.push((header.stamp_s - 1000.0, estimate.fit.exponent, proven));
             }
         }
-        outcome.given = noise.colour().exponent();
+        outcome.given = controller.decision().exponent;
+        outcome.given_alone = controller_alone.decision().exponent;
         outcome
     }
 }
