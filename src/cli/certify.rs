@@ -19,7 +19,7 @@ use crate::session::{
 };
 
 const AFTER_HELP: &str = "\
-RECORDING is an XDF file that holds an EEG, half a minute of it without current, then two minutes or more under current, and
+RECORDING is an XDF file that holds an EEG, half a minute of it without current, then some five minutes under current, and
 the current as delivered: a folder of tras run --record, or any lab's. What carries the current is a resistor network or a
 phantom, best with a recorded EEG played into it (docs/through-the-current.md has a parts list).
 Certified where, of the windows under current whose path was learnt (60 s at least), 80 % are proven and their mean exponent

@@ -40,7 +40,7 @@ fn run(lab: &Lab, config: &str, record: &str) -> PathBuf {
 fn certified(block_s: u32, blocks: u32) -> Lab {
     let lab = Lab::new();
     // A phantom answers to nothing.
-    lab.write("phantom.toml", &plan("show", 0.0, 150, 1, ""));
+    lab.write("phantom.toml", &plan("show", 0.0, 300, 1, ""));
     let steer = plan("steer", 0.5, block_s, blocks, "[through_current]\ncertificate = \"phantom.cert\"\n");
     lab.write("steer.toml", &steer);
     let phantom = run(&lab, "phantom.toml", "phantom").join("session.xdf");
@@ -184,7 +184,7 @@ fn a_recording_that_does_not_show_it_is_not_certified() {
     let told = certify(short.to_str().unwrap(), 2);
     assert!(told.contains("not certified: only") && told.contains("at least 60 s are needed"), "{told}");
     // A participant who answers is no phantom: the exponent under current is another one.
-    lab.write("answers.toml", &plan("show", 1.0, 200, 1, ""));
+    lab.write("answers.toml", &plan("show", 1.0, 300, 1, ""));
     let answers = run(&lab, "answers.toml", "answers").join("session.xdf");
     let told = certify(answers.to_str().unwrap(), 2);
     assert!(told.contains("off the clean one"), "{told}");

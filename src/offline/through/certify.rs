@@ -155,7 +155,7 @@ impl Found {
         if seconds < LEAST_S {
             return Err(format!(
                 "only {seconds:.0} s of windows under current whose path was learnt; at least {LEAST_S:.0} s are needed: \
-                 record a burst of two minutes or more, with half a minute of silence before it"
+                 record a burst of five minutes, with half a minute of silence before it"
             ));
         }
         if (self.proven as f64) < LEAST_SHARE * self.windows as f64 {
