@@ -22,7 +22,7 @@ CHANNELS ?= 1,8,64
 EEG ?= ../shared/data
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise compare bench-estimator bench-accuracy bench-through-current bench-self-confirming hostile real-eeg parity session-demo snapshots fuzz clean
+.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise compare bench-estimator bench-accuracy bench-through-current bench-self-confirming hostile real-eeg parity session-demo blinding-test kill-campaign snapshots fuzz clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
@@ -44,6 +44,8 @@ help:
 	@echo 'make firmware   the firmware for its board: size and stack use'
 	@echo 'make hil        one fault after another under tras run, on the emulated board and the audio path (FAULT=, PORT=)'
 	@echo 'make hostile    stalled disks, liars, impostors, stops; then ten minutes of hostile packets while blocks play (as root)'
+	@echo 'make blinding-test  whether anything that an operator has tells a condition: a classifier on 300 simulated blocks'
+	@echo 'make kill-campaign  kill -9 at random moments of live sessions, and what is left of them (KILLS=200)'
 	@echo 'make records-peers  mne, mnelab and the BIDS validator, for the tests that open what a session leaves behind'
 	@echo 'make setup      what the build needs from the system (by apt where it may)'
 
@@ -85,6 +87,25 @@ session-demo: setup peers
 	$(CARGO) build --locked --bin tras
 	@scripts/session-demo.sh $(CURDIR)/target/debug/tras "$(TRAS_PYTHON)" "$(TRAS_RECORDS_PYTHON)"
 
+# Whether anything that an operator has tells a block's condition: a classifier on 300 simulated blocks, without a leak and with
+# each of three. Some ten minutes.
+BLINDING ?= --sessions 25 --blocks 12
+blinding-test: setup peers
+	$(CARGO) build --locked --bin tras
+	rm -rf target/blinding-test
+	@if [ -x "$(TRAS_PYTHON)" ]; then \
+		"$(TRAS_PYTHON)" tests/peers/blinding_test.py target/debug/tras target/blinding-test $(BLINDING) $(ARGS); \
+	else echo 'blinding-test: skipped, no Python with numpy and pyxdf here'; fi
+
+# kill -9 at random moments of live sessions, and what is left of each; some 25 s a kill.
+KILLS ?= 200
+kill-campaign: setup peers
+	$(CARGO) build --locked --bin tras
+	rm -rf target/kill-campaign
+	@if [ -x "$(TRAS_PYTHON)" ]; then \
+		"$(TRAS_PYTHON)" tests/peers/kill_campaign.py target/debug/tras target/kill-campaign --kills $(KILLS) $(ARGS); \
+	else echo 'kill-campaign: skipped, no Python with pylsl and pyxdf here'; fi
+
 # How long the packets come, in s.
 HOSTILE_SECONDS ?= 600
 hostile: setup
@@ -109,11 +130,11 @@ compare: setup
 bench-estimator: setup
 	@scripts/peers.sh $(BENCH_VENV) benches/requirements.txt
 	@mkdir -p target/bench
-	$(BENCH) --bench estimator -- --write target/bench/spectra.csv
+	$(BENCH) -p tras-estimator --bench speed -- --write $(CURDIR)/target/bench/spectra.csv
 	if [ -x $(BENCH_VENV)/bin/python ]; then \
 		$(BENCH_VENV)/bin/python benches/estimator_reference.py target/bench/spectra.csv target/bench/times.csv $(SPECTRA) && \
-		$(BENCH) --bench estimator -- --reference target/bench/times.csv; \
-	else $(BENCH) --bench estimator; fi
+		$(BENCH) -p tras-estimator --bench speed -- --reference $(CURDIR)/target/bench/times.csv; \
+	else $(BENCH) -p tras-estimator --bench speed; fi
 
 bench-accuracy: setup
 	$(BENCH) -p tras-estimator --bench accuracy -- --draws $(DRAWS)
@@ -136,7 +157,7 @@ fuzz: setup
 	@scripts/fuzz.sh $(FUZZ_SECONDS) "$(FUZZ)" $(FUZZ_ARGS)
 
 snapshots: setup
-	INSTA_UPDATE=always $(CARGO) test --locked --test pure said
+	INSTA_UPDATE=always $(CARGO) test --locked --test pure -- said screens
 
 parity: setup
 	$(CARGO) test --locked -p tras-estimator --test parity -- --nocapture --test-threads 1

@@ -1,4 +1,4 @@
-"""Times fooof 1.1.1 and specparam 2 on the spectra that `cargo bench --bench estimator -- --write` wrote.
+"""Times fooof 1.1.1 and specparam 2 on the spectra that `cargo bench -p tras-estimator --bench speed -- --write` wrote.
 
     python estimator_reference.py spectra.csv times.csv [spectra of each cell, default 100]
 

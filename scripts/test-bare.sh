@@ -16,7 +16,7 @@ root=${BARE:-$(mktemp -d)}
 mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb  *\(\[[^]]*\] *\)\{0,1\}\([^ ]*\) .*/\2/p' \
     /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -v security | head -n 1)
 clean() {
-    for place in dev/pts dev proc sys; do umount "$root/$place" 2>/dev/null || true; done
+    for place in dev/shm dev/pts dev proc; do umount "$root/$place" 2>/dev/null || true; done
     [ -n "${BARE:-}" ] || rm -rf "$root"
 }
 trap clean EXIT INT TERM
@@ -35,6 +35,8 @@ for file in .config/pip/pip.conf .cargo/config.toml; do
 done
 mount --bind /proc "$root/proc"
 mount --bind /dev "$root/dev"
+# Pseudo terminals and shared memory are mounts of their own.
+for place in dev/pts dev/shm; do mount --bind "/$place" "$root/$place"; done
 # The tree as it is committed, and Rust as rustup installed it here.
 git clone -q "$repository" "$root/root/tras"
 toolchain=$(rustc --print sysroot)

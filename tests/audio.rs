@@ -16,6 +16,7 @@ use tras::{
     },
 };
 use tras_test_support::audio::{Capture, RATE_HZ, Server, case, rms, run};
+use tras_test_support::every_ms;
 use tras_test_support::serial::LIMITS;
 
 /// mA at digital full scale.
@@ -65,8 +66,7 @@ impl Host {
     }
 
     fn run(&mut self, seconds: f64, mut fill: impl FnMut(&mut [f32], u64)) -> Status {
-        let until = Instant::now() + Duration::from_secs_f64(seconds);
-        while Instant::now() < until {
+        every_ms(seconds, || {
             let mut block = vec![0.0; self.s.room()];
             fill(&mut block, self.played_ma.len() as u64);
             match self.s.queue(&block, self.now_s()) {
@@ -74,17 +74,14 @@ impl Host {
                 Err(error) => self.error = self.error.take().or(Some(error)),
             }
             self.poll();
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        });
         self.poll()
     }
 
     fn watch(&mut self, seconds: f64) -> Status {
-        let until = Instant::now() + Duration::from_secs_f64(seconds);
-        while Instant::now() < until {
+        every_ms(seconds, || {
             self.poll();
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        });
         self.poll()
     }
 

@@ -248,24 +248,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use super::super::settings::Reference;
     use super::*;
-
-    fn stream(channels: &[(&str, &str, &str)]) -> StreamDescription {
-        StreamDescription {
-            name: "amp".into(),
-            kind: "EEG".into(),
-            source_id: "x".into(),
-            hostname: "here".into(),
-            rate_hz: 100.0,
-            channels: channels
-                .iter()
-                .map(|&(label, unit, kind)| Channel {
-                    label: label.into(),
-                    unit: unit.into(),
-                    kind: kind.into(),
-                })
-                .collect(),
-        }
-    }
+    use crate::acquisition::stream_of as stream;
 
     fn settings() -> AcquisitionSettings {
         AcquisitionSettings { settle_s: 0.0, ..AcquisitionSettings::default() }

@@ -4,6 +4,7 @@
 //! `f32` in microvolts for each chosen channel, with what is known to be wrong with them. Nothing is ever
 //! filled in: a lost sample is a fact on the frame after it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,35 @@ pub struct StreamDescription {
     pub rate_hz: f64,
     /// All channels, in the sender's order.
     pub channels: Vec<Channel>,
+}
+
+impl StreamDescription {
+    /// The EEG of a recording, called by the file's name.
+    fn of_file(path: &Path, rate_hz: f64, channels: Vec<Channel>) -> Self {
+        let name = path
+            .file_stem()
+            .map_or_else(|| "recording".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        let source_id = format!("file:{name}");
+        Self { name, kind: "EEG".to_owned(), source_id, hostname: String::new(), rate_hz, channels }
+    }
+}
+
+/// A stream at 100 Hz with channels of these labels, units and types.
+#[cfg(test)]
+fn stream_of(channels: &[(&str, &str, &str)]) -> StreamDescription {
+    let channel = |&(label, unit, kind): &(&str, &str, &str)| Channel {
+        label: label.into(),
+        unit: unit.into(),
+        kind: kind.into(),
+    };
+    StreamDescription {
+        name: "amp".into(),
+        kind: "EEG".into(),
+        source_id: "x".into(),
+        hostname: "here".into(),
+        rate_hz: 100.0,
+        channels: channels.iter().map(channel).collect(),
+    }
 }
 
 /// What one call of [`Source::poll`] found.

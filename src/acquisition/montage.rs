@@ -166,24 +166,7 @@ fn find_all(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    fn stream(channels: &[(&str, &str, &str)]) -> StreamDescription {
-        StreamDescription {
-            name: "amp".into(),
-            kind: "EEG".into(),
-            source_id: "x".into(),
-            hostname: "here".into(),
-            rate_hz: 100.0,
-            channels: channels
-                .iter()
-                .map(|&(label, unit, kind)| Channel {
-                    label: label.into(),
-                    unit: unit.into(),
-                    kind: kind.into(),
-                })
-                .collect(),
-        }
-    }
+    use crate::acquisition::stream_of as stream;
 
     #[test]
     fn what_is_surely_no_eeg_is_not_taken_and_labels_are_distinct() {

@@ -41,8 +41,9 @@ impl StreamChoice {
     }
 }
 
-/// What the potentials are measured against.
+/// What the potentials are measured against; in files `"none"`, `"average"`, or a list of labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Written", try_from = "Written")]
 pub enum Reference {
     /// As the amplifier gives them.
     #[default]
@@ -51,6 +52,37 @@ pub enum Reference {
     Average,
     /// The mean of these channels of the stream, chosen or not.
     Channels(Vec<String>),
+}
+
+/// A [`Reference`] as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Word(String),
+    Labels(Vec<String>),
+}
+
+impl From<Reference> for Written {
+    fn from(reference: Reference) -> Self {
+        match reference {
+            Reference::None => Self::Word("none".to_owned()),
+            Reference::Average => Self::Word("average".to_owned()),
+            Reference::Channels(labels) => Self::Labels(labels),
+        }
+    }
+}
+
+impl TryFrom<Written> for Reference {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        match written {
+            Written::Word(word) if word == "none" => Ok(Self::None),
+            Written::Word(word) if word == "average" => Ok(Self::Average),
+            Written::Word(word) => Err(format!("{word:?} is not \"none\", \"average\" or a list of labels")),
+            Written::Labels(labels) => Ok(Self::Channels(labels)),
+        }
+    }
 }
 
 /// Everything that acquisition is told.

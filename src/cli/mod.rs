@@ -12,6 +12,7 @@ pub mod export_bids;
 pub mod fit;
 pub mod method;
 pub mod monitor;
+mod montage;
 pub mod noise;
 pub mod options;
 pub mod replay;

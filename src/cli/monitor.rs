@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::{
     check,
-    estimate::region,
     method::{MethodOptions, ModeArg},
+    montage::MontageOptions,
     options::{RunOptions, positive},
     run::{build, live},
 };
@@ -40,18 +40,9 @@ pub struct MonitorArgs {
     /// How to fit
     #[command(flatten)]
     pub fit: MethodOptions,
-    /// Channels, by label: Fz,Cz [default: all EEG channels]
-    #[arg(long, value_delimiter = ',', value_name = "LABELS")]
-    pub channels: Vec<String>,
-    /// What potentials are measured against: none, average, or labels: M1,M2 [default: none]
-    #[arg(long, value_name = "WHAT")]
-    pub reference: Option<String>,
-    /// Unit of the channels, over what the stream says: uV, mV, V
-    #[arg(long, value_name = "UNIT")]
-    pub unit: Option<String>,
-    /// A region of interest beside the channels, the first one large: frontal=Fz+F3+F4; may be repeated
-    #[arg(long, value_name = "NAME=CH+CH", value_parser = region)]
-    pub region: Vec<(String, Vec<String>)>,
+    /// Which channels
+    #[command(flatten)]
+    pub montage: MontageOptions,
     /// How it is shown, bounded and recorded
     #[command(flatten)]
     pub options: RunOptions,
@@ -115,7 +106,7 @@ impl MonitorArgs {
         set("peak_threshold", fit.peak_threshold.map(Into::into));
         set("window_s", self.window.map(Into::into));
         set("hop_s", self.hop.map(Into::into));
-        if let Some((first, _)) = self.region.first() {
+        if let Some((first, _)) = self.montage.region.first() {
             let region = |(name, channels): &(String, Vec<String>)| {
                 let channels = channels.iter().cloned().map(toml::Value::String).collect();
                 let mut table = toml::Table::new();
@@ -123,7 +114,7 @@ impl MonitorArgs {
                 table.insert("channels".to_owned(), toml::Value::Array(channels));
                 toml::Value::Table(table)
             };
-            set("regions", Some(toml::Value::Array(self.region.iter().map(region).collect())));
+            set("regions", Some(toml::Value::Array(self.montage.region.iter().map(region).collect())));
             set("steer", Some(first.clone().into()));
         }
         keys
@@ -134,21 +125,16 @@ impl MonitorArgs {
             toml::Value::Array(labels.iter().map(|label| label.trim().to_owned().into()).collect())
         };
         let mut keys = toml::Table::new();
-        if !self.channels.is_empty() {
-            keys.insert("channels".to_owned(), list(&self.channels));
+        if !self.montage.channels.is_empty() {
+            keys.insert("channels".to_owned(), list(&self.montage.channels));
         }
-        if let Some(unit) = &self.unit {
+        if let Some(unit) = &self.montage.unit {
             keys.insert("unit".to_owned(), unit.clone().into());
         }
-        match self.reference.as_deref().map(str::trim) {
-            None => {}
-            Some(word @ ("none" | "average")) => {
-                keys.insert("reference".to_owned(), word.into());
-            }
-            Some(labels) => {
-                let labels: Vec<String> = labels.split(',').map(str::to_owned).collect();
-                keys.insert("reference".to_owned(), list(&labels));
-            }
+        if let Some(reference) = &self.montage.reference {
+            // One of a word and a list of words: always TOML.
+            let written = toml::Value::try_from(reference);
+            keys.extend(written.ok().map(|value| ("reference".to_owned(), value)));
         }
         keys
     }

@@ -42,6 +42,9 @@ pub struct RunArgs {
     /// Go on with the session in this folder, at its next block
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["config", "record", "participant", "session"])]
     pub resume: Option<PathBuf>,
+    /// The folder of the session whose decisions a condition of law yoked plays: whole, unblinded, and its log holds
+    #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
+    pub yoked_to: Option<PathBuf>,
     /// What is shown: operator sees no condition; engineer sees everything, and the session is marked as unblinded
     #[arg(long, value_enum, default_value_t = Role::Operator)]
     pub role: Role,

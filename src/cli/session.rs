@@ -12,11 +12,17 @@ use crate::{
     failure::Failure,
     runtime::assemble::{Order, SessionOrder},
     session::{
-        audit::check::{Chain, Entry, chain},
+        audit::{
+            check::{Chain, Entry, chain},
+            trust::Trust,
+        },
         folder,
+        hash::Hash,
+        keys::Keys,
         moment::iso_8601,
         private,
         protocol::Broken,
+        yoked::Yoked,
     },
 };
 
@@ -66,7 +72,9 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
         blind: args.role == Role::Operator && allocation.is_some(),
         allocation,
         resume: None,
+        sitting: 1,
         broke: None,
+        yoked: None,
         virtual_unix_s: args.virtual_time.then(|| clock::unix_s() - VIRTUAL_START_S),
     };
     let participant = config.record.participant.clone();
@@ -76,6 +84,10 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
         return Err(Failure::usage("a session by a protocol is recorded: leave --no-record out"));
     }
     let mut order = Order { session: Some(session), ..build("run", config, &options)? };
+    let yoked = yoked_to(args, &order.config)?;
+    if let Some(session) = &mut order.session {
+        session.yoked.clone_from(&yoked);
+    }
     let stamp = iso_8601(clock::unix_s()).replace([':', '-'], "");
     let date = stamp.split('.').next().unwrap_or_default();
     let name = format!("sub-{participant}_ses-{}_{date}", protocol.session);
@@ -90,9 +102,48 @@ pub(super) fn ordered(file: &Path, args: &RunArgs) -> Result<Order, Failure> {
     order.check_allocation()?;
     private::create_folder(&parent).map_err(failed)?;
     private::create_new_folder(&within).map_err(failed)?;
+    if let Some(yoked) = yoked {
+        yoked.keep(&within).map_err(Failure::usage)?;
+    }
     order.record = Some(within);
     describe(&mut order)?;
     Ok(order)
+}
+
+/// The decisions that a condition of law `yoked` plays, where there is such a condition.
+fn yoked_to(args: &RunArgs, config: &Config) -> Result<Option<Yoked>, Failure> {
+    let plays = config.protocol.iter().flat_map(|protocol| &protocol.conditions).find(|c| c.law == "yoked");
+    match (plays, &args.yoked_to) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Failure::usage(
+            "--yoked-to: no condition of the protocol has law = \"yoked\": leave it out, or give one that law",
+        )),
+        (Some(condition), None) => Err(Failure::usage(format!(
+            "condition \"{}\": law yoked plays another session's decisions: name its folder, --yoked-to FOLDER",
+            condition.name
+        ))),
+        (Some(_), Some(other)) => {
+            let trust = Keys::of_user().and_then(|keys| Trust::of(&keys)).map_err(Failure::usage)?;
+            let found = Yoked::of_session(other, &trust, blocks(config));
+            found.map(Some).map_err(|error| Failure::usage(format!("--yoked-to {error}")))
+        }
+    }
+}
+
+/// The decisions that a session plays, as it kept them when it began.
+fn kept_yoked(within: &Path, chain: &Chain) -> Result<Option<Yoked>, Failure> {
+    let kept = Yoked::kept(within).map_err(Failure::usage)?;
+    let (Some(_), Some(entry)) = (&kept, chain.last("yoked")) else { return Ok(kept) };
+    let path = within.join(folder::YOKED);
+    let (now, _) = Hash::of_file(&path).map_err(Failure::usage)?;
+    if entry.text("sha256") == Some(now.to_string().as_str()) {
+        return Ok(kept);
+    }
+    Err(Failure::usage(format!(
+        "{}: was changed since the session began (audit log entry {}): put back what was there",
+        path.display(),
+        entry.n
+    )))
 }
 
 /// The order of a session that goes on in its folder.
@@ -121,7 +172,9 @@ pub(super) fn resumed(within: &Path, args: &RunArgs) -> Result<Order, Failure> {
         blind: args.role == Role::Operator && allocation.is_some(),
         allocation,
         resume: Some(at),
+        sitting: folder::next_sitting(within),
         broke: broke_off(&chain),
+        yoked: kept_yoked(within, &chain)?,
         virtual_unix_s: args.virtual_time.then(|| clock::unix_s() - VIRTUAL_START_S),
     };
     let options = super::options::RunOptions { no_record: true, record: None, ..args.options.clone() };

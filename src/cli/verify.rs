@@ -75,11 +75,14 @@ fn recomputed(folder: &std::path::Path) -> Result<String, Failure> {
     let broken =
         |error: &dyn std::fmt::Display| Failure::DoesNotHold(format!("{}: {error}", folder.display()));
     let recorded = Recorded::open(folder).map_err(|error| broken(&error))?;
-    let Recomputed { estimates, decisions, left_out, steered_through, missing_from, exact } =
+    let Recomputed { sittings, estimates, decisions, left_out, steered_through, missing_from, exact } =
         recompute(&recorded).map_err(|error| broken(&error))?;
     let how =
         if exact { "bit for bit".to_owned() } else { format!("within {TOLERANCE} (made by another build)") };
     let mut told = format!("{estimates} estimates and {decisions} decisions are equal {how}");
+    if sittings > 1 {
+        let _ = write!(told, " in {sittings} sittings");
+    }
     if let Some(from) = missing_from {
         let _ = write!(told, "; sample {from} is missing or sealed: {left_out} estimates behind it left out");
     }

@@ -39,7 +39,7 @@ pub use record::Record;
 pub use simulation::Simulation;
 pub use stimulation::Stimulation;
 pub use stimulator::{StimulatorConfig, StimulatorKind};
-pub use stream::{Reference, Stream, Unit};
+pub use stream::{Stream, Unit};
 pub use through_current::ThroughCurrent;
 
 use reader::Reader;
@@ -93,7 +93,16 @@ impl Config {
     pub fn from_str(text: &str, file_name: &str) -> Result<Self, ConfigError> {
         let document = reader::parse(text, file_name)?;
         let mut reader = Reader::new(text, file_name, document.get_ref());
-        let config = Self {
+        let task = reader.task(text);
+        let config = Self { task, ..Self::read(&mut reader) };
+        let config = Self { places: reader.finish()?, ..config };
+        checks::check(&config)?;
+        Ok(config)
+    }
+
+    /// Every section but the task's, which has questions of its own.
+    fn read(reader: &mut Reader<'_, '_>) -> Self {
+        Self {
             stream: Stream::read(&mut reader.section("stream")),
             estimator: estimator::read(&mut reader.section("estimator")),
             through_current: ThroughCurrent::read(&mut reader.section("through_current")),
@@ -105,13 +114,10 @@ impl Config {
             markers: Markers::read(&mut reader.section("markers")),
             outlets: Outlets::read(&mut reader.section("outlets")),
             simulation: Simulation::read(&mut reader.section("simulation")),
-            task: reader.task(text),
+            task: None,
             protocol: ProtocolConfig::read(&mut reader.section("protocol")),
             places: Places::default(),
-        };
-        let config = Self { places: reader.finish()?, ..config };
-        checks::check(&config)?;
-        Ok(config)
+        }
     }
 
     /// Checks what depends on the stream's sampling rate: the fit range against Nyquist, and that hop,
@@ -140,22 +146,6 @@ impl Config {
 impl Default for Config {
     /// Every default: no stimulation, any one EEG stream.
     fn default() -> Self {
-        let mut reader = Reader::new("", "", &reader::EMPTY);
-        Self {
-            stream: Stream::read(&mut reader.section("stream")),
-            estimator: estimator::read(&mut reader.section("estimator")),
-            through_current: ThroughCurrent::read(&mut reader.section("through_current")),
-            controller: Controller::read(&mut reader.section("controller")),
-            stimulation: Stimulation::read(&mut reader.section("stimulation")),
-            limits: Limits::read(&mut reader.section("limits")),
-            stimulator: StimulatorConfig::read(&mut reader.section("stimulator")),
-            record: Record::read(&mut reader.section("record")),
-            markers: Markers::read(&mut reader.section("markers")),
-            outlets: Outlets::read(&mut reader.section("outlets")),
-            simulation: Simulation::read(&mut reader.section("simulation")),
-            task: None,
-            protocol: ProtocolConfig::read(&mut reader.section("protocol")),
-            places: Places::default(),
-        }
+        Self::read(&mut Reader::new("", "", &reader::EMPTY))
     }
 }

@@ -1,11 +1,12 @@
 //! `[stream]`: which EEG stream, which of its channels, and when it counts as lost.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::{
     predicate,
     section::{Section, within},
 };
+use crate::acquisition::settings::Reference;
 
 /// The unit of a stream that does not state its own, or states it wrongly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -29,27 +30,6 @@ impl Unit {
             Self::Volts => "V",
             Self::Millivolts => "mV",
             Self::Microvolts => "uV",
-        }
-    }
-}
-
-/// What is subtracted from every channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reference {
-    /// The amplifier's own reference stays.
-    None,
-    /// The mean of the chosen channels.
-    Average,
-    /// The mean of the channels with these labels.
-    Channels(Vec<String>),
-}
-
-impl Serialize for Reference {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::None => serializer.serialize_str("none"),
-            Self::Average => serializer.serialize_str("average"),
-            Self::Channels(labels) => labels.serialize(serializer),
         }
     }
 }

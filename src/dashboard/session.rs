@@ -15,6 +15,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 
+use super::draw::flow::{Flow, fitting};
 use super::draw::text;
 use super::draw::theme::Role;
 use super::{Screen, View};
@@ -138,19 +139,36 @@ impl SessionView {
     }
 }
 
-/// Draws the session below the first line.
+/// Draws the session below the first line: what stands in the way over the whole width, then the panels.
 pub(super) fn draw(view: &View, session: &SessionView, screen: &Screen, area: Rect, buffer: &mut Buffer) {
-    let upper = (area.height * 11 / 20).max(11);
-    let [upper, words, line] = area.layout(&Layout::vertical([
+    let width = usize::from(area.width.saturating_sub(2));
+    let stands = stands(session, screen, width);
+    let (question, line) = typed(session, screen, width);
+    let rows = |lines: &[Line<'_>]| u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    // The checks and the dose are seen whole.
+    let least = u16::try_from(session.checks.len() + 3).unwrap_or(u16::MAX);
+    let upper = (area.height * 11 / 20).saturating_sub(rows(&stands)).max(least);
+    let [first, upper, words, last] = area.layout(&Layout::vertical([
+        Constraint::Length(rows(&stands)),
         Constraint::Length(upper),
         Constraint::Fill(1),
-        Constraint::Length(4),
+        Constraint::Length(rows(&question) + 3),
     ]));
-    let [left, right] = upper.layout(&Layout::horizontal([Constraint::Fill(3), Constraint::Fill(2)]));
+    Paragraph::new(stands)
+        .render(Rect { x: first.x + 1, width: first.width.saturating_sub(2), ..first }, buffer);
+    let [left, right] = upper.layout(&Layout::horizontal([Constraint::Fill(1), Constraint::Length(24)]));
     plan(view, session, screen, left, buffer);
     checks(view, session, screen, right, buffer);
     said(view, screen, words, buffer);
-    typing(session, screen, line, buffer);
+    panel(screen, "typed", question.into_iter().chain([line]).collect(), last, buffer);
+}
+
+/// What keeps the session from going on.
+fn stands(session: &SessionView, screen: &Screen, width: usize) -> Vec<Line<'static>> {
+    let stopped = if session.held { "STOPPED: c, then g goes on" } else { "" };
+    let mut lines = Flow::of(stopped, Role::Warn).lines(screen.theme, width);
+    lines.extend(Flow::of(&session.waits, Role::Strong).lines(screen.theme, width));
+    lines
 }
 
 fn panel(screen: &Screen, title: &str, lines: Vec<Line<'_>>, area: Rect, buffer: &mut Buffer) {
@@ -163,7 +181,10 @@ fn plan(view: &View, session: &SessionView, screen: &Screen, area: Rect, buffer:
     let (theme, rows) = (screen.theme, usize::from(area.height.saturating_sub(2)));
     let first = session.at.saturating_sub(2).min(session.phases.len().saturating_sub(rows));
     let now_s = view.elapsed_s;
-    let lines = session.phases.iter().enumerate().skip(first).take(rows).map(|(place, phase)| {
+    let width = usize::from(area.width.saturating_sub(2));
+    let shown = || session.phases.iter().enumerate().skip(first).take(rows);
+    let longest = shown().map(|(_, phase)| phase.name.chars().count()).max().unwrap_or(0);
+    let lines = shown().map(|(place, phase)| {
         let here = place == session.at && !session.over;
         let planned =
             if phase.planned_s.is_finite() { text::clock(phase.planned_s) } else { "key".to_owned() };
@@ -184,9 +205,18 @@ fn plan(view: &View, session: &SessionView, screen: &Screen, area: Rect, buffer:
             (false, true) => Role::Quiet,
             (false, false) => Role::Plain,
         };
-        Line::styled(format!("{mark} {:<19} {planned:>8}  {time}", phase.name), theme.style(role))
+        let name = &phase.name;
+        let choices = [
+            format!("{mark} {name:<longest$} {planned:>7}  {time}"),
+            format!("{mark} {name:<longest$}  {time}"),
+            format!("{mark} {name}"),
+        ];
+        Line::styled(fitting(width, choices), theme.style(role))
     });
-    let title = format!("session {}", text::clip(&session.whose, 30));
+    let whose = Flow::of(&session.whose, Role::Plain).rows(width.saturating_sub(10));
+    let whose =
+        whose.first().map(|row| row.iter().map(|(word, _)| word.as_str()).collect::<Vec<_>>().join(" "));
+    let title = format!("session {}", whose.unwrap_or_default());
     panel(screen, &title, lines.collect(), area, buffer);
 }
 
@@ -205,60 +235,56 @@ fn checks(view: &View, session: &SessionView, screen: &Screen, area: Rect, buffe
             Line::from(vec![Span::styled(format!("{mark} "), theme.style(role)), Span::raw(*what)])
         })
         .collect();
-    lines.push(Line::raw(""));
     let dose = if view.blinded {
         "dose within limits".to_owned()
     } else {
-        format!(
-            "current {} of {}",
-            text::clock(view.stimulation.active_s),
-            text::clock(view.stimulation.active_limit_s)
-        )
+        let stimulation = &view.stimulation;
+        format!("{} of {} used", text::clock(stimulation.active_s), text::clock(stimulation.active_limit_s))
     };
     lines.push(Line::raw(dose));
-    if session.held {
-        lines.push(Line::styled("STOPPED: c, then g goes on", theme.style(Role::Warn)));
-    }
-    if !session.waits.is_empty() {
-        lines.push(Line::styled(session.waits.clone(), theme.style(Role::Strong)));
-    }
     panel(screen, "before a current", lines, area, buffer);
 }
 
-/// The newest words.
+/// The newest words, whole: what is too long wraps behind its time.
 fn said(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
+    const TIME: usize = 10;
     let rows = usize::from(area.height.saturating_sub(2));
-    let skip = view.events.len().saturating_sub(rows);
-    let width = usize::from(area.width.saturating_sub(13));
-    let lines = view.events.iter().skip(skip).map(|event| {
-        Line::from(vec![
-            Span::styled(format!("{:>8}  ", text::clock(event.elapsed_s)), screen.theme.style(Role::Quiet)),
-            Span::raw(text::clip(&event.text, width)),
-        ])
-    });
-    panel(screen, "said", lines.collect(), area, buffer);
+    let width = usize::from(area.width.saturating_sub(2)).saturating_sub(TIME);
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for event in view.events.iter().rev() {
+        let mut words = Flow::of(&event.text, Role::Plain).lines(screen.theme, width);
+        if lines.len() + words.len() > rows {
+            break;
+        }
+        for (row, line) in words.iter_mut().enumerate() {
+            let time = if row == 0 { text::clock(event.elapsed_s) } else { String::new() };
+            line.spans.insert(0, Span::styled(format!("{time:>8}  "), screen.theme.style(Role::Quiet)));
+        }
+        lines.splice(0..0, words);
+    }
+    panel(screen, "said", lines, area, buffer);
 }
 
-/// The question that stands, and the line that is typed.
-fn typing(session: &SessionView, screen: &Screen, area: Rect, buffer: &mut Buffer) {
+/// The question that stands or the address to open, whole because it is copied from here, and the line that is typed.
+fn typed(session: &SessionView, screen: &Screen, width: usize) -> (Vec<Line<'static>>, Line<'static>) {
     let theme = screen.theme;
-    // Whole, because it is copied from here.
-    let address = session.address.clone();
-    let question = session.question.clone().or(address).unwrap_or_default();
-    let line = match session.keys.line() {
-        Some(line) => Line::styled(format!(": {line}_"), theme.style(Role::Strong)),
-        None if question.is_empty() => {
-            Line::styled(": a line: note TEXT, kohm A B", theme.style(Role::Quiet))
+    let question = session.question.as_ref().or(session.address.as_ref());
+    let line = match (session.keys.line(), question) {
+        // Its end is where one types.
+        (Some(line), _) => {
+            let skip = (line.chars().count() + 3).saturating_sub(width);
+            let end: String = line.chars().skip(skip).collect();
+            Line::styled(format!(": {end}_"), theme.style(Role::Strong))
         }
-        None => Line::styled(": an answer", theme.style(Role::Quiet)),
+        (None, None) => Line::styled(": a line: note TEXT, kohm A B", theme.style(Role::Quiet)),
+        (None, Some(_)) => Line::styled(": an answer", theme.style(Role::Quiet)),
     };
-    panel(screen, "typed", vec![Line::raw(question), line], area, buffer);
+    let question = question.map(|text| Flow::of(text, Role::Plain).lines(theme, width));
+    (question.unwrap_or_default(), line)
 }
 
 /// The keys, in the last line.
 pub(super) fn keys(session: &SessionView, screen: &Screen, row: Rect, buffer: &mut Buffer) {
-    let theme = screen.theme;
-    let mut spans = Vec::new();
     let all = [
         ("space", "stop"),
         ("a", "arm"),
@@ -268,13 +294,14 @@ pub(super) fn keys(session: &SessionView, screen: &Screen, row: Rect, buffer: &m
         (":", "type"),
         ("q", "quit"),
     ];
-    for (key, what) in all {
-        if key == "c" && !session.held {
-            continue;
-        }
-        spans.push(Span::styled(format!(" {key} "), theme.badge(Role::Plain)));
-        spans.push(Span::raw(format!(" {what}  ")));
-    }
+    // A narrow screen has all of them too, nearer together.
+    let (pad, gap) = if row.width >= 76 { (" ", "  ") } else { ("", " ") };
+    let shown = all.into_iter().filter(|(key, _)| *key != "c" || session.held);
+    let spans = shown.flat_map(|(key, what)| {
+        let badge = Span::styled(format!("{pad}{key}{pad}"), screen.theme.badge(Role::Plain));
+        [badge, Span::raw(format!(" {what}{gap}"))]
+    });
+    let spans: Vec<Span<'_>> = spans.collect();
     Line::from(spans).render(row, buffer);
 }
 

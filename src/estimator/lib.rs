@@ -13,6 +13,7 @@ pub mod artefact;
 pub mod assemble;
 pub mod bands;
 pub mod frame;
+mod lanes;
 pub mod peaks;
 pub mod settings;
 pub mod specparam;

@@ -4,6 +4,8 @@
 //! repeat; then drop guesses at the edges of the range and the lower of two that overlap. The guesses start
 //! the joint fit in [`crate::specparam`].
 
+use crate::lanes::exp;
+
 /// A Gaussian in log10 power over frequency.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Gaussian {
@@ -47,6 +49,7 @@ const OVERLAP_SIGMAS: f64 = 0.75;
 /// `kept` tells which bins count; the others (line noise) must hold an interpolated value: they cannot be a
 /// peak's maximum and are left out of the standard deviation. `flat` is consumed: the guesses are subtracted.
 /// `unit` is scratch of the same length. At most the capacity of `guesses` are found, so that nothing allocates.
+#[inline(always)]
 pub fn search(
     freqs_hz: &[f64],
     flat: &mut [f64],
@@ -138,60 +141,33 @@ fn drop_overlapping(guesses: &mut Vec<Gaussian>) {
     guesses.truncate(kept);
 }
 
-/// A Gaussian is cut off where it falls below this share of its height: far under what a fit can tell.
-const NEGLIGIBLE: f64 = 1e-13;
+/// A Gaussian is cut off beyond so many standard deviations, at 1e-13 of its height: far under what a fit can tell.
+pub(crate) const REACH_SIGMAS: f64 = 7.74;
 
-/// Fills `out` with exp(-u^2/2), u = (f - centre) / sigma, and returns where it is not negligible.
-///
-/// On an even grid the ratio of neighbours changes by a constant factor, so three exponentials serve a whole
-/// Gaussian; going outward from the centre keeps every value good to about 1e-12 of itself.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped"
-)]
-pub(crate) fn gaussian_into(
+/// Fills `out` with exp(-u^2/2), u = (f - centre) / sigma, where it is not negligible, and returns where that is.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped by the cast and by min")]
+fn gaussian_into(
     first_hz: f64,
     step_hz: f64,
     centre_hz: f64,
     sigma_hz: f64,
     out: &mut [f64],
 ) -> (usize, usize) {
-    let last = out.len().saturating_sub(1);
-    let middle = ((centre_hz - first_hz) / step_hz).round().clamp(0.0, last as f64) as usize;
-    let a = step_hz / sigma_hz;
-    let u = (first_hz + middle as f64 * step_hz - centre_hz) / sigma_hz;
-    let top = (-0.5 * u * u).exp();
-    let squeeze = (-a * a).exp();
-    let (left, right) = out.split_at_mut(middle);
-    let mut to = middle;
-    let (mut value, mut ratio) = (top, (-u * a - 0.5 * a * a).exp());
-    for slot in right {
-        if value < NEGLIGIBLE {
-            break;
-        }
-        *slot = value;
-        value *= ratio;
-        ratio *= squeeze;
-        to += 1;
-    }
-    let mut from = middle;
-    ratio = (u * a - 0.5 * a * a).exp();
-    value = top * ratio;
-    for slot in left.iter_mut().rev() {
-        if value < NEGLIGIBLE {
-            break;
-        }
-        ratio *= squeeze;
-        *slot = value;
-        value *= ratio;
-        from -= 1;
+    let reach_hz = REACH_SIGMAS * sigma_hz;
+    let bin = |hz: f64| (hz - first_hz) / step_hz;
+    let from = (bin(centre_hz - reach_hz).ceil() as usize).min(out.len());
+    let to = ((bin(centre_hz + reach_hz) + 1.0) as usize).min(out.len()).max(from);
+    let per_sigma = 1.0 / sigma_hz;
+    for (bin, slot) in (0_u32..).zip(out.iter_mut()).skip(from).take(to - from) {
+        let u = (first_hz + f64::from(bin) * step_hz - centre_hz) * per_sigma;
+        *slot = exp(-0.5 * u * u);
     }
     (from, to)
 }
 
 /// The first of the highest bins that count.
+#[inline(always)]
 fn maximum(flat: &[f64], kept: &[bool]) -> Option<(usize, f64)> {
     let mut best: Option<(usize, f64)> = None;
     for (at, (&value, &counts)) in flat.iter().zip(kept).enumerate() {
@@ -203,6 +179,7 @@ fn maximum(flat: &[f64], kept: &[bool]) -> Option<(usize, f64)> {
 }
 
 /// Population standard deviation of the bins that count.
+#[inline(always)]
 fn standard_deviation(flat: &[f64], kept: &[bool]) -> f64 {
     let (mut sum, mut count) = (0.0, 0.0);
     for (&value, &counts) in flat.iter().zip(kept) {
@@ -249,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ratio_recurrence_is_the_exponential() {
+    fn a_gaussian_is_one_to_where_it_is_negligible() {
         let mut out = vec![0.0; 111];
         for (centre_hz, sigma_hz) in [(10.0, 0.5), (2.1, 4.0), (55.0, 6.0), (30.26, 0.25)] {
             let (from, to) = gaussian_into(0.5, 0.5, centre_hz, sigma_hz, &mut out);

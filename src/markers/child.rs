@@ -6,13 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lsl::{Pullable, StreamInlet};
+use lsl::{ContinuousResolver, Pullable, StreamInlet};
 
 use super::{HOST_WORDS, MarkersOrder, SOURCE_WORDS, TEXT_BYTES};
 use crate::child::{confine::parent_lives, link::Link, ring::Writer, text};
 
-/// Between two looks for new streams.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// Between two looks for new streams among those that are known to be there. Asking takes a second and more where
+/// several programs of one machine share its port, so liblsl asks on, in a thread of its own.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A stream that has not answered for so long is not there, in s.
+const FORGET_S: f64 = 5.0;
 /// Between two rounds.
 const NAP: Duration = Duration::from_millis(5);
 /// How long an inlet may buffer, in s.
@@ -29,13 +32,15 @@ pub(crate) fn run(link: &Link) -> io::Result<()> {
     let mut ring = None;
     let mut inlets: HashMap<String, (Vec<u64>, StreamInlet)> = HashMap::new();
     let mut looked: Option<Instant> = None;
+    let resolver = ContinuousResolver::new_with_pred("type='Markers' and channel_format='string'", FORGET_S)
+        .map_err(io::Error::other)?;
     while !link.stops() && parent_lives() {
         link.beat();
         if ring.is_none() {
             ring = link.data()?.map(Writer::new);
         }
         if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
-            look(&order, &mut inlets);
+            look(&order, &resolver, &mut inlets);
             looked = Some(Instant::now());
         }
         if let Some(ring) = &mut ring {
@@ -74,8 +79,12 @@ fn words_of(source_id: &str, host: &str) -> Vec<u64> {
     [field(source_id, SOURCE_WORDS), field(host, HOST_WORDS)].concat()
 }
 
-fn look(order: &MarkersOrder, inlets: &mut HashMap<String, (Vec<u64>, StreamInlet)>) {
-    let Ok(found) = lsl::resolve_bypred("type='Markers' and channel_format='string'", 0, 0.2) else { return };
+fn look(
+    order: &MarkersOrder,
+    resolver: &ContinuousResolver,
+    inlets: &mut HashMap<String, (Vec<u64>, StreamInlet)>,
+) {
+    let Ok(found) = resolver.results() else { return };
     for info in found {
         let uid = info.uid();
         let named =

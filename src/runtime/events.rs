@@ -37,7 +37,7 @@ pub fn json(stamped: &Stamped) -> Option<String> {
         Note::Decision(d) => {
             let mut event = json!({
                 "event": "decision", "id": d.id, "estimate": d.estimate_id, "exponent": d.exponent,
-                "bounded": d.bounded,
+                "bounded": d.bounded, "peak_ma": d.peak_ma, "flow": d.flow,
             });
             if let (true, Some(event)) = (d.through, event.as_object_mut()) {
                 event.insert("through_current".to_owned(), true.into());

@@ -14,6 +14,8 @@ pub const SEALED: &str = "sealed";
 pub const QUESTIONNAIRES: &str = "questionnaires.jsonl";
 /// What unblinding opened. Made after the session, so the log's list of files does not hold it.
 pub const UNBLINDED: &str = "unblinded";
+/// Decisions of another session that this one plays.
+pub const YOKED: &str = "yoked.json";
 /// Events, for spreadsheets.
 pub const EVENTS: &str = "events.csv";
 /// Estimates, for spreadsheets.
@@ -37,6 +39,16 @@ pub fn unblinded(block: u32) -> PathBuf {
 #[must_use]
 pub fn unblinded_recording(block: u32) -> PathBuf {
     Path::new(UNBLINDED).join(format!("block-{block:02}.xdf"))
+}
+
+/// The number of the sitting that records next in a folder, from 1: a session has one more each time that it is resumed.
+#[must_use]
+pub fn next_sitting(session: &Path) -> u32 {
+    let free = |n: &u32| match n {
+        1 => !session.join(RECORDING).exists(),
+        n => !session.join(format!("session-{n}.xdf")).exists(),
+    };
+    (1..u32::MAX).find(free).unwrap_or(u32::MAX)
 }
 
 /// A path with `/` between its parts, as the log has it.

@@ -8,6 +8,7 @@
 //! * [`unblinding`], [`verify`]: opening one block; checking everything;
 //! * [`recorded`]: a folder read back: events and frames of all its parts;
 //! * [`signed`], [`through_certificate`]: what this machine has measured and signed;
+//! * [`yoked`]: the decisions of another session, to be played again;
 //! * [`folder`], [`private`], [`moment`]: where things stand, for whose eyes, and when.
 
 pub mod allocation;
@@ -27,4 +28,5 @@ pub mod signed;
 pub mod through_certificate;
 pub mod unblinding;
 pub mod verify;
+pub mod yoked;
 pub use tras_stimulation::session::{blocks, check, course, dose as reckoned, protocol, schedule, sequencer};

@@ -7,3 +7,4 @@ mod program;
 mod recorder_peers;
 mod stream_loss;
 mod stream_rates;
+mod task_sender;

@@ -1,64 +1,8 @@
 //! Sessions by a protocol in virtual time: what holds of the folder that they leave.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
-
 use tras_test_support::lab::Lab;
 
-/// What the program says, both streams, where it ends with `code`.
-fn says(lab: &Lab, code: i32, arguments: &str) -> String {
-    let output = lab.tras(arguments).output().unwrap();
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{arguments}: {text}");
-    text
-}
-
-/// Three blocks of a minute, one of each condition, with a rest of 40 s behind each.
-fn protocol(conditions: &[(&str, &str)]) -> String {
-    let mut text = String::from(
-        "[estimator]\nmethod = \"specparam\"\nrange_hz = [2, 35]\nwindow_s = 4\nhop_s = 0.5\n\
-         [stimulation]\nenabled = true\npeak_ma = 0.5\nexponent = 2.0\nelectrode_area_cm2 = 35\n\
-         [limits]\npeak_ma = 0.5\n[stimulator]\nkind = \"simulated\"\n\
-         [controller]\nexponent_min = 0.5\nexponent_max = 2.5\n\
-         [record]\nparticipant = \"P01\"\n\
-         [protocol]\nstudy = \"wm\"\nsession = \"2\"\nallocation = \"wm.allocation.json\"\nconditions = [\n",
-    );
-    for (name, rest) in conditions {
-        let _ = writeln!(text, "  {{ name = \"{name}\", peak_ma = 0.5, {rest} }},");
-    }
-    text.push_str(
-        "]\nphases = [\n  { kind = \"impedance\" },\n  { kind = \"rest_eyes_open\", duration_s = 30 },\n\
-           { repeat = 3, phases = [\n    { kind = \"task\", duration_s = 60, lead_s = 5, condition = \"allocated\" },\n\
-             { kind = \"rest_eyes_open\", duration_s = 40 },\n  ] },\n  { kind = \"end\" },\n]\n",
-    );
-    text
-}
-
-/// Runs it with its own allocation. Gives the folder.
-fn session(lab: &Lab, conditions: &[(&str, &str)]) -> PathBuf {
-    lab.write("p.toml", &protocol(conditions));
-    let names: Vec<&str> = conditions.iter().map(|(name, _)| *name).collect();
-    let names = names.join(",");
-    let allocate = format!(
-        "allocate --study wm --participants 1 --session 2 --blocks 3 --conditions {names} \
-         --new-emergency-key emergency.key --out wm.allocation.json"
-    );
-    says(lab, 0, &allocate);
-    says(
-        lab,
-        0,
-        "run -c p.toml --participant P01 --session 2 --virtual --headless --seed 7 --record recordings",
-    );
-    let folders = std::fs::read_dir(lab.folder().join("recordings")).unwrap();
-    folders.map(|folder| folder.unwrap().path()).next().unwrap()
-}
-
-fn recomputed(lab: &Lab, folder: &std::path::Path) -> (u64, u64, String) {
-    let told = says(lab, 0, &format!("verify {} --recompute", folder.display()));
-    let line = told.lines().find(|line| line.starts_with("recomputed")).unwrap().to_owned();
-    let count = |word: usize| line.split_whitespace().nth(word).unwrap().parse().unwrap();
-    (count(1), count(4), line)
-}
+use crate::protocols::{recomputed, says, session};
 
 #[test]
 fn a_blinded_session_is_recomputed_up_to_its_first_block_and_all_of_it_once_unblinded() {

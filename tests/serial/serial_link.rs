@@ -8,6 +8,7 @@ use tras::stimulator::{
     Delivered, FaultCode, Latched, Limits, State, Status, Stimulator, StimulatorError, Stop,
     serial::{Place, SerialStimulator},
 };
+use tras_test_support::every_ms;
 use tras_test_support::serial::{Bench, LIMITS, Wrong, stranger};
 
 /// 100 ms, the default.
@@ -65,8 +66,7 @@ impl Host {
     }
 
     fn run(&mut self, seconds: f64) -> Status {
-        let until = Instant::now() + Duration::from_secs_f64(seconds);
-        while Instant::now() < until {
+        every_ms(seconds, || {
             let room = self.s.room() as u64;
             let block: Vec<f32> = (self.next..self.next + room).map(wave).collect();
             match self.s.queue(&block, self.now_s()) {
@@ -74,17 +74,14 @@ impl Host {
                 Err(error) => self.error = self.error.take().or(Some(error)),
             }
             self.poll();
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        });
         self.poll()
     }
 
     fn watch(&mut self, seconds: f64) -> Status {
-        let until = Instant::now() + Duration::from_secs_f64(seconds);
-        while Instant::now() < until {
+        every_ms(seconds, || {
             self.poll();
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        });
         self.poll()
     }
 }

@@ -31,6 +31,7 @@ pub mod sessions;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The repository.
 pub fn root() -> &'static Path {
@@ -51,6 +52,15 @@ pub fn skipped(what: &str, why: &str) {
     if let Some(path) = std::env::var_os("TRAS_SKIPS") {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
         file.unwrap().write_all(line.as_bytes()).unwrap();
+    }
+}
+
+/// Calls `step` every millisecond for so long.
+pub fn every_ms(seconds: f64, mut step: impl FnMut()) {
+    let until = Instant::now() + Duration::from_secs_f64(seconds);
+    while Instant::now() < until {
+        step();
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

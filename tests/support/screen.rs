@@ -1,11 +1,22 @@
 //! A view as a running session would leave it.
 
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
 use tras::acquisition::state::StreamState;
 use tras::dashboard::Screen;
-use tras::dashboard::draw::Theme;
+use tras::dashboard::draw::{Theme, draw};
+use tras::dashboard::session::{PhaseLine, SessionView};
 use tras::dashboard::state::{TargetView, View};
 use tras::estimator::{Contamination, Estimate, Fit, Peak, Peaks, Reason};
 use tras::stimulator::State;
+
+/// The rows of the picture at `width` by `height` cells.
+pub fn rows(view: &View, screen: &Screen, width: u16, height: u16) -> Vec<String> {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw(view, screen, frame.area(), frame.buffer_mut())).unwrap();
+    let cells = &terminal.backend().buffer().content;
+    cells.chunks(usize::from(width)).map(|row| row.iter().map(|cell| cell.symbol()).collect()).collect()
+}
 
 /// An estimate of the region on screen.
 pub fn estimate(
@@ -154,6 +165,7 @@ pub fn states(theme: Theme) -> Vec<(&'static str, View, Screen)> {
         ("monitor", monitor),
         ("monitor lost", monitor_lost),
     ];
+    all.extend(of_a_session());
     for (_, view) in &mut all {
         // Figures of several digits, whose beginnings would be other figures.
         (view.exponents.valid, view.exponents.count) = (776, 804);
@@ -180,4 +192,65 @@ fn monitor() -> View {
         view.push_target(&Estimate { target, ..estimate(119.5, exponent, invalid, Contamination::Clean) });
     }
     view
+}
+
+/// What a session by a protocol shows, from its first wait to its end.
+fn of_a_session() -> Vec<(&'static str, View)> {
+    let mut waits = session();
+    (waits.blinded, waits.hidden) = (true, true);
+    let phase = |name: &str, planned_s: f64| PhaseLine { name: name.to_owned(), planned_s };
+    let mut phases = vec![phase("impedance", f64::INFINITY), phase("rest, eyes open", 120.0)];
+    for block in 1..=12 {
+        phases.push(phase(&format!("block {block}"), 300.0));
+        phases.push(phase("questionnaire", f64::INFINITY));
+        phases.push(phase("break", 60.0));
+    }
+    phases.push(phase("end", 0.0));
+    let checks = ["impedances", "stream live 10 s", "recording", "dose left", "stimulator"];
+    waits.session = Some(SessionView {
+        whose: "sub-P01 ses-2 wm-tras".to_owned(),
+        phases,
+        at: 2,
+        waits: "block 1 waits for both keys: a, then g".to_owned(),
+        checks: checks.map(|check| (check, check != "impedances")).to_vec(),
+        address: Some("http://127.0.0.1:40817/?token=6f1c2a90d3e84b57".to_owned()),
+        ..SessionView::default()
+    });
+    waits.push_event("impedances: 4.8 and 5.5 kOhm are of 31 min ago: measure again, then type kohm A B");
+    let of = |change: &dyn Fn(&mut SessionView)| {
+        let mut view = waits.clone();
+        if let Some(session) = &mut view.session {
+            change(session);
+        }
+        view
+    };
+    let block = |session: &mut SessionView| {
+        session.checks.iter_mut().for_each(|check| check.1 = true);
+        (session.at, session.runs, session.began_s, session.ends_s) = (2, true, 60.0, 360.0);
+        (session.waits, session.address) = (String::new(), None);
+    };
+    let asked = |session: &mut SessionView| {
+        session.at = 3;
+        session.runs = true;
+        session.ends_s = f64::INFINITY;
+        session.waits = String::new();
+        session.question =
+            Some("3 of 6: itching? 0 none, 1 mild, 2 moderate, 3 strong, and when it began".to_owned());
+    };
+    let ended = |session: &mut SessionView| {
+        (session.over, session.at, session.waits) = (true, session.phases.len() - 1, String::new());
+    };
+    let mut stopped = of(&|session| {
+        block(session);
+        (session.runs, session.held) = (false, true);
+        session.waits = "block 1 ended: stopped by the operator".to_owned();
+    });
+    stopped.push_event("block 1 ended early after 1:03: stopped by the operator (space)");
+    vec![
+        ("session waits", waits.clone()),
+        ("session block", of(&block)),
+        ("session stopped", stopped),
+        ("session question", of(&asked)),
+        ("session over", of(&ended)),
+    ]
 }

@@ -187,8 +187,3 @@ fn settle(annotations: &mut [Annotation], left_out: u64, notes: &mut Vec<String>
         notes.push(format!("{left_out} annotations beyond the first {MAX_ANNOTATIONS} were left out"));
     }
 }
-
-/// The name of a file without folder and extension, for the stream that it becomes.
-fn stem(path: &Path) -> String {
-    path.file_stem().map_or_else(|| "recording".to_owned(), |stem| stem.to_string_lossy().into_owned())
-}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::method::{BentArg, FloorArg, MethodOptions};
+use crate::cli::montage::MontageOptions;
 use crate::cli::options::positive;
 use crate::estimator::bands::Band;
 use crate::offline::markers::Epoch;
@@ -107,21 +108,12 @@ pub struct EstimateArgs {
     /// A fit is deleted (not valid) where its R2 is below the mean - SDS standard deviations of its channel's fits
     #[arg(long, value_name = "SDS", value_parser = positive)]
     pub delete_below_sd: Option<f64>,
-    /// Channels, by label: Fz,Cz [default: all EEG channels]
-    #[arg(long, value_delimiter = ',', value_name = "LABELS")]
-    pub channels: Vec<String>,
-    /// What potentials are measured against: none, average, or labels: M1,M2 [default: none]
-    #[arg(long, value_name = "WHAT")]
-    pub reference: Option<String>,
-    /// Unit of the channels, over what the file says
-    #[arg(long, value_name = "UNIT")]
-    pub unit: Option<String>,
+    /// Which channels
+    #[command(flatten)]
+    pub montage: MontageOptions,
     /// Which stream of an XDF file, by name or number, where it has several that could be meant
     #[arg(long, value_name = "NAME")]
     pub stream: Option<String>,
-    /// A region of interest beside the channels: frontal=Fz+F3+F4; may be repeated
-    #[arg(long, value_name = "NAME=CH+CH", value_parser = region)]
-    pub region: Vec<(String, Vec<String>)>,
     /// How a region's channels become one number
     #[arg(long, default_value = "spectra")]
     pub region_mean: RegionMeanArg,
@@ -178,14 +170,4 @@ pub enum RegionMeanArg {
     Spectra,
     /// A fit for each channel, mean of the fits
     Fits,
-}
-
-pub(crate) fn region(text: &str) -> Result<(String, Vec<String>), String> {
-    let wrong = || "expected NAME=CH+CH, as in frontal=Fz+F3+F4".to_owned();
-    let (name, channels) = text.split_once('=').ok_or_else(wrong)?;
-    let channels: Vec<String> = channels.split('+').map(|label| label.trim().to_owned()).collect();
-    if name.trim().is_empty() || channels.iter().any(String::is_empty) {
-        return Err(wrong());
-    }
-    Ok((name.trim().to_owned(), channels))
 }

@@ -30,35 +30,38 @@ impl EstimateArgs {
                 rate_hz: self.rate,
                 stream: self.stream.clone(),
                 channels: self.used(),
-                unit: self.unit.clone(),
+                unit: self.montage.unit.clone(),
             },
             acquisition: AcquisitionSettings {
-                unit: self.unit.clone(),
+                unit: self.montage.unit.clone(),
                 channels: given
                     .as_ref()
-                    .filter(|_| self.channels.is_empty() && !self.as_recorded)
-                    .map_or_else(|| self.channels.clone(), |given| given.stream.channels.clone()),
+                    .filter(|_| self.montage.channels.is_empty() && !self.as_recorded)
+                    .map_or_else(|| self.montage.channels.clone(), |given| given.stream.channels.clone()),
                 reference: given
                     .as_ref()
-                    .filter(|_| self.reference.is_none() && !self.as_recorded)
-                    .map_or_else(|| self.reference(), |given| reference_of(&given.stream.reference)),
+                    .filter(|_| self.montage.reference.is_none() && !self.as_recorded)
+                    .map_or_else(
+                        || self.montage.reference.clone().unwrap_or_default(),
+                        |given| given.stream.reference.clone(),
+                    ),
                 // A file's stamps are what they are: there is nothing to wait for.
                 settle_s: 0.0,
                 exact_stamps: true,
                 ..AcquisitionSettings::default()
             },
             regions: match &given {
-                Some(given) if self.region.is_empty() => {
+                Some(given) if self.montage.region.is_empty() => {
                     given.estimator.regions.iter().map(|r| (r.name.clone(), r.channels.clone())).collect()
                 }
-                _ => self.region.clone(),
+                _ => self.montage.region.clone(),
             },
             region_mean: match self.region_mean {
                 RegionMeanArg::Spectra => RegionMean::Spectra,
                 RegionMeanArg::Fits => RegionMean::Fits,
             },
             each_channel: match &given {
-                Some(given) if self.region.is_empty() => given.estimator.each_channel,
+                Some(given) if self.montage.region.is_empty() => given.estimator.each_channel,
                 _ => !self.no_channels,
             },
             contamination: false,
@@ -158,32 +161,14 @@ impl EstimateArgs {
 
     /// Labels of all channels that are used, where channels are named; the reader may leave out the others.
     fn used(&self) -> Option<Vec<String>> {
-        let mut labels = self.channels.clone();
+        let mut labels = self.montage.channels.clone();
         if labels.is_empty() && !self.no_channels {
             return None;
         }
-        labels.extend(self.region.iter().flat_map(|(_, channels)| channels.iter().cloned()));
-        if let Reference::Channels(more) = self.reference() {
-            labels.extend(more);
+        labels.extend(self.montage.region.iter().flat_map(|(_, channels)| channels.iter().cloned()));
+        if let Some(Reference::Channels(more)) = &self.montage.reference {
+            labels.extend(more.iter().cloned());
         }
         Some(labels).filter(|labels| !labels.is_empty())
-    }
-
-    fn reference(&self) -> Reference {
-        match self.reference.as_deref().map(str::trim) {
-            None | Some("" | "none") => Reference::None,
-            Some("average") => Reference::Average,
-            Some(labels) => {
-                Reference::Channels(labels.split(',').map(|label| label.trim().to_owned()).collect())
-            }
-        }
-    }
-}
-
-fn reference_of(reference: &crate::config::Reference) -> Reference {
-    match reference {
-        crate::config::Reference::None => Reference::None,
-        crate::config::Reference::Average => Reference::Average,
-        crate::config::Reference::Channels(labels) => Reference::Channels(labels.clone()),
     }
 }

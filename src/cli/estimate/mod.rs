@@ -7,7 +7,6 @@ mod watch;
 use std::fmt::Write as _;
 use std::time::Instant;
 
-pub(super) use arguments::region;
 pub use arguments::{DuringCurrentArg, EstimateArgs, RegionMeanArg};
 
 use crate::failure::Failure;

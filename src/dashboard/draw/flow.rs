@@ -13,13 +13,13 @@ const UNITS: [&str; 17] =
 
 /// Words with how they stand out, in their order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Flow {
+pub(in crate::dashboard) struct Flow {
     words: Vec<(String, Role)>,
 }
 
 impl Flow {
     /// Adds `text` as one or more words.
-    pub(super) fn add(&mut self, text: &str, role: Role) -> &mut Self {
+    pub(in crate::dashboard) fn add(&mut self, text: &str, role: Role) -> &mut Self {
         let mut glue = false;
         for word in text.split(' ').filter(|word| !word.is_empty()) {
             let word: String = word.chars().filter(|c| !c.is_control()).collect();
@@ -39,14 +39,14 @@ impl Flow {
     }
 
     /// The words of a whole text.
-    pub(super) fn of(text: &str, role: Role) -> Self {
+    pub(in crate::dashboard) fn of(text: &str, role: Role) -> Self {
         let mut flow = Self::default();
         flow.add(text, role);
         flow
     }
 
     /// In rows of at most `width` cells.
-    pub(super) fn rows(&self, width: usize) -> Vec<Vec<(String, Role)>> {
+    pub(in crate::dashboard) fn rows(&self, width: usize) -> Vec<Vec<(String, Role)>> {
         let mut rows: Vec<Vec<(String, Role)>> = Vec::new();
         let (mut row, mut used) = (Vec::new(), 0_usize);
         for (word, role) in &self.words {
@@ -70,7 +70,7 @@ impl Flow {
     }
 
     /// As lines of spans.
-    pub(super) fn lines(&self, theme: Theme, width: usize) -> Vec<Line<'static>> {
+    pub(in crate::dashboard) fn lines(&self, theme: Theme, width: usize) -> Vec<Line<'static>> {
         let spans = |row: Vec<(String, Role)>| {
             let mut spans = Vec::new();
             for (word, role) in row {
@@ -99,7 +99,7 @@ impl Flow {
 }
 
 /// The first of `choices` that has at most `width` cells: the longest comes first. Nothing where none fits.
-pub(super) fn fitting(width: usize, choices: impl IntoIterator<Item = String>) -> String {
+pub(in crate::dashboard) fn fitting(width: usize, choices: impl IntoIterator<Item = String>) -> String {
     choices.into_iter().find(|text| text.chars().count() <= width).unwrap_or_default()
 }
 

@@ -5,7 +5,7 @@ mod current;
 mod digits;
 mod eeg;
 mod exponent;
-mod flow;
+pub(super) mod flow;
 mod header;
 mod help;
 mod monitor;

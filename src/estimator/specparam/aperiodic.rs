@@ -2,6 +2,7 @@
 
 use super::knee;
 use crate::Reason;
+use crate::lanes::{exp, log10};
 
 /// Whether the aperiodic line bends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -63,6 +64,7 @@ impl Aperiodic {
 
     /// Through every bin of `log_power`. `whole` is the spectrum with its peaks: its ends give the first guess
     /// of the exponent.
+    #[inline(always)]
     pub(super) fn fit_all(
         &mut self,
         log_power: &[f64],
@@ -81,6 +83,7 @@ impl Aperiodic {
     }
 
     /// Through the bins at or below the line that left `residual`, or at the lowest percentile above it.
+    #[inline(always)]
     pub(super) fn fit_low(
         &mut self,
         log_power: &[f64],
@@ -93,6 +96,7 @@ impl Aperiodic {
         self.solve(guess)
     }
 
+    #[inline(always)]
     fn gather(&mut self, log_power: &[f64], kept: &[bool], chosen: impl Fn(usize) -> bool) {
         self.xs.clear();
         self.ys.clear();
@@ -104,6 +108,7 @@ impl Aperiodic {
         }
     }
 
+    #[inline(always)]
     fn solve(&mut self, guess: Line) -> Result<Line, Reason> {
         match self.mode {
             Mode::Fixed => straight(&self.xs, &self.ys).ok_or(Reason::NotConverged),
@@ -112,22 +117,24 @@ impl Aperiodic {
     }
 
     /// log10 power of the line at bin `at`'s log10 frequency.
+    #[inline(always)]
     fn value(&self, line: Line, log10_freq: f64) -> f64 {
         match self.mode {
             Mode::Fixed => line.offset - line.exponent * log10_freq,
             Mode::Knee => {
-                line.offset
-                    - (line.knee + (line.exponent * log10_freq * std::f64::consts::LN_10).exp()).log10()
+                line.offset - log10(line.knee + exp(line.exponent * log10_freq * std::f64::consts::LN_10))
             }
         }
     }
 
+    #[inline(always)]
     pub(super) fn evaluate(&self, line: Line, out: &mut [f64]) {
         for (out, &x) in out.iter_mut().zip(&self.log10_freqs) {
             *out = self.value(line, x);
         }
     }
 
+    #[inline(always)]
     pub(super) fn subtract(&self, line: Line, log_power: &[f64], out: &mut [f64]) {
         for ((out, &y), &x) in out.iter_mut().zip(log_power).zip(&self.log10_freqs) {
             *out = y - self.value(line, x);
@@ -136,6 +143,7 @@ impl Aperiodic {
 }
 
 /// Ordinary least squares. `None` where there are too few bins.
+#[inline(always)]
 fn straight(xs: &[f64], ys: &[f64]) -> Option<Line> {
     if xs.len() < 2 {
         return None;
@@ -155,6 +163,7 @@ fn straight(xs: &[f64], ys: &[f64]) -> Option<Line> {
 
 /// numpy's `percentile` (linear) at [`LOW_PERCENTILE`] of the residuals, negative ones taken for 0. The rank
 /// lies between the smallest value and the next for up to 4,000 bins, so only those are found.
+#[inline(always)]
 fn low_percentile(residual: &[f64], kept: &[bool]) -> f64 {
     let (mut smallest, mut second, mut count) = (f64::INFINITY, f64::INFINITY, 0_u32);
     for (&value, _) in residual.iter().zip(kept).filter(|(_, kept)| **kept) {

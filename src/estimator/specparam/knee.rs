@@ -7,6 +7,7 @@
 //! differences.
 
 use super::Line;
+use crate::lanes::{dot, exp, log10, norm};
 
 /// Three parameters: offset, knee, exponent.
 type Vector = [f64; 3];
@@ -41,13 +42,17 @@ impl Workspace {
     }
 
     /// Fits `ys` (log10 power) over `xs` (log10 f) from `guess`. `None` where MINPACK gives up too.
+    #[inline(always)]
     pub(super) fn fit(&mut self, xs: &[f64], ys: &[f64], guess: Line) -> Option<Line> {
         if xs.len() < 3 {
             return None;
         }
         self.ln_f.clear();
         self.ln_f.extend(xs.iter().map(|x| x * std::f64::consts::LN_10));
-        for buffer in [&mut self.power, &mut self.sum, &mut self.residual, &mut self.tried] {
+        let [offset, knee, exponent] = &mut self.columns;
+        let buffers =
+            [&mut self.power, &mut self.sum, &mut self.residual, &mut self.tried, offset, knee, exponent];
+        for buffer in buffers {
             buffer.clear();
             buffer.resize(xs.len(), 0.0);
         }
@@ -59,34 +64,34 @@ impl Workspace {
     }
 
     /// Model minus data into `tried`; returns its norm, NaN where the model is not defined.
+    #[inline(always)]
     fn evaluate(&mut self, ys: &[f64], [offset, knee, exponent]: Vector) -> f64 {
-        let mut squares = 0.0;
         let state = self.power.iter_mut().zip(&mut self.sum).zip(&mut self.tried);
         for (((power, sum), out), (&ln_f, &y)) in state.zip(self.ln_f.iter().zip(ys)) {
-            *power = (exponent * ln_f).exp();
+            *power = exp(exponent * ln_f);
             *sum = knee + *power;
-            *out = offset - sum.log10() - y;
-            squares += *out * *out;
+            *out = offset - log10(*sum) - y;
         }
-        squares.sqrt()
+        norm(&self.tried)
     }
 
     /// The Jacobian at the parameters tried last, and its QR: R, Q^T residual, and the norms of its columns.
+    #[inline(always)]
     fn factor(&mut self) -> (Triangle, Vector, Vector) {
         let [d_offset, d_knee, d_exponent] = &mut self.columns;
-        d_offset.clear();
-        d_offset.resize(self.ln_f.len(), 1.0);
-        d_knee.clear();
-        d_knee.extend(self.sum.iter().map(|sum| -1.0 / (std::f64::consts::LN_10 * sum)));
-        d_exponent.clear();
         let terms = self.power.iter().zip(&self.sum).zip(&self.ln_f);
-        d_exponent.extend(terms.map(|((p, sum), ln_f)| -p * ln_f / (std::f64::consts::LN_10 * sum)));
+        let columns = d_offset.iter_mut().zip(&mut *d_knee).zip(&mut *d_exponent);
+        for (((offset, knee), exponent), ((p, sum), ln_f)) in columns.zip(terms) {
+            let slope = -1.0 / (std::f64::consts::LN_10 * sum);
+            (*offset, *knee, *exponent) = (1.0, slope, p * ln_f * slope);
+        }
         let norms = [norm(d_offset), norm(d_knee), norm(d_exponent)];
         self.tried.copy_from_slice(&self.residual);
         let (r, qtf) = triangular([d_offset, d_knee, d_exponent], &mut self.tried);
         (r, qtf, norms)
     }
 
+    #[inline(always)]
     fn minimise(&mut self, ys: &[f64], mut x: Vector) -> Option<Vector> {
         let mut fnorm = self.evaluate(ys, x);
         if !fnorm.is_finite() {
@@ -166,6 +171,7 @@ impl Workspace {
 }
 
 /// MINPACK's `lmpar`: the step of length `delta` (in the scaled norm, within a tenth) and its parameter.
+#[inline(always)]
 fn damped_step(r: &Triangle, d: &Vector, qtf: &Vector, delta: f64, par: f64) -> (Vector, f64) {
     let full_rank = (0..3).all(|i| at(r, i, i) != 0.0);
     let newton = back_solve(r, qtf);
@@ -215,6 +221,7 @@ fn damped_step(r: &Triangle, d: &Vector, qtf: &Vector, delta: f64, par: f64) -> 
 }
 
 /// Newton's correction of the parameter: excess / delta / |R^-T D^2 x / |D x||^2.
+#[inline(always)]
 fn curvature(r: &Triangle, d: &Vector, step: &Vector, length: f64, excess: f64, delta: f64) -> f64 {
     let mut w: Vector = std::array::from_fn(|i| pick(d, i) * (pick(d, i) * pick(step, i) / length));
     for j in 0..3 {
@@ -228,6 +235,7 @@ fn curvature(r: &Triangle, d: &Vector, step: &Vector, length: f64, excess: f64, 
 }
 
 /// R and Q^T b of [R; root D] x = [b; 0].
+#[inline(always)]
 fn damp(r: &Triangle, d: &Vector, qtf: &Vector, root: f64) -> (Triangle, Vector) {
     let mut columns: [[f64; 6]; 3] = [[0.0; 6]; 3];
     for (j, column) in columns.iter_mut().enumerate() {
@@ -247,6 +255,7 @@ fn damp(r: &Triangle, d: &Vector, qtf: &Vector, root: f64) -> (Triangle, Vector)
 }
 
 /// Modified Gram-Schmidt on [columns | rhs]: the triangle R and Q^T rhs. Everything is overwritten.
+#[inline(always)]
 fn triangular(columns: [&mut [f64]; 3], rhs: &mut [f64]) -> (Triangle, Vector) {
     let mut r: Triangle = [[0.0; 3]; 3];
     let mut qtf: Vector = [0.0; 3];
@@ -267,22 +276,26 @@ fn triangular(columns: [&mut [f64]; 3], rhs: &mut [f64]) -> (Triangle, Vector) {
 }
 
 /// Scales to length 1, returns the length it had.
+#[inline(always)]
 fn unit(column: &mut [f64]) -> f64 {
     let length = norm(column);
     if length > 0.0 {
-        column.iter_mut().for_each(|v| *v /= length);
+        let scale = 1.0 / length;
+        column.iter_mut().for_each(|v| *v *= scale);
     }
     length
 }
 
 /// Takes the part along the unit vector `along` out of `from`, returns its length.
+#[inline(always)]
 fn project(along: &[f64], from: &mut [f64]) -> f64 {
-    let part: f64 = along.iter().zip(&*from).map(|(a, b)| a * b).sum();
+    let part = dot(along, from);
     from.iter_mut().zip(along).for_each(|(v, a)| *v -= part * a);
     part
 }
 
 /// Solves R x = b; from the first zero on the diagonal on x is 0.
+#[inline(always)]
 fn back_solve(r: &Triangle, b: &Vector) -> Vector {
     let rank = (0..3).take_while(|&i| at(r, i, i) != 0.0).count();
     let mut x: Vector = [0.0; 3];
@@ -295,11 +308,13 @@ fn back_solve(r: &Triangle, b: &Vector) -> Vector {
     x
 }
 
+#[inline(always)]
 fn times(r: &Triangle, x: &Vector) -> Vector {
     std::array::from_fn(|i| (i..3).map(|j| at(r, i, j) * pick(x, j)).sum())
 }
 
 /// The largest cosine between the residual and a column of the Jacobian.
+#[inline(always)]
 fn gradient_norm(r: &Triangle, qtf: &Vector, norms: &Vector, fnorm: f64) -> f64 {
     if fnorm == 0.0 {
         return 0.0;
@@ -311,18 +326,17 @@ fn gradient_norm(r: &Triangle, qtf: &Vector, norms: &Vector, fnorm: f64) -> f64 
     cosine(0).max(cosine(1)).max(cosine(2))
 }
 
+#[inline(always)]
 fn at(r: &Triangle, i: usize, j: usize) -> f64 {
     r.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0.0)
 }
 
+#[inline(always)]
 fn pick(v: &Vector, i: usize) -> f64 {
     v.get(i).copied().unwrap_or(0.0)
 }
 
-fn norm(v: &[f64]) -> f64 {
-    v.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
+#[inline(always)]
 fn scaled_norm(d: &Vector, x: &Vector) -> f64 {
     norm(&std::array::from_fn::<f64, 3, _>(|i| pick(d, i) * pick(x, i)))
 }

@@ -15,6 +15,7 @@ mod trust;
 pub use aperiodic::{Line, Mode};
 pub use settings::SpecparamSettings;
 
+use super::lanes::log10;
 use super::peaks::{self, Gaussian, SearchLimits};
 use super::{Fit, Method, Reason, Spectrum};
 use aperiodic::Aperiodic;
@@ -117,15 +118,16 @@ impl Specparam {
     }
 
     /// log10 of the power in the range; `false` where a bin has none. Bins left out are interpolated.
+    #[inline(always)]
     fn take_log(&mut self, spectrum: &Spectrum<'_>) -> bool {
         let Some(power) = spectrum.power.get(self.start..self.start + self.freqs_hz.len()) else {
             return false;
         };
-        for ((log, &power), &kept) in self.log_power.iter_mut().zip(power).zip(&self.kept) {
-            *log = power.log10();
-            if kept && !log.is_finite() {
-                return false;
-            }
+        for (log, &power) in self.log_power.iter_mut().zip(power) {
+            *log = log10(power);
+        }
+        if self.log_power.iter().zip(&self.kept).any(|(log, kept)| *kept && !log.is_finite()) {
+            return false;
         }
         if self.settings.line_noise.is_some() {
             interpolate(&mut self.log_power, &self.kept);
@@ -133,7 +135,29 @@ impl Specparam {
         true
     }
 
-    fn run(&mut self) -> Result<Fit, Reason> {
+    /// The fit on the prepared grid, by wide registers where the processor has them.
+    fn run(&mut self, spectrum: &Spectrum<'_>) -> Result<Fit, Reason> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has just said that it has what the function is compiled for.
+            return unsafe { self.run_wide(spectrum) };
+        }
+        self.run_anywhere(spectrum)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn run_wide(&mut self, spectrum: &Spectrum<'_>) -> Result<Fit, Reason> {
+        self.run_anywhere(spectrum)
+    }
+
+    /// Inlined with all that it calls, so that each of its callers is compiled for its own registers. Products and sums
+    /// are not contracted: all give the same answer to the last bit.
+    #[inline(always)]
+    fn run_anywhere(&mut self, spectrum: &Spectrum<'_>) -> Result<Fit, Reason> {
+        if !self.take_log(spectrum) {
+            return Err(Reason::BadSpectrum);
+        }
         let first = self.aperiodic.fit_all(&self.log_power, &self.kept, &self.log_power)?;
         self.aperiodic.subtract(first, &self.log_power, &mut self.flat);
         let robust = self.aperiodic.fit_low(&self.log_power, &self.kept, &self.flat, first)?;
@@ -141,11 +165,14 @@ impl Specparam {
         let flat = &mut self.peak_model; // borrowed as scratch: the search consumes what it is given
         flat.copy_from_slice(&self.flat);
         peaks::search(&self.freqs_hz, flat, &self.kept, &self.limits, &mut self.unit, &mut self.guesses);
-        self.peak_model.fill(0.0);
-        if !self.guesses.is_empty() {
-            self.joint.fit(&self.flat, &mut self.guesses)?;
-            self.joint.model(&self.guesses, &mut self.peak_model);
+        if self.guesses.is_empty() {
+            // The third line would be the first: through the same bins, from the same guess.
+            self.peak_model.fill(0.0);
+            self.flat.copy_from_slice(&self.log_power);
+            return Ok(self.report(first));
         }
+        self.joint.fit(&self.flat, &mut self.guesses)?;
+        self.joint.model(&self.guesses, &mut self.peak_model);
         // `flat` now holds the spectrum without its peaks.
         for ((rest, log), peak) in self.flat.iter_mut().zip(&self.log_power).zip(&self.peak_model) {
             *rest = log - peak;
@@ -166,10 +193,10 @@ impl Method for Specparam {
 
     fn fit(&mut self, spectrum: &Spectrum<'_>, _target: usize) -> Fit {
         self.prepare(spectrum.freqs_hz);
-        if !self.even || self.kept.iter().filter(|&&kept| kept).count() < 4 || !self.take_log(spectrum) {
+        if !self.even || self.kept.iter().filter(|&&kept| kept).count() < 4 {
             return Fit::failed(Reason::BadSpectrum);
         }
-        match self.run() {
+        match self.run(spectrum) {
             Ok(fit) if fit.exponent.is_finite() && fit.offset.is_finite() => fit,
             Ok(_) => Fit::failed(Reason::NotConverged),
             Err(reason) => Fit::failed(reason),
@@ -263,6 +290,39 @@ mod tests {
         let mut power = good;
         (power[0], power[150]) = (0.0, f64::NAN);
         assert_eq!(reason(&f, &power), None);
+    }
+
+    /// The fit that is compiled for wide registers is the one that is not, to the last bit.
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn wide_registers_change_no_bit() {
+        if !is_x86_feature_detected!("avx2") {
+            eprintln!("skipped: no AVX2 here");
+            return;
+        }
+        let freqs_hz = freqs();
+        let mut state = 1_u64;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as f64 / f64::from(1_u32 << 31) - 0.5
+        };
+        let mut peaks = 0;
+        for mode in [Mode::Fixed, Mode::Knee] {
+            let mut method = Specparam::new(SpecparamSettings { mode, ..SpecparamSettings::tras() }).unwrap();
+            for _ in 0..100 {
+                let power: Vec<f64> =
+                    clean(&freqs_hz).iter().map(|p| p * 10_f64.powf(0.4 * noise())).collect();
+                let spectrum = Spectrum { freqs_hz: &freqs_hz, power: &power, segments: 7, gamma_shape: 6.0 };
+                method.prepare(&freqs_hz);
+                let narrow = method.run_anywhere(&spectrum);
+                // SAFETY: asked for above.
+                let wide = unsafe { method.run_wide(&spectrum) };
+                // `Debug` of a number is what reads back as itself.
+                assert_eq!(format!("{narrow:?}"), format!("{wide:?}"));
+                peaks += narrow.map_or(0, |fit| fit.peaks.as_slice().len());
+            }
+        }
+        assert!(peaks > 600, "{peaks}: the joint fit was hardly used");
     }
 
     #[test]

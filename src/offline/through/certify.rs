@@ -10,8 +10,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::{Asked, DuringCurrent};
 use crate::acquisition::recording::{OpenOptions, Recording};
-use crate::acquisition::settings::{AcquisitionSettings, Reference};
-use crate::config::{Config, Reference as Written};
+use crate::acquisition::settings::AcquisitionSettings;
+use crate::config::Config;
 use crate::estimator::Contamination;
 use crate::estimator::through_current::Unproven;
 use crate::estimator::window::RegionMean;
@@ -83,11 +83,7 @@ fn job(config: &Config, open: OpenOptions, current: Option<String>) -> Job {
         open,
         acquisition: AcquisitionSettings {
             channels: config.stream.channels.clone(),
-            reference: match &config.stream.reference {
-                Written::None => Reference::None,
-                Written::Average => Reference::Average,
-                Written::Channels(labels) => Reference::Channels(labels.clone()),
-            },
+            reference: config.stream.reference.clone(),
             settle_s: 0.0,
             exact_stamps: true,
             ..AcquisitionSettings::default()

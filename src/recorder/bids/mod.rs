@@ -2,7 +2,8 @@
 //!
 //! In: folders of sessions, as they are; what is sealed stays out until it is unblinded. Out: for each folder EEG with its
 //! events, channels and electrodes, questionnaires under `beh/`, and under `sourcedata/` the folder itself, the decisions
-//! with their estimates, and the stimulation by the draft extension. Nothing that is there is overwritten.
+//! with their estimates, and the stimulation by the draft extension. Nothing that is there is overwritten. A session that
+//! was resumed has a run for each sitting; its folder and its questionnaires stand there once.
 //!
 //! Times: onsets are samples of the data file over its rate, so that they point into it; where samples are missing
 //! (`RecordingType` discontinuous) the column `time` has the session's own clock.
@@ -81,15 +82,18 @@ pub struct Exported {
 /// # Errors
 /// The first folder that cannot be exported; those before it are in the tree.
 pub fn export(folders: &[PathBuf], tree: &Path) -> Result<Vec<Exported>, BidsError> {
-    let mut sessions = Vec::with_capacity(folders.len());
+    let (mut sittings, mut of) = (Vec::with_capacity(folders.len()), Vec::with_capacity(folders.len()));
     for folder in folders {
-        sessions.push(Recorded::open(folder)?);
+        for (number, sitting) in Recorded::open(folder)?.sittings().into_iter().enumerate() {
+            sittings.push(sitting);
+            of.push((folder, number == 0));
+        }
     }
-    let places = names::places(&sessions, tree)?;
+    let places = names::places(&sittings, tree)?;
     write_tree(tree, &places)?;
-    let mut exported = Vec::with_capacity(folders.len());
-    for ((recorded, place), folder) in sessions.iter().zip(&places).zip(folders) {
-        exported.push(one(recorded, place, folder, tree)?);
+    let mut exported = Vec::with_capacity(sittings.len());
+    for ((recorded, place), (folder, first)) in sittings.iter().zip(&places).zip(of) {
+        exported.push(one(recorded, place, folder, tree, first)?);
     }
     Ok(exported)
 }
@@ -119,7 +123,14 @@ fn write_tree(tree: &Path, places: &[Place]) -> Result<(), BidsError> {
     write(&path, &text)
 }
 
-fn one(recorded: &Recorded, place: &Place, folder: &Path, tree: &Path) -> Result<Exported, BidsError> {
+/// `first`: of the sittings of its folder.
+fn one(
+    recorded: &Recorded,
+    place: &Place,
+    folder: &Path,
+    tree: &Path,
+    first: bool,
+) -> Result<Exported, BidsError> {
     let config: Option<Config> = recorded.config().ok();
     let eeg = tree.join(place.folder()).join("eeg");
     fs::create_dir_all(&eeg).map_err(BidsError::file(&eeg))?;
@@ -144,13 +155,15 @@ fn one(recorded: &Recorded, place: &Place, folder: &Path, tree: &Path) -> Result
             write(&path, &text)?;
         }
     }
-    behaviour(recorded, place, tree, &stem)?;
+    if first {
+        behaviour(recorded, place, tree, &stem)?;
+    }
     let source = tree.join("sourcedata").join(place.folder());
     stimulation::write(recorded, config.as_ref(), &happened, &conditions, &source.join("nibs"), &stem)?;
-    if folder.is_dir() {
+    if folder.is_dir() && first {
         let name = folder.canonicalize().ok().and_then(|path| path.file_name().map(PathBuf::from));
         copy(folder, &source.join(name.unwrap_or_else(|| PathBuf::from(&stem))))?;
-    } else {
+    } else if first {
         fs::create_dir_all(&source).map_err(BidsError::file(&source))?;
         let target = source.join(folder.file_name().unwrap_or_default());
         fs::copy(folder, &target).map_err(BidsError::file(&target))?;

@@ -8,7 +8,8 @@ use super::brainvision::Data;
 use super::names::Place;
 use super::{BIDS_VERSION, cell, json as pretty};
 use crate::acquisition::StreamDescription;
-use crate::config::{Config, Reference};
+use crate::acquisition::settings::Reference;
+use crate::config::Config;
 use crate::session::questionnaires::{Filled, Sheet};
 use crate::session::recorded::Recorded;
 

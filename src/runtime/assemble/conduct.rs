@@ -21,7 +21,7 @@ use crate::{
         allocation::Allocation,
         audit::{AuditLog, check, new_session},
         folder,
-        hash::build,
+        hash::{Hash, build},
         keys::Keys,
         moment::Moment,
         private,
@@ -165,6 +165,11 @@ impl Order {
                     "session": self.config.protocol.as_ref().map(|p| p.session.clone()),
                 });
                 log.append(at, "allocation", data).map_err(Failure::usage)?;
+            }
+            if let Some(yoked) = &session.yoked {
+                let (sha256, _) = Hash::of_file(&within.join(folder::YOKED)).map_err(Failure::usage)?;
+                let data = json!({"session": yoked.session, "head": yoked.head, "sha256": sha256});
+                log.append(at, "yoked", data).map_err(Failure::usage)?;
             }
             log
         };

@@ -17,6 +17,7 @@ use crate::{
         dose::{self, DoseLedger},
         hash::{Hash, build},
         moment::Moment,
+        recorded::SITTING,
     },
     stimulator::Stimulator,
 };
@@ -145,6 +146,9 @@ impl Order {
             if self.config.task.is_some() {
                 about.push(("task".to_owned(), "delayedestimation".to_owned()));
             }
+        }
+        if let Some(session) = self.session.as_ref().filter(|session| session.sitting > 1) {
+            about.push((SITTING.to_owned(), session.sitting.to_string()));
         }
         if self.config.stimulates() {
             about.push(("current_rate_hz".to_owned(), current_rate_hz.to_string()));

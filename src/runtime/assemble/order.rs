@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::{config::Config, session::keys::Keys, stimulator::FaultCode};
+use crate::{
+    config::Config,
+    session::{keys::Keys, yoked::Yoked},
+    stimulator::FaultCode,
+};
 
 /// What a run is assembled from.
 #[derive(Clone, Debug)]
@@ -38,8 +42,12 @@ pub struct SessionOrder {
     pub allocation: Option<PathBuf>,
     /// Goes on with the session in this folder, at this block.
     pub resume: Option<u32>,
+    /// The number of this sitting, from 1; a session that goes on has one more. 0: nothing is recorded.
+    pub sitting: u32,
     /// The block in which the session ended before it is resumed, where nothing says yet that it is broken.
     pub broke: Option<u32>,
+    /// Decisions of another session, where a condition plays them.
+    pub yoked: Option<Yoked>,
     /// In virtual time: what the wall clock shows at time 0 of the run's.
     pub virtual_unix_s: Option<f64>,
 }

@@ -5,7 +5,7 @@ use crate::{
     config::LawName,
     controller::{
         Bounded, Controller, ControllerSettings, Law, Safe, adaptive::Adaptive, fixed::Fixed, gated::Gated,
-        individual::Individual,
+        individual::Individual, yoked::Yoked,
     },
     current::{Current, Setup},
     estimator::settings::DuringCurrent,
@@ -74,7 +74,9 @@ impl Order {
 
     /// The laws of a protocol's conditions, in their order.
     fn condition_laws(&self) -> Result<Vec<Bounded>, Failure> {
-        let (Some(protocol), Some(_)) = (&self.config.protocol, &self.session) else { return Ok(Vec::new()) };
+        let (Some(protocol), Some(session)) = (&self.config.protocol, &self.session) else {
+            return Ok(Vec::new());
+        };
         let (c, built) = (&self.config.controller, self.protocol()?);
         let mut laws: Vec<Bounded> = Vec::new();
         for condition in &built.conditions {
@@ -100,11 +102,20 @@ impl Order {
                     (Box::new(Gated::new(gate, start)), settings)
                 }
                 LawPlan::Yoked => {
-                    return Err(Failure::usage(format!(
-                        "condition \"{}\": law yoked needs another session's decisions, which this version does not read \
-                         yet; choose another law",
-                        condition.name
-                    )));
+                    let yoked = session.yoked.as_ref().ok_or_else(|| {
+                        Failure::usage(format!(
+                            "condition \"{}\": law yoked plays another session's decisions: name its folder, --yoked-to \
+                             FOLDER",
+                            condition.name
+                        ))
+                    })?;
+                    // It acts by the clock alone: no window is missed.
+                    let settings = ControllerSettings {
+                        min_exponent: c.exponent_min,
+                        max_exponent: c.exponent_max,
+                        ..open
+                    };
+                    (Box::new(Yoked::new(yoked.replayed(condition.peak_ma))), settings)
                 }
             });
         }
@@ -178,7 +189,10 @@ impl Order {
         if self.session.is_some() {
             let c = &self.config.controller;
             for condition in &self.protocol()?.conditions {
-                let closed = matches!(condition.law, LawPlan::Individual { .. } | LawPlan::Adaptive { .. });
+                let closed = matches!(
+                    condition.law,
+                    LawPlan::Individual { .. } | LawPlan::Adaptive { .. } | LawPlan::Yoked
+                );
                 let (min, max) = if closed {
                     (c.exponent_min, c.exponent_max)
                 } else {

@@ -2,8 +2,7 @@
 
 use super::Order;
 use crate::{
-    acquisition::settings::{AcquisitionSettings, Reference, StreamChoice},
-    config,
+    acquisition::settings::{AcquisitionSettings, StreamChoice},
     simulation::{
         montage, participant::ParticipantSettings, response::ResponseSettings, rhythm::RhythmSettings,
     },
@@ -24,11 +23,7 @@ impl Order {
             },
             unit: stream.unit.map(|unit| unit.name().to_owned()),
             channels: stream.channels.clone(),
-            reference: match &stream.reference {
-                config::Reference::None => Reference::None,
-                config::Reference::Average => Reference::Average,
-                config::Reference::Channels(labels) => Reference::Channels(labels.clone()),
-            },
+            reference: stream.reference.clone(),
             lost_after_s: stream.lost_after_s,
             max_age_s: stream.max_age_s,
             settle_s: stream.settle_s,

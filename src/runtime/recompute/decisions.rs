@@ -165,7 +165,10 @@ impl Decisions {
         let number = |key: &str| event.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
         let holds = event.get("estimate").and_then(Value::as_u64) == Some(is.estimate_id)
             && equal(number("exponent"), is.exponent, self.exact)
-            && event.get("bounded").and_then(Value::as_bool) == Some(is.bounded);
+            && event.get("bounded").and_then(Value::as_bool) == Some(is.bounded)
+            // What is open of a blinded session, and what older versions wrote, does not say these two.
+            && event.get("peak_ma").and_then(Value::as_f64).is_none_or(|was| equal(was, is.peak_ma, self.exact))
+            && event.get("flow").and_then(Value::as_bool).is_none_or(|was| was == is.flow);
         if holds {
             self.equal += 1;
             return Ok(());

@@ -17,6 +17,7 @@ use crate::estimator::Contamination;
 use crate::recorder::{estimate_columns, estimate_row};
 use crate::session::hash::build;
 use crate::session::recorded::{Recorded, RecordedError};
+use crate::session::yoked::Yoked;
 
 /// On another build or machine figures may differ by this much, relative to 1 or to themselves: mathematical functions of
 /// other libraries round otherwise, and a fit carries that on.
@@ -25,15 +26,17 @@ pub const TOLERANCE: f64 = 1e-6;
 /// What was recomputed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recomputed {
+    /// Sittings: one, and one more each time that the session was resumed.
+    pub sittings: u32,
     /// Estimates that are equal.
     pub estimates: u64,
     /// Decisions that are equal.
     pub decisions: u64,
-    /// Estimates behind the first missing sample.
+    /// Estimates behind the first missing sample of their sitting.
     pub left_out: u64,
     /// Decisions from the first on that followed from a window under current.
     pub steered_through: u64,
-    /// The first missing sample, by its index.
+    /// The first missing sample, by its index in the first sitting that misses one.
     pub missing_from: Option<u64>,
     /// Whether they are equal bit for bit, or within [`TOLERANCE`] because another build made them.
     pub exact: bool,
@@ -78,15 +81,37 @@ impl Row {
     }
 }
 
-/// Recomputes a recording.
+/// Recomputes a recording: each sitting from its own beginning, as it was made.
 ///
 /// # Errors
 /// The first estimate or decision that differs, or why nothing can be recomputed.
 pub fn recompute(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
+    let mut all = Recomputed { exact: true, ..Recomputed::default() };
+    for sitting in recorded.sittings() {
+        let done = of_sitting(&sitting)?;
+        all.sittings += 1;
+        all.estimates += done.estimates;
+        all.decisions += done.decisions;
+        all.left_out += done.left_out;
+        all.steered_through += done.steered_through;
+        all.missing_from = all.missing_from.or(done.missing_from);
+        all.exact &= done.exact;
+    }
+    Ok(all)
+}
+
+fn of_sitting(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
     let config = recorded.config()?;
     let seed = recorded.about("seed").and_then(|text| text.parse().ok()).unwrap_or(0);
     // The laws of a protocol's conditions belong to a session.
-    let session = config.protocol.is_some().then(SessionOrder::default);
+    let session = match &config.protocol {
+        Some(_) => {
+            let yoked = Yoked::kept(recorded.folder())
+                .map_err(|error| RecomputeError::Settings(error.to_string()))?;
+            Some(SessionOrder { yoked, ..SessionOrder::default() })
+        }
+        None => None,
+    };
     let order = Order { session, ..Order::new("verify", config, seed) };
     let eeg = recorded.eeg()?;
     let labels: Vec<String> = eeg.channels.iter().map(|channel| channel.label.clone()).collect();

@@ -1,8 +1,10 @@
 //! A session's folder read back: what made it, its events, and its frames as the estimator got them.
 //!
 //! A folder has a recording (`session.xdf`, and `session-2.xdf` and so on where it was resumed) and, once blocks are
-//! unblinded, one for each of their sealed streams. Here they are one again: events by their stamps, frames by their
-//! index. What is still sealed is missing, and seen by the gap in the index.
+//! unblinded, one for each of their sealed streams. Those of one sitting are one again here: events by their stamps,
+//! frames by their index. What is still sealed is missing, and seen by the gap in the index. Each sitting counts its
+//! frames and estimates from its own beginning, so whoever goes by them takes one after the other:
+//! [`Recorded::sittings`].
 
 mod frames;
 
@@ -19,6 +21,8 @@ use crate::acquisition::recording::xdf::{Samples, Stream, Survey, file_header, s
 use crate::config::Config;
 use crate::estimator::Contamination;
 
+/// What the header of a recording calls the sitting that made it, where it is not the first.
+pub const SITTING: &str = "sitting";
 /// Numbers that are read at once.
 const AT_ONCE: usize = 1 << 12;
 
@@ -46,9 +50,26 @@ pub enum RecordedError {
 struct Part {
     path: PathBuf,
     survey: Survey,
+    header: Option<Node>,
 }
 
 impl Part {
+    fn open(path: PathBuf) -> Result<Self, RecordedError> {
+        let survey = survey(&path)?;
+        let header = file_header(&path)?;
+        Ok(Self { path, survey, header })
+    }
+
+    fn about(&self, name: &str) -> Option<&str> {
+        let about = self.header.as_ref().and_then(|header| header.child("tras"));
+        about.and_then(|about| about.child(name)).map(|node| node.text.as_str())
+    }
+
+    /// The sitting that made it, from 1: what its header says; 1 where that says nothing, as in older recordings.
+    fn sitting(&self) -> u32 {
+        self.about(SITTING).and_then(|text| text.parse().ok()).unwrap_or(1)
+    }
+
     fn stream(&self, name: &str) -> Option<&Stream> {
         self.survey.streams.iter().find(|stream| stream.description.name == name)
     }
@@ -86,7 +107,6 @@ pub enum What {
 #[derive(Clone, Debug)]
 pub struct Recorded {
     folder: PathBuf,
-    header: Option<Node>,
     parts: Vec<Part>,
 }
 
@@ -101,15 +121,29 @@ impl Recorded {
         } else {
             (path.parent().unwrap_or_else(|| Path::new(".")).to_owned(), vec![path.to_owned()])
         };
-        let first = paths.first().cloned().ok_or_else(|| RecordedError::None(folder.clone()))?;
+        if paths.is_empty() {
+            return Err(RecordedError::None(folder));
+        }
         let mut parts = Vec::with_capacity(paths.len());
         for path in paths.drain(..) {
-            let survey = survey(&path)?;
-            parts.push(Part { path, survey });
+            parts.push(Part::open(path)?);
         }
-        let recorded = Self { folder, header: file_header(&first)?, parts };
+        let recorded = Self { folder, parts };
         recorded.check()?;
         Ok(recorded)
+    }
+
+    /// One after the other, each with the recordings that it made: a session that was never resumed has one.
+    #[must_use]
+    pub fn sittings(&self) -> Vec<Self> {
+        let mut numbers: Vec<u32> = self.parts.iter().map(Part::sitting).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let of = |number: u32| {
+            let own = self.parts.iter().filter(|part| part.sitting() == number);
+            Self { folder: self.folder.clone(), parts: own.cloned().collect() }
+        };
+        numbers.into_iter().map(of).collect()
     }
 
     /// All parts have the same EEG.
@@ -147,14 +181,14 @@ impl Recorded {
     /// What made it: `version`, `build`, `seed`, `configuration`, ...; `None` where the recording does not say.
     #[must_use]
     pub fn about(&self, name: &str) -> Option<&str> {
-        let about = self.header.as_ref().and_then(|header| header.child("tras"));
-        about.and_then(|about| about.child(name)).map(|node| node.text.as_str())
+        self.parts.first().and_then(|part| part.about(name))
     }
 
     /// When it began, as the file says (ISO 8601).
     #[must_use]
     pub fn began(&self) -> Option<&str> {
-        self.header.as_ref().map(|header| header.text_of("datetime")).filter(|text| !text.is_empty())
+        let header = self.parts.first().and_then(|part| part.header.as_ref());
+        header.map(|header| header.text_of("datetime")).filter(|text| !text.is_empty())
     }
 
     /// The configuration that it ran with.

@@ -6,7 +6,7 @@
 
 mod header;
 
-use super::{Annotation, Blocks, MAX_ANNOTATIONS, OpenOptions, Opened, Place, RecordingError, settle, stem};
+use super::{Annotation, Blocks, MAX_ANNOTATIONS, OpenOptions, Opened, Place, RecordingError, settle};
 use crate::acquisition::StreamDescription;
 use crate::acquisition::kinds::distinct_labels;
 use header::{Header, Marker, markers};
@@ -65,14 +65,7 @@ pub(super) fn open(path: &Path, _options: &OpenOptions) -> Result<Opened, Record
     }
     settle(&mut annotations, left_out, &mut notes);
     Ok(Opened {
-        description: StreamDescription {
-            name: stem(path),
-            kind: "EEG".to_owned(),
-            source_id: format!("file:{}", stem(path)),
-            hostname: String::new(),
-            rate_hz: header.rate_hz,
-            channels: header.channels.clone(),
-        },
+        description: StreamDescription::of_file(path, header.rate_hz, header.channels.clone()),
         annotations,
         notes,
         samples: Some(samples),

@@ -10,7 +10,7 @@ mod states;
 pub(super) mod times;
 
 use super::timeline::{Stated, Timeline};
-use super::{Blocks, MAX_CHANNELS, OpenOptions, Opened, Place, RecordingError, settle, stem};
+use super::{Blocks, MAX_CHANNELS, OpenOptions, Opened, Place, RecordingError, settle};
 use crate::acquisition::{Channel, StreamDescription};
 use columns::{Columns, Role};
 use lines::{Lines, cells};
@@ -75,14 +75,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, Recordi
     }
     rows.rewind()?;
     Ok(Opened {
-        description: StreamDescription {
-            name: stem(path),
-            kind: "EEG".to_owned(),
-            source_id: format!("file:{}", stem(path)),
-            hostname: String::new(),
-            rate_hz,
-            channels,
-        },
+        description: StreamDescription::of_file(path, rate_hz, channels),
         annotations: annotations.found,
         notes,
         samples: Some(rows.samples),

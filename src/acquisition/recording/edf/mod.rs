@@ -4,7 +4,7 @@
 mod annotations;
 mod header;
 
-use super::{Blocks, OpenOptions, Opened, Place, RecordingError, settle, stem};
+use super::{Blocks, OpenOptions, Opened, Place, RecordingError, settle};
 use crate::acquisition::kinds::{Guess, distinct_labels, guess};
 use crate::acquisition::{Channel, StreamDescription};
 use crate::units::hz;
@@ -51,14 +51,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, Recordi
     }
     let (channels, chosen): (Vec<Channel>, Vec<Signal>) = chosen.into_iter().unzip();
     Ok(Opened {
-        description: StreamDescription {
-            name: stem(path),
-            kind: "EEG".to_owned(),
-            source_id: format!("file:{}", stem(path)),
-            hostname: String::new(),
-            rate_hz,
-            channels,
-        },
+        description: StreamDescription::of_file(path, rate_hz, channels),
         annotations: found.annotations,
         notes,
         samples: Some(header.records * samples as u64),

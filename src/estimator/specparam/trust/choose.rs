@@ -1,11 +1,12 @@
 //! What becomes of a step that leaves the bounds.
 
-use super::{Trust, norm, product, quadratic};
-use crate::specparam::gaussians::dot;
+use super::Trust;
+use crate::lanes::{dot, norm};
 
 impl Trust {
     /// Chooses among the step cut at the bounds, its reflection and steepest descent. Leaves `step` and `step_h`,
     /// returns the reduction that the model predicts.
+    #[inline(always)]
     pub(super) fn choose(
         &mut self,
         x: &[f64],
@@ -21,7 +22,7 @@ impl Trust {
             .zip(lower.iter().zip(upper))
             .all(|((x, p), (low, high))| x + p >= *low && x + p <= *high);
         if fits {
-            return -quadratic(&self.model, &self.gradient_h, &self.step_h);
+            return -self.model.quadratic(&self.gradient_h, &self.step_h);
         }
         let stride = stride_to_bound(x, &self.step, lower, upper);
         // The reflected direction turns round what hits its bound first.
@@ -57,10 +58,10 @@ impl Trust {
         };
         let mut reflected_value = f64::INFINITY;
         if near <= far {
-            let a = 0.5 * product(&self.model, &self.reflected_h, &self.reflected_h);
+            let a = 0.5 * self.model.product(&self.reflected_h, &self.reflected_h);
             let b = dot(&self.gradient_h, &self.reflected_h)
-                + product(&self.model, &self.step_h, &self.reflected_h);
-            let c = quadratic(&self.model, &self.gradient_h, &self.step_h);
+                + self.model.product(&self.step_h, &self.reflected_h);
+            let c = self.model.quadratic(&self.gradient_h, &self.step_h);
             let (t, value) = minimum_on(a, b, near, far, c);
             reflected_value = value;
             for (r, p) in self.reflected_h.iter_mut().zip(&self.step_h) {
@@ -68,14 +69,14 @@ impl Trust {
             }
         }
         self.step_h.iter_mut().for_each(|p| *p *= stay_inside);
-        let cut_value = quadratic(&self.model, &self.gradient_h, &self.step_h);
+        let cut_value = self.model.quadratic(&self.gradient_h, &self.step_h);
         for ((w, d), g) in self.work.iter_mut().zip(&self.scale).zip(&self.gradient_h) {
             *w = -d * g;
         }
         let to_region = radius / norm(&self.gradient_h);
         let to_bound = stride_to_bound(x, &self.work, lower, upper);
         let far = if to_bound < to_region { stay_inside * to_bound } else { to_region };
-        let a = 0.5 * product(&self.model, &self.gradient_h, &self.gradient_h);
+        let a = 0.5 * self.model.product(&self.gradient_h, &self.gradient_h);
         let b = -dot(&self.gradient_h, &self.gradient_h);
         let (descent, descent_value) = minimum_on(a, b, 0.0, far, 0.0);
         let best = if cut_value < reflected_value && cut_value < descent_value {
@@ -95,6 +96,7 @@ impl Trust {
 }
 
 /// Where a t^2 + b t + c is least between the two, and how little.
+#[inline(always)]
 fn minimum_on(a: f64, b: f64, low: f64, high: f64, c: f64) -> (f64, f64) {
     let value = |t: f64| t * (a * t + b) + c;
     let mut best = (low, value(low));
@@ -109,6 +111,7 @@ fn minimum_on(a: f64, b: f64, low: f64, high: f64, c: f64) -> (f64, f64) {
 }
 
 /// How far along `step` the first bound is.
+#[inline(always)]
 fn stride_to_bound(x: &[f64], step: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
     let mut least = f64::INFINITY;
     for ((&x, &p), (&low, &high)) in x.iter().zip(step).zip(lower.iter().zip(upper)) {
@@ -120,6 +123,7 @@ fn stride_to_bound(x: &[f64], step: &[f64], lower: &[f64], upper: &[f64]) -> f64
 }
 
 /// How far along `along` from `from` the edge of the trust region is.
+#[inline(always)]
 fn stride_to_region(from: &[f64], along: &[f64], radius: f64) -> f64 {
     let a = dot(along, along);
     let b = dot(from, along);

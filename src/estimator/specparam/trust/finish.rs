@@ -1,6 +1,7 @@
 //! The short way to the end of a valley in which the trust-region method only creeps.
 
-use super::{Problem, TOLERANCE, Trust, norm, quadratic};
+use super::{Problem, TOLERANCE, Trust};
+use crate::lanes::norm;
 
 /// Steps of [`Trust::finish`] at most.
 const FINISH_STEPS: u32 = 200;
@@ -8,6 +9,7 @@ const FINISH_STEPS: u32 = 200;
 impl Trust {
     /// Levenberg-Marquardt on the parameters that no bound holds, each step cut off at the bounds (Kanzow, Yamashita
     /// and Fukushima 2004, J Comput Appl Math 172:375). From a point in a minimum's valley.
+    #[inline(always)]
     pub(super) fn finish(
         &mut self,
         problem: &mut impl Problem,
@@ -16,7 +18,6 @@ impl Trust {
         upper: &[f64],
         mut cost: f64,
     ) -> bool {
-        let n = x.len();
         let mut damping = 1e-3;
         for _ in 0..FINISH_STEPS {
             // `scale` 0 marks what a bound holds: on it, and the gradient pushes further.
@@ -31,9 +32,7 @@ impl Trust {
             for ((out, g), free) in self.gradient_h.iter_mut().zip(&self.gradient).zip(&self.scale) {
                 *out = g * free;
             }
-            for (i, (row, normal)) in
-                self.model.chunks_exact_mut(n).zip(self.normal.chunks_exact(n)).enumerate()
-            {
+            for (i, (row, normal)) in self.model.rows_mut().zip(self.normal.rows()).enumerate() {
                 let free = self.scale.get(i).copied().unwrap_or(0.0);
                 for ((out, b), other) in row.iter_mut().zip(normal).zip(&self.scale) {
                     *out = b * free * other;
@@ -52,7 +51,7 @@ impl Trust {
                 *new = (x + p).max(low).min(high);
                 *step = *new - x;
             }
-            let predicted = -quadratic(&self.normal, &self.gradient, &self.step);
+            let predicted = -self.normal.quadratic(&self.gradient, &self.step);
             let cost_new = problem.residuals(&self.x_new, &mut self.tried);
             let reduction = cost - cost_new;
             let small_step = norm(&self.step) < TOLERANCE * (TOLERANCE + norm(x));

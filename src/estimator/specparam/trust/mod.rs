@@ -9,15 +9,20 @@
 mod choose;
 mod factor;
 mod finish;
+mod square;
+mod tiles;
 
-use super::gaussians::dot;
+pub(super) use square::Square;
+
+use crate::lanes::{LANES, norm};
+use tiles::Factor;
 
 /// A least-squares problem.
 pub(super) trait Problem {
     /// Residuals at `params`; returns half their sum of squares.
     fn residuals(&mut self, params: &[f64], out: &mut [f64]) -> f64;
     /// Gradient J^T r and the full normal matrix J^T J, at the parameters that `residuals` had last.
-    fn derive(&mut self, params: &[f64], residuals: &[f64], gradient: &mut [f64], normal: &mut [f64]);
+    fn derive(&mut self, params: &[f64], residuals: &[f64], gradient: &mut [f64], normal: &mut Square);
 }
 
 /// scipy's `ftol`, `xtol` and `gtol`.
@@ -31,21 +36,22 @@ fn patience(params: usize) -> u32 {
     u32::try_from(2000 / params.max(1)).unwrap_or(0).clamp(60, 150)
 }
 
-/// Buffers.
+/// Buffers. Vectors of parameters are as wide as a matrix's rows; what pads them is 0.
 #[derive(Debug, Default)]
 pub(super) struct Trust {
+    bins: usize,
     residuals: Vec<f64>,
     tried: Vec<f64>,
     gradient: Vec<f64>,
-    normal: Vec<f64>,
+    normal: Square,
     /// Coleman-Li distances to the bounds and their derivatives, and the scaling that follows.
     distance: Vec<f64>,
     slope: Vec<f64>,
     scale: Vec<f64>,
     /// In scaled variables: normal matrix with the bounds' diagonal, gradient, factor, step.
-    model: Vec<f64>,
+    model: Square,
     gradient_h: Vec<f64>,
-    factor: Vec<f64>,
+    factor: Factor,
     step_h: Vec<f64>,
     /// Newton's step, where there is one.
     newton_h: Vec<f64>,
@@ -56,19 +62,24 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    pub(super) fn prepare(&mut self, params: usize, bins: usize) {
+    /// For `params` parameters and `bins` bins, whose residuals take `width` numbers: those beyond are 0.
+    pub(super) fn prepare(&mut self, params: usize, bins: usize, width: usize) {
+        self.bins = bins;
         for buffer in [&mut self.residuals, &mut self.tried] {
-            *buffer = vec![0.0; bins];
+            *buffer = vec![0.0; width];
         }
-        for matrix in [&mut self.normal, &mut self.model, &mut self.factor] {
-            *matrix = Vec::with_capacity(params * params);
+        for matrix in [&mut self.normal, &mut self.model] {
+            *matrix = Square::with_capacity(params);
         }
+        self.factor = Factor::with_capacity(params);
+        let width = params.next_multiple_of(LANES);
         for vector in self.vectors() {
-            *vector = Vec::with_capacity(params);
+            *vector = Vec::with_capacity(width);
         }
+        self.x_new = Vec::with_capacity(params);
     }
 
-    fn vectors(&mut self) -> [&mut Vec<f64>; 11] {
+    fn vectors(&mut self) -> [&mut Vec<f64>; 10] {
         [
             &mut self.gradient,
             &mut self.distance,
@@ -80,11 +91,11 @@ impl Trust {
             &mut self.step,
             &mut self.reflected_h,
             &mut self.work,
-            &mut self.x_new,
         ]
     }
 
     /// Minimises from `x`, which ends at the minimum. `false` where the evaluations run out.
+    #[inline(always)]
     pub(super) fn minimise(
         &mut self,
         problem: &mut impl Problem,
@@ -93,14 +104,17 @@ impl Trust {
         upper: &[f64],
     ) -> bool {
         let n = x.len();
-        for matrix in [&mut self.normal, &mut self.model, &mut self.factor] {
-            matrix.clear();
-            matrix.resize(n * n, 0.0);
+        for matrix in [&mut self.normal, &mut self.model] {
+            matrix.resize(n);
         }
+        self.factor.resize(n);
+        let width = self.normal.width();
         for vector in self.vectors() {
             vector.clear();
-            vector.resize(n, 0.0);
+            vector.resize(width, 0.0);
         }
+        self.x_new.clear();
+        self.x_new.resize(n, 0.0);
         inside(x, lower, upper, 1e-10);
         let mut cost = problem.residuals(x, &mut self.residuals);
         if !cost.is_finite() {
@@ -125,11 +139,14 @@ impl Trust {
                 return true;
             }
             self.scale_model();
-            let newton = (self.residuals.len() >= n && self.cholesky(0.0)).then(|| {
-                let solved = self.solve();
+            let newton = if self.bins >= n && self.cholesky(0.0) {
+                let length = self.solve();
                 self.newton_h.copy_from_slice(&self.step_h);
-                solved
-            });
+                // Where it is short enough, it is the step.
+                Some((length, if length > radius { self.length_slope(length) } else { 0.0 }))
+            } else {
+                None
+            };
             let stay_inside = (1.0 - optimality).max(0.995);
             let mut reduction = -1.0;
             let mut converged = false;
@@ -175,6 +192,7 @@ impl Trust {
     }
 
     /// Distance to the bound that the gradient points to, 1 where there is none.
+    #[inline(always)]
     fn measure(&mut self, x: &[f64], lower: &[f64], upper: &[f64]) {
         let out = self.distance.iter_mut().zip(&mut self.slope);
         for ((((v, dv), &g), &x), (&low, &high)) in
@@ -191,15 +209,15 @@ impl Trust {
     }
 
     /// The quadratic model in scaled variables.
+    #[inline(always)]
     fn scale_model(&mut self) {
-        let n = self.gradient.len();
         for ((d, v), (g_h, g)) in
             self.scale.iter_mut().zip(&self.distance).zip(self.gradient_h.iter_mut().zip(&self.gradient))
         {
             *d = v.sqrt();
             *g_h = *d * g;
         }
-        let rows = self.model.chunks_exact_mut(n).zip(self.normal.chunks_exact(n)).zip(&self.scale);
+        let rows = self.model.rows_mut().zip(self.normal.rows()).zip(&self.scale);
         for (at, (((row, normal), d), (g, dv))) in rows.zip(self.gradient.iter().zip(&self.slope)).enumerate()
         {
             for ((out, b), other) in row.iter_mut().zip(normal).zip(&self.scale) {
@@ -213,6 +231,7 @@ impl Trust {
 
     /// The step of the trust region's length, or Newton's where that is shorter. `newton`: its length and derivative.
     /// Returns Moré's alpha.
+    #[inline(always)]
     fn trust_step(&mut self, newton: Option<(f64, f64)>, radius: f64, alpha: f64) -> f64 {
         let upper_start = norm(&self.gradient_h) / radius;
         let (mut upper, mut lower) = (upper_start, 0.0);
@@ -238,8 +257,7 @@ impl Trust {
                     return 0.0;
                 }
             }
-            let derivative;
-            (length, derivative) = self.solve();
+            length = self.solve();
             let excess = length - radius;
             if excess < 0.0 {
                 upper = alpha;
@@ -247,7 +265,7 @@ impl Trust {
             if excess.abs() < 0.01 * radius {
                 break;
             }
-            let ratio = excess / derivative;
+            let ratio = excess / self.length_slope(length);
             lower = lower.max(alpha - ratio);
             alpha -= (excess + radius) * ratio / radius;
         }
@@ -256,6 +274,7 @@ impl Trust {
         alpha
     }
 
+    #[inline(always)]
     fn unscale(&mut self) {
         for ((p, d), p_h) in self.step.iter_mut().zip(&self.scale).zip(&self.step_h) {
             *p = d * p_h;
@@ -263,21 +282,8 @@ impl Trust {
     }
 }
 
-/// a^T M b
-fn product(matrix: &[f64], a: &[f64], b: &[f64]) -> f64 {
-    matrix.chunks_exact(b.len()).zip(a).map(|(row, a)| a * dot(row, b)).sum()
-}
-
-/// The model's value at `step`.
-fn quadratic(matrix: &[f64], gradient: &[f64], step: &[f64]) -> f64 {
-    0.5 * product(matrix, step, step) + dot(gradient, step)
-}
-
-fn norm(v: &[f64]) -> f64 {
-    dot(v, v).sqrt()
-}
-
 /// scipy's rule for the next radius, and actual over predicted reduction.
+#[inline(always)]
 fn update_radius(radius: f64, actual: f64, predicted: f64, step: f64) -> (f64, f64) {
     let ratio = if predicted > 0.0 {
         actual / predicted
@@ -296,6 +302,7 @@ fn update_radius(radius: f64, actual: f64, predicted: f64, step: f64) -> (f64, f
 }
 
 /// Moves what lies on or beyond a bound just inside it: by `share` of the bound, or by the least step.
+#[inline(always)]
 fn inside(x: &mut [f64], lower: &[f64], upper: &[f64], share: f64) {
     for (x, (&low, &high)) in x.iter_mut().zip(lower.iter().zip(upper)) {
         let (low_reach, high_reach) = (share * low.abs().max(1.0), share * high.abs().max(1.0));

@@ -1,30 +1,38 @@
 //! How long a specparam fit, a whittle fit and a hop take.
 //!
 //! ```text
-//! cargo bench --bench estimator                                   all tables
-//! cargo bench --bench estimator -- --write spectra.csv            the spectra that are fitted
-//! python benches/estimator_reference.py spectra.csv times.csv     what fooof 1.1.1 and specparam 2 take for them
-//! cargo bench --bench estimator -- --reference times.csv          with the ratio to each
+//! cargo bench -p tras-estimator --bench speed                              all tables
+//! cargo bench -p tras-estimator --bench speed -- --write spectra.csv       the spectra that are fitted
+//! python benches/estimator_reference.py spectra.csv times.csv              what fooof 1.1.1 and specparam 2 take for them
+//! cargo bench -p tras-estimator --bench speed -- --reference times.csv     with the ratio to each
+//! cargo bench -p tras-estimator --bench speed -- --only fits               one table: fits, whittle or hops
 //! ```
 //! CPU time of the thread, so that other processes count as little as may be: medians, and the slowest of 1,000.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a bench")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a bench has files"
+)]
 
 #[allow(dead_code, missing_docs, reason = "the accuracy bench uses the rest")]
-#[path = "../src/estimator/benches/accuracy/signal.rs"]
+#[path = "accuracy/signal.rs"]
 mod signal;
 
 use std::fmt::Write;
 
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
-use tras::acquisition::frame::FrameHeader;
-use tras::estimator::assemble;
-use tras::estimator::settings::{MethodName, Settings};
-use tras::estimator::specparam::{Mode, Specparam, SpecparamSettings};
-use tras::estimator::spectrum::{Average, Kind, SpectrumSettings};
-use tras::estimator::window::{Estimator, EstimatorSettings};
-use tras::estimator::{Contamination, Method, Spectrum};
+use tras_estimator::assemble;
+use tras_estimator::frame::FrameHeader;
+use tras_estimator::settings::{MethodName, Settings};
+use tras_estimator::specparam::{Mode, Specparam, SpecparamSettings};
+use tras_estimator::spectrum::{Average, Kind, SpectrumSettings};
+use tras_estimator::window::{Estimator, EstimatorSettings};
+use tras_estimator::{Contamination, Method, Spectrum};
 
 /// CPU time of this thread in microseconds: the wall clock would count other processes.
 fn cpu_us() -> f64 {
@@ -267,7 +275,15 @@ fn main() {
         return;
     }
     let times = after("--reference").map(|path| reference(path)).unwrap_or_default();
-    fits_table(&times);
-    whittle_table();
-    hops_table();
+    let only = after("--only");
+    let asked = |name: &str| only.is_none_or(|only| only == name);
+    if asked("fits") {
+        fits_table(&times);
+    }
+    if asked("whittle") {
+        whittle_table();
+    }
+    if asked("hops") {
+        hops_table();
+    }
 }
