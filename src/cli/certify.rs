@@ -24,8 +24,8 @@ the current as delivered: a folder of tras run --record, or any lab's. What carr
 phantom, best with a recorded EEG played into it (docs/through-the-current.md has a parts list).
 Certified where, of the windows under current whose path was learnt (60 s at least), 80 % are proven and their mean exponent
 is that of the clean windows to 0.05 and twice its standard error. The certificate names amplifier, rate, montage, stimulator,
-fit range and window; a run with estimator.during_current = \"steer\" on anything else, or later than
-through_current.certificate_days, is refused.
+fit range and window; a configuration that names it (through_current.certificate) for anything else, or later than
+through_current.certificate_days, is refused. Steering itself is not released: estimates under current are shown.
 Exit codes: 0 certified; 2 not certified, or the configuration has a problem; 3 no such file.";
 
 /// Arguments of `tras certify`.

@@ -1,5 +1,5 @@
-//! A loop must not confirm itself: where what it removes is wrong, the proof sees it within two windows; where it is right,
-//! a head that does not respond leaves the loop where it was. `make bench-self-confirming` does the same with 200 seeds.
+//! A loop must not confirm itself: where what it removes is wrong, the proof sees it within two windows; `make
+//! bench-self-confirming` does the same with 200 seeds, and looks whether a head that does not respond leaves a loop where it was.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 mod circle;
@@ -49,15 +49,4 @@ fn a_removal_that_was_never_on_proves_nothing() {
     assert!(outcome.windows.len() > 100);
     assert_eq!(outcome.proven(8.0, 80.0), 0);
     assert_eq!(outcome.given, 1.5, "nothing steered");
-}
-
-#[test]
-fn a_head_that_does_not_respond_leaves_the_loop_where_it_was() {
-    let circle =
-        Circle { seed: 4, rest: 1.2, target: 1.2, start: 2.0, wrong: (0.0, Wrong::Nothing), seconds: 150.0 };
-    let outcome = circle.run(ARTEFACT_UV);
-    assert!(outcome.proven(40.0, 150.0) > 150);
-    let moved = outcome.given - outcome.given_alone;
-    assert!(moved.abs() < 0.2, "{} under current, {} without any", outcome.given, outcome.given_alone);
-    assert!((outcome.given - 2.0).abs() < 0.5, "{}", outcome.given);
 }
