@@ -68,7 +68,7 @@ test-bare:
 lint: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy -p tras --test hostile --locked -- -D warnings
+	$(CARGO) clippy -p tras --test surroundings --locked -- -D warnings
 
 setup:
 	@scripts/setup.sh
@@ -82,9 +82,11 @@ records-peers:
 	@if [ -x $(RECORDS_VENV)/bin/pip ] && [ ! -e $(RECORDS_VENV)/bin/mnelab ]; then \
 		$(RECORDS_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps mnelab==1.4.0; fi
 
-# Both working-memory sessions in virtual time, verified, opened, exported; the last line is the folder of session 2.
-session-demo: setup peers
+# Two short blocks live with the task's own page in a headless Chromium; then both working-memory sessions in virtual time,
+# verified, opened, exported. The last line is the folder of session 2.
+session-demo: setup peers browser
 	$(CARGO) build --locked --bin tras
+	@scripts/session-live.sh $(CURDIR)/target/debug/tras
 	@scripts/session-demo.sh $(CURDIR)/target/debug/tras "$(TRAS_PYTHON)" "$(TRAS_RECORDS_PYTHON)"
 
 # Whether anything that an operator has tells a block's condition: a classifier on 300 simulated blocks, without a leak and with
@@ -110,7 +112,7 @@ kill-campaign: setup peers
 HOSTILE_SECONDS ?= 600
 hostile: setup
 	$(CARGO) build --locked --bin tras
-	HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(CARGO) test --locked --test hostile -- --include-ignored --nocapture --test-threads 1
+	HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(CARGO) test --locked --test surroundings -- --include-ignored --nocapture --test-threads 1
 
 bench: setup
 	$(CARGO) bench --locked --bench pipeline -- $(ARGS)

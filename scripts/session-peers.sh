@@ -17,7 +17,7 @@ else
 	echo "pyxdf: skipped (make peers)"
 fi
 if [ -x "$records" ]; then
-	"$(dirname "$records")/bids-validator-deno" "$bids"
+	"$(dirname "$records")/bids-validator-deno" --ignoreWarnings "$bids"
 	"$records" "$root/tests/peers/read_bids_tree.py" "$bids"
 	printf 'mnelab: '
 	"$records" "$root/tests/peers/read_mnelab.py" "$session/session.xdf"

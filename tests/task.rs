@@ -13,6 +13,8 @@
 #[path = "task_support/scores.rs"]
 mod scores;
 mod task_support;
+#[path = "task_support/ways.rs"]
+mod ways;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -43,7 +45,11 @@ struct Task {
 
 impl Task {
     fn start(folder: &Path, more: &[&str]) -> Self {
-        std::fs::write(folder.join("task.toml"), SETTINGS).unwrap();
+        Self::start_with(folder, SETTINGS, more)
+    }
+
+    fn start_with(folder: &Path, settings: &str, more: &[&str]) -> Self {
+        std::fs::write(folder.join("task.toml"), settings).unwrap();
         let mut child = Command::new(tras_test_support::tras())
             .args(["task", "-c", "task.toml", "--out", "out", "--participant", "P07", "--seed", "4"])
             .args(more)
@@ -61,6 +67,11 @@ impl Task {
             assert!(out.read_line(&mut url).unwrap() > 0, "it ended before it told an address");
         }
         Self { child, url: url.trim().to_owned(), out }
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: `kill` only takes numbers; the child has not been waited for.
+        unsafe { libc::kill(i32::try_from(self.child.id()).unwrap(), signal) };
     }
 
     /// Waits for its end: exit code and what it still said.

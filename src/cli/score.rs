@@ -10,7 +10,7 @@ use tras_scoring::{Kernel, LogTable, Settings};
 use crate::failure::Failure;
 use crate::offline::scores::read::{NEEDED, OPTIONAL};
 use crate::offline::scores::table::Table;
-use crate::offline::scores::{Layout, Scored, Trials, plots, run as scoring, score_all, write};
+use crate::offline::scores::{Layout, Scored, Trials, plots, run as scoring, score_all, shown, write};
 
 const AFTER_HELP: &str = "\
 Input: CSV, or TSV by its name (BIDS beh), with the columns participant, condition, load, target_deg, response_deg;
@@ -200,7 +200,12 @@ fn tell(scored: &[Scored]) {
             let line = if warning.starts_with("missing responses differ") {
                 format!("participant {}: {warning}", cell.participant)
             } else {
-                format!("participant {}, {}, load {}: {warning}", cell.participant, cell.condition, cell.load)
+                format!(
+                    "participant {}, {}, load {}: {warning}",
+                    cell.participant,
+                    shown(&cell.condition),
+                    cell.load
+                )
             };
             if !told.contains(&line) {
                 eprintln!("tras: {line}");

@@ -1,5 +1,6 @@
 //! `tras task`: the working-memory task in a browser.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -131,8 +132,7 @@ pub fn run(args: &TaskArgs) -> Result<(), Failure> {
     let (ended, samples) = wait(running, &told, &stop, photodiode);
     if let Some(browser) = &mut browser {
         // Ours to end: it was started for this task.
-        let _ = browser.kill();
-        let _ = browser.wait();
+        end_browser(browser);
     }
     finish(args, &ended.map_err(Failure::Fault)?, &samples)
 }
@@ -146,8 +146,26 @@ fn open_browser(command: &str, url: &str) -> Result<Child, Failure> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        // A browser is many processes, and often a script in front of them: they are ended as one group.
+        .process_group(0)
         .spawn()
         .map_err(|e| Failure::NotFound(format!("--browser {program}: cannot be started: {e}")))
+}
+
+/// Asks the browser and all that it started to end, and ends what has not within a second.
+fn end_browser(browser: &mut Child) {
+    let Ok(group) = i32::try_from(browser.id()) else { return };
+    // SAFETY: `kill` only takes numbers; the group is of our own child, which is waited for below.
+    unsafe { libc::kill(-group, libc::SIGTERM) };
+    for _ in 0..20 {
+        if matches!(browser.try_wait(), Ok(Some(_))) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // SAFETY: as above. Where the first of them has ended, the others still have its group.
+    unsafe { libc::kill(-group, libc::SIGKILL) };
+    let _ = browser.wait();
 }
 
 /// Tells notices as they come, until the task or a signal ends it.

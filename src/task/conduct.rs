@@ -215,7 +215,15 @@ pub(crate) fn trials(settings: &TaskSettings, seed: u64) -> Result<Vec<Listed>, 
         Listed { planned, practice: true }
     });
     let counted = design.make(seed)?.into_iter().map(|planned| Listed { planned, practice: false });
-    Ok(first.chain(counted).collect())
+    let turned = settings.feature == "colour";
+    // An orientation is answered where it points; only colours need a turned wheel.
+    let unturned = |mut listed: Listed| {
+        if !turned {
+            listed.planned.wheel_deg = 0;
+        }
+        listed
+    };
+    Ok(first.chain(counted).map(unturned).collect())
 }
 
 /// What [`Running`] and its thread tell each other.
@@ -494,11 +502,9 @@ impl Conductor {
                     .zip(&p.features_deg)
                     .map(|(place, deg)| json!({ "place": place, "deg": deg }))
                     .collect();
-                // An orientation is answered where it points; only colours need a turned wheel.
-                let wheel = if self.settings.feature == "colour" { p.wheel_deg } else { 0 };
                 json!({
                     "what": "trial", "number": number, "practice": listed.practice, "items": items,
-                    "probe": p.probe, "wheel": wheel,
+                    "probe": p.probe, "wheel": p.wheel_deg,
                 })
             }
             Next::PracticeOver => json!({ "what": "break", "practice_over": true }),

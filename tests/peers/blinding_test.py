@@ -62,7 +62,7 @@ phases = [
   { kind = "impedance" },
   { kind = "rest_eyes_open", duration_s = 20 },
   { repeat = BLOCKS, phases = [
-    { kind = "task", duration_s = 30, lead_s = 5, condition = "allocated" },
+    { kind = "task", duration_s = 70, lead_s = 5, condition = "allocated" },
     { kind = "questionnaire" },
     { kind = "rest_eyes_open", duration_s = 40 },
   ] },

@@ -20,5 +20,7 @@ print(json.dumps({
     "measured": str(raw.info["meas_date"]),
     "rate": float(raw.info["sfreq"]),
     "samples": int(raw.n_times),
-    "markers": sorted({str(d) for d in raw.annotations.description}),
+    "annotations": len(raw.annotations),
+    # Those that are words: the task's own have a number each.
+    "markers": sorted({str(d) for d in raw.annotations.description if not str(d).startswith("{")}),
 }))

@@ -15,6 +15,8 @@ pub(crate) const SIZE: (f64, f64) = (900.0, 700.0);
 
 pub(crate) struct Browser {
     child: Child,
+    /// As it was started.
+    pub(crate) program: String,
     port: String,
     _profile: tempfile::TempDir,
 }
@@ -52,7 +54,7 @@ impl Browser {
             // Somebody must read what it goes on to say.
             std::thread::spawn(move || lines.for_each(drop));
             if let Some(port) = port {
-                return Some(Self { child, port, _profile: profile });
+                return Some(Self { child, program, port, _profile: profile });
             }
             let _ = child.kill();
             let _ = child.wait();
@@ -66,6 +68,11 @@ impl Browser {
 
     /// A new window at `url`.
     pub(crate) fn window(&self, url: &str) -> Window {
+        self.window_with(url, "")
+    }
+
+    /// The same, where `script` runs before the page's own.
+    pub(crate) fn window_with(&self, url: &str, script: &str) -> Window {
         // The list of windows has the first one, which is enough to ask for others.
         let mut list = TcpStream::connect(format!("127.0.0.1:{}", self.port)).unwrap();
         let ask = format!(
@@ -96,6 +103,9 @@ impl Browser {
         window.call("Page.enable", json!({}));
         // A headless window has the focus only where it is said to.
         window.call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
+        if !script.is_empty() {
+            window.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
+        }
         window.call("Page.navigate", json!({ "url": url }));
         window
     }

@@ -228,16 +228,16 @@ fn numbers(view: &View, screen: &Screen, area: Rect, buffer: &mut Buffer) {
     let s = &view.stream;
     let late = s.age_s > 0.5;
     let mut flow = Flow::default();
-    flow.add(&format!("data {} old", text::age(s.age_s)), if late { Role::Warn } else { Role::Plain });
+    flow.add(&format!("data {} old;", text::age(s.age_s)), if late { Role::Warn } else { Role::Plain });
     let lost = format!(
-        "{} samples, {} lost in {} gaps",
+        "{} samples, {} lost in {} gaps;",
         text::count(s.received),
         text::count(s.lost),
         text::count(s.gaps)
     );
     flow.add(&lost, if s.lost > 0 || s.gaps > 0 { Role::Warn } else { Role::Plain });
-    flow.add(&format!("estimates {}", status::estimates(view)), Role::Plain);
-    flow.add(&format!("record {}", status::recording(view, usize::from(area.width) / 3)), Role::Plain);
+    flow.add(&format!("estimates {};", status::estimates(view)), Role::Plain);
+    flow.add(&format!("recording {}", status::recording(view, usize::from(area.width) / 3)), Role::Plain);
     let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     flow.render(screen.theme, area, buffer);
 }

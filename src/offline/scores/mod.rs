@@ -12,3 +12,9 @@ pub mod write;
 
 pub use read::{Layout, Trials};
 pub use run::{Scored, score_all};
+
+/// What people read where a session has no condition, or its blocks are sealed.
+#[must_use]
+pub fn shown(condition: &str) -> &str {
+    if condition.is_empty() { "no condition" } else { condition }
+}

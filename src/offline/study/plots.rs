@@ -84,7 +84,7 @@ fn by_condition(field: &Area<'_>, title: &str, joined: &Joined, of: fn(&Row) -> 
         .map_err(words)?;
     let name = |x: &f64| {
         let near = conditions.iter().enumerate().find(|(k, _)| (*k as f64 - x).abs() < 1e-6);
-        near.map_or(String::new(), |(_, c)| (*c).to_owned())
+        near.map_or(String::new(), |(_, c)| crate::offline::scores::shown(c).to_owned())
     };
     chart
         .configure_mesh()

@@ -114,7 +114,7 @@ fn picture(path: &Path, title: &str, x_name: &str, places: &[String], lines: &[L
         .map_err(words)?;
     let name = |x: &f64| {
         let at = places.iter().enumerate().find(|(k, _)| (*k as f64 - x).abs() < 1e-6);
-        at.map_or(String::new(), |(_, name)| name.clone())
+        at.map_or(String::new(), |(_, name)| super::super::shown(name).to_owned())
     };
     chart
         .configure_mesh()

@@ -10,6 +10,7 @@ use tras_scoring::mixture::{Parts, Response, fit};
 use tras_scoring::tcc::density;
 
 use super::super::run::Scored;
+use super::super::shown;
 use super::{Drawn, GREY, colour, names, words};
 
 /// Width of a bar, degrees.
@@ -43,7 +44,12 @@ pub(super) fn draw(path: &Path, scored: &[Scored], table: &LogTable) -> Drawn {
     {
         let own = || scored.iter().filter(|s| s.cell.condition == *condition && s.cell.load == *load);
         let responses: Vec<Response> = own().flat_map(responses_of).collect();
-        field_of(field, &format!("{condition}, load {load}, n {}", responses.len()), &responses, table)?;
+        field_of(
+            field,
+            &format!("{}, load {load}, n {}", shown(condition), responses.len()),
+            &responses,
+            table,
+        )?;
     }
     root.present().map_err(words)
 }
