@@ -39,6 +39,27 @@ fn under_current(config: &Config, found: &mut Found<'_>) {
     }
 }
 
+/// A protocol that the core refuses. The line is that of the list; what is wrong names the phase or condition.
+fn protocol(config: &Config, found: &mut Found<'_>) {
+    for fault in config.protocol.iter().flat_map(|protocol| protocol.faults(config)) {
+        // A key of its own needs no place beside it.
+        let own = [
+            "protocol.allocation",
+            "protocol.balanced",
+            "protocol.phases",
+            "task.blocks",
+            "stimulation.enabled",
+        ];
+        if let Some(key) = own.into_iter().find(|key| *key == fault.place) {
+            found.push((key, fault.what, fault.todo));
+            continue;
+        }
+        let key =
+            if fault.place.starts_with("condition") { "protocol.conditions" } else { "protocol.phases" };
+        found.push((key, format!("{}: {}", fault.place, fault.what), fault.todo));
+    }
+}
+
 fn windows(config: &Config, found: &mut Found<'_>) {
     let e = &config.estimator;
     if e.window_s < e.segment_s - TOLERANCE_S {

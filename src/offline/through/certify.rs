@@ -91,7 +91,7 @@ fn job(config: &Config, open: OpenOptions, current: Option<String>) -> Job {
         regions: steer.map(|region| (region.name.clone(), region.channels.clone())).into_iter().collect(),
         region_mean: RegionMean::Spectra,
         each_channel: false,
-        readouts: Readouts { bands: Vec::new(), timescale: false, track_drift: None },
+        readouts: Readouts { bands: Vec::new(), timescale: false, track: None },
         contamination: true,
         epochs: Vec::new(),
         fields: Vec::new(),

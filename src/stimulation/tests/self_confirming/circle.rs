@@ -27,38 +27,38 @@ const AHEAD_S: f64 = 1.0;
 
 /// One loop.
 #[derive(Clone, Copy, Debug)]
-pub struct Circle {
-    pub seed: u64,
+pub(crate) struct Circle {
+    pub(crate) seed: u64,
     /// Exponent of the EEG, which never changes.
-    pub rest: f64,
-    pub target: f64,
+    pub(crate) rest: f64,
+    pub(crate) target: f64,
     /// Exponent of the current at first.
-    pub start: f64,
+    pub(crate) start: f64,
     /// From when on what is removed is wrong, and how.
-    pub wrong: (f64, Wrong),
-    pub seconds: f64,
+    pub(crate) wrong: (f64, Wrong),
+    pub(crate) seconds: f64,
 }
 
 /// What became of it.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// End of each window, in s; its exponent; whether it was proven, and so steered.
-    pub windows: Vec<(f64, f64, bool)>,
+    pub(crate) windows: Vec<(f64, f64, bool)>,
     /// The current's exponent at last, and what the same law would have come to on the same EEG without any current: noise
     /// moves an integral too.
-    pub given: f64,
-    pub given_alone: f64,
+    pub(crate) given: f64,
+    pub(crate) given_alone: f64,
 }
 
 impl Outcome {
     /// From the moment that it went wrong, how long until a window was not proven, in s; `None`: never.
-    pub fn seen_after_s(&self, wrong_s: f64) -> Option<f64> {
+    pub(crate) fn seen_after_s(&self, wrong_s: f64) -> Option<f64> {
         let seen = self.windows.iter().find(|(at_s, _, proven)| *at_s >= wrong_s && !proven);
         seen.map(|(at_s, ..)| at_s - wrong_s)
     }
 
     /// Windows that ended in this time and were proven.
-    pub fn proven(&self, from_s: f64, to_s: f64) -> usize {
+    pub(crate) fn proven(&self, from_s: f64, to_s: f64) -> usize {
         let within = self.windows.iter().filter(|(at_s, ..)| (from_s..to_s).contains(at_s));
         within.filter(|(_, _, proven)| *proven).count()
     }
@@ -98,7 +98,7 @@ fn estimator(rate_hz: f64) -> Estimator {
 
 impl Circle {
     /// Goes round until the end. `artefact_uv`: RMS at full current.
-    pub fn run(&self, artefact_uv: f64) -> Outcome {
+    pub(crate) fn run(&self, artefact_uv: f64) -> Outcome {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let frames = (self.seconds * EEG_HZ) as usize;
         let eeg_uv = coloured(frames, self.rest, 12.0, &mut rng);
