@@ -139,7 +139,7 @@ bench-estimator: setup
 	else $(BENCH) -p tras-estimator --bench speed; fi
 
 bench-accuracy: setup
-	$(BENCH) -p tras-estimator --bench accuracy -- --draws $(DRAWS)
+	$(BENCH) -p tras-estimator --bench accuracy -- --draws $(DRAWS) --specparam
 
 real-eeg: setup
 	$(CARGO) build --locked --bin tras
