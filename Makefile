@@ -22,7 +22,7 @@ CHANNELS ?= 1,8,64
 EEG ?= ../shared/data
 BENCH ?= $(CARGO) bench --locked
 
-.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise compare bench-estimator bench-accuracy bench-through-current hostile real-eeg parity session-demo blinding-test kill-campaign snapshots fuzz clean
+.PHONY: help demo test test-bare setup browser peers records-peers lint bench bench-noise compare bench-estimator bench-accuracy bench-through-current bench-self-confirming hostile real-eeg parity session-demo blinding-test kill-campaign snapshots fuzz clean
 
 help:
 	@echo 'make demo       the closed loop on a simulated participant, in the dashboard'
@@ -37,6 +37,7 @@ help:
 	@echo 'make real-eeg   validity, scatter and repeatability of both methods on the recordings in a folder (EEG=../shared/data)'
 	@echo 'make bench-link  the link to the emulated board and the audio output, about an hour (LINK_SECONDS=60 for a look)'
 	@echo 'make bench-through-current  estimates under current against those without, over paths of real heads'
+	@echo 'make bench-self-confirming  loops that would steer on their own current: 200 seeds (SEEDS=n), fails where one is not seen'
 	@echo 'make snapshots  what --help and check print, written anew for tests/pure/snapshots after a change that is meant'
 	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=30, on its corpus and on what comes of it'
 	@echo 'make parity     specparam against what fooof 1.1.1 found in 600 spectra'
@@ -146,6 +147,9 @@ real-eeg: setup
 
 bench-through-current:
 	$(BENCH) -p tras-estimator --bench through_current
+
+bench-self-confirming:
+	$(BENCH) -p tras-stimulation --bench self_confirming -- $(SEEDS)
 
 # FUZZ=toml for one target; FUZZ_ARGS are libFuzzer's own.
 FUZZ ?= decode toml xdf edf csv

@@ -22,7 +22,12 @@ use crate::offline::spectra::Spectra;
 const AFTER_HELP: &str = "\
 Input: CSV with the header freq,<name>,<name>,...; frequencies in Hz, evenly spaced; linear powers.
 Output, jsonl: one JSON object a spectrum: name, exponent, offset, knee (knee mode), exponent_se, r_squared, mae,
-  peaks [{cf, pw, bw}], valid, reason, adjusted_r_squared, median_error, knee_hz, bend_evidence; null where a number is not known. csv: the same, peaks as cf:pw:bw;...
+  peaks [{cf, pw, bw}], valid, reason, adjusted_r_squared, median_error, knee_hz, bend_evidence,
+  pivot_offset (log10 power at the range's geometric mean); null where a number is not known.
+  csv: the same, peaks as cf:pw:bw;...
+  --mode doublexp (specparam 2's): offset - log10(f^exponent0 (knee + f^exponent)), with the key
+  exponent0: power falls as f^-exponent0 below the knee, as f^-(exponent0 + exponent) above it.
+  The knee lies in the range.
   With several files each record begins with its file.
 Exit codes: 0 done; 2 bad arguments; 3 a file is missing (nothing is fitted); 4 a file is broken: it is named on
   standard error and left out, the others are fitted. A spectrum that cannot be fitted is no error: valid is false.";
@@ -88,7 +93,11 @@ impl FitArgs {
             specparam.peak_width_hz = (narrow, wide);
         }
         if let Some(mode) = self.fit.mode {
-            specparam.mode = if mode == ModeArg::Fixed { Mode::Fixed } else { Mode::Knee };
+            specparam.mode = match mode {
+                ModeArg::Fixed => Mode::Fixed,
+                ModeArg::Knee | ModeArg::Auto => Mode::Knee,
+                ModeArg::Doublexp => Mode::Doublexp,
+            };
         }
         specparam.max_n_peaks = self.fit.max_peaks.map_or(specparam.max_n_peaks, |most| most as usize);
         specparam.min_peak_height = self.fit.min_peak_height.unwrap_or(specparam.min_peak_height);
@@ -106,6 +115,9 @@ impl FitArgs {
         let mode = self.fit.mode.map_or(e.mode, ModeArg::mode);
         if method == MethodName::Specparam && mode == settings::Mode::Auto {
             return Err("--mode auto: specparam cannot choose; use fixed or knee, or --method whittle".into());
+        }
+        if method == MethodName::Whittle && self.fit.mode == Some(ModeArg::Doublexp) {
+            return Err("--mode doublexp: whittle has no such line; use --method specparam".into());
         }
         Ok(FitSettings { method, mode, specparam, making })
     }
@@ -224,7 +236,11 @@ fn csv_line(out: &mut dyn Write, record: &FitRecord, with_header: bool) -> std::
         ("median_error", number(record.median_error)),
         ("knee_hz", number(record.knee_hz)),
         ("bend_evidence", number(record.bend_evidence)),
+        ("pivot_offset", number(record.pivot_offset)),
     ];
+    if let Some(before) = record.exponent0 {
+        cells.push(("exponent0", number(before)));
+    }
     if let Some(knee) = record.knee {
         cells.insert(3, ("knee", number(knee)));
     }

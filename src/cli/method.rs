@@ -61,6 +61,8 @@ pub enum ModeArg {
     Knee,
     /// Either, by the evidence
     Auto,
+    /// Two exponents and a knee (`fit` alone, by specparam)
+    Doublexp,
 }
 
 impl ModeArg {
@@ -71,15 +73,16 @@ impl ModeArg {
             Self::Fixed => "fixed",
             Self::Knee => "knee",
             Self::Auto => "auto",
+            Self::Doublexp => "doublexp",
         }
     }
 
-    /// As the estimator has it.
+    /// As the estimator has it; a line of two exponents is `fit`'s alone and has a knee.
     #[must_use]
     pub fn mode(self) -> Mode {
         match self {
             Self::Fixed => Mode::Fixed,
-            Self::Knee => Mode::Knee,
+            Self::Knee | Self::Doublexp => Mode::Knee,
             Self::Auto => Mode::Auto,
         }
     }

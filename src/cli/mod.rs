@@ -3,6 +3,7 @@
 pub mod allocate;
 pub mod blinding;
 pub mod calibrate;
+pub mod certify;
 pub mod check;
 pub mod demo;
 pub mod devices;
@@ -77,6 +78,8 @@ enum Command {
     Devices(devices::DevicesArgs),
     /// Measure the scale of an audio output and the current source behind it, into a resistor
     Calibrate(calibrate::CalibrateArgs),
+    /// Certify that estimates under current are those of the EEG, from a recording with a phantom
+    Certify(certify::CertifyArgs),
     /// Check a configuration and print what it amounts to
     Check(check::CheckArgs),
     /// A part of this program that talks to the network in a process of its own
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Noise(args) => noise::run(&args).map_err(|e| Failure::Usage(e.to_string())),
         Command::Devices(args) => devices::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Certify(args) => certify::run(&args),
         Command::Allocate(args) => allocate::run(&args),
         Command::ExportBids(args) => export_bids::run(&args),
         Command::Blinding(args) => blinding::run(&args),

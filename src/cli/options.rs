@@ -4,6 +4,7 @@ use std::{fs::OpenOptions, path::PathBuf};
 
 use clap::Args;
 
+use crate::estimator::tracking::Drift;
 use crate::{failure::Failure, runtime::live::json_lines::JsonLines};
 
 /// How a run is shown, bounded and recorded.
@@ -89,6 +90,17 @@ pub fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if x.is_finite() && x > 0.0 => Ok(x),
         _ => Err("expected a positive number".to_owned()),
+    }
+}
+
+/// A drift per root second, or `learnt`.
+///
+/// # Errors
+/// Says what would be right.
+pub fn drift(text: &str) -> Result<Drift, String> {
+    match text {
+        "learnt" => Ok(Drift::Learnt),
+        number => positive(number).map(Drift::Believed).map_err(|error| format!("{error}, or learnt")),
     }
 }
 

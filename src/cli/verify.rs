@@ -75,7 +75,7 @@ fn recomputed(folder: &std::path::Path) -> Result<String, Failure> {
     let broken =
         |error: &dyn std::fmt::Display| Failure::DoesNotHold(format!("{}: {error}", folder.display()));
     let recorded = Recorded::open(folder).map_err(|error| broken(&error))?;
-    let Recomputed { sittings, estimates, decisions, left_out, missing_from, exact } =
+    let Recomputed { sittings, estimates, decisions, left_out, steered_through, missing_from, exact } =
         recompute(&recorded).map_err(|error| broken(&error))?;
     let how =
         if exact { "bit for bit".to_owned() } else { format!("within {TOLERANCE} (made by another build)") };
@@ -85,6 +85,12 @@ fn recomputed(folder: &std::path::Path) -> Result<String, Failure> {
     }
     if let Some(from) = missing_from {
         let _ = write!(told, "; sample {from} is missing or sealed: {left_out} estimates behind it left out");
+    }
+    if steered_through > 0 {
+        let _ = write!(
+            told,
+            "; from the first decision that followed from a window under current on, {steered_through} are left out"
+        );
     }
     Ok(told)
 }

@@ -1,6 +1,7 @@
 //! What no section can see alone: settings that contradict one another.
 
 use super::{Config, ConfigError, LawName, dose};
+use crate::estimator::settings::DuringCurrent;
 
 /// Key, what is wrong, what to do.
 pub(super) type Found<'a> = Vec<(&'a str, String, String)>;
@@ -22,7 +23,20 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     }
     limits(config, &mut found);
     protocol(config, &mut found);
+    under_current(config, &mut found);
     config.places.error(found)
+}
+
+/// Steering under current is built, and not released: nothing has shown yet that a first block confirms it.
+fn under_current(config: &Config, found: &mut Found<'_>) {
+    if config.estimator.during_current == DuringCurrent::Steer {
+        found.push((
+            "estimator.during_current",
+            "is \"steer\", which is not released: in virtual time too few windows of a first block are proven to confirm it"
+                .to_owned(),
+            "set \"show\": estimates under current are shown and recorded, and do not steer".to_owned(),
+        ));
+    }
 }
 
 /// A protocol that the core refuses. The line is that of the list; what is wrong names the phase or condition.

@@ -48,7 +48,11 @@ pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Settings {
         line_hz: read_line(s, 50.0),
         min_r_squared: s.number_opt("min_r_squared", within(0.0, 1.0, "")),
         min_segments_share: s.number("min_segments_share", 0.5, within(0.01, 1.0, "")),
-        during_current: read_during_current(s),
+        during_current: s.choice(
+            "during_current",
+            DuringCurrent::default(),
+            &[("hide", DuringCurrent::Hide), ("show", DuringCurrent::Show), ("steer", DuringCurrent::Steer)],
+        ),
         // Peaks of a minute ago are still there: what whittle may start from.
         memory_s: s.number("memory_s", 60.0, within(0.0, 600.0, "s")),
         regions: s.tables("regions", "[{ name = \"frontal\", channels = [\"Fz\", \"F3\"] }]", read_region),
@@ -76,19 +80,6 @@ pub(super) fn read(s: &mut Section<'_, '_, '_>) -> Settings {
     }
     s.done();
     estimator
-}
-
-/// `during_current`: `steer` is a word that is known, so that it is refused for what is missing, not as a mistake.
-fn read_during_current(s: &mut Section<'_, '_, '_>) -> DuringCurrent {
-    let known = [("hide", Some(DuringCurrent::Hide)), ("show", Some(DuringCurrent::Show)), ("steer", None)];
-    s.choice("during_current", Some(DuringCurrent::default()), &known).unwrap_or_else(|| {
-        s.problem(
-            "during_current",
-            "is \"steer\", but no certificate says that the removal holds on this amplifier, montage and stimulator",
-            "set \"show\": estimates under current are shown and recorded, and do not steer",
-        );
-        DuringCurrent::default()
-    })
 }
 
 fn read_region(s: &mut Section<'_, '_, '_>) -> Region {

@@ -24,6 +24,7 @@ pub mod stimulation;
 pub mod stimulator;
 pub mod stream;
 pub(crate) mod synonyms;
+pub mod through_current;
 
 use crate::estimator::settings::Settings;
 pub use crate::estimator::settings::{MethodName, Region};
@@ -39,6 +40,7 @@ pub use simulation::Simulation;
 pub use stimulation::Stimulation;
 pub use stimulator::{StimulatorConfig, StimulatorKind};
 pub use stream::{Stream, Unit};
+pub use through_current::ThroughCurrent;
 
 use reader::Reader;
 use serde::Serialize;
@@ -53,6 +55,8 @@ pub struct Config {
     pub stream: Stream,
     /// How exponents are estimated.
     pub estimator: Settings,
+    /// What must hold before estimates under current steer.
+    pub through_current: ThroughCurrent,
     /// How estimates become stimulation.
     pub controller: Controller,
     /// What is delivered, and when.
@@ -101,6 +105,7 @@ impl Config {
         Self {
             stream: Stream::read(&mut reader.section("stream")),
             estimator: estimator::read(&mut reader.section("estimator")),
+            through_current: ThroughCurrent::read(&mut reader.section("through_current")),
             controller: Controller::read(&mut reader.section("controller")),
             stimulation: Stimulation::read(&mut reader.section("stimulation")),
             limits: Limits::read(&mut reader.section("limits")),

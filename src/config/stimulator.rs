@@ -95,6 +95,23 @@ impl StimulatorConfig {
         config
     }
 
+    /// Which stimulator this is, for what was measured on it.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let place = match self.kind {
+            StimulatorKind::Serial => self.port.clone().or_else(|| self.usb_id.clone()),
+            StimulatorKind::Audio => self.device.clone(),
+            StimulatorKind::Simulated | StimulatorKind::None => None,
+        };
+        let kind = match self.kind {
+            StimulatorKind::Simulated => "simulated",
+            StimulatorKind::Serial => "serial",
+            StimulatorKind::Audio => "audio",
+            StimulatorKind::None => "none",
+        };
+        place.map_or_else(|| kind.to_owned(), |place| format!("{kind} {place}"))
+    }
+
     /// The rate at which an audio output is to be opened; `None`: its own. Below 8 kHz the key is not meant for the
     /// output: the stream of samples has 2,000 a second.
     #[must_use]

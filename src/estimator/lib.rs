@@ -142,6 +142,9 @@ pub struct Fit {
     pub offset: f64,
     /// Knee parameter, `None` in fixed mode.
     pub knee: Option<f64>,
+    /// The exponent below the knee where the line has two: there power falls as f^-exponent0, above it as
+    /// f^-(exponent0 + exponent).
+    pub exponent0: Option<f64>,
     /// Squared correlation of model and spectrum, in log10 power.
     pub r_squared: f64,
     /// Mean absolute error of the model, in log10 power.
@@ -180,6 +183,7 @@ impl Fit {
             exponent_se: f64::NAN,
             offset: f64::NAN,
             knee: None,
+            exponent0: None,
             r_squared: f64::NAN,
             mae: f64::NAN,
             adjusted_r_squared: f64::NAN,

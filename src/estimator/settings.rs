@@ -76,6 +76,8 @@ pub enum DuringCurrent {
     /// The current's artefact is removed, and what is left is estimated, with what is proven of it. It never steers.
     #[default]
     Show,
+    /// The same, and what is proven steers, under a certificate that the session's own first block has confirmed.
+    Steer,
 }
 
 /// Channels whose spectra are averaged before the fit.

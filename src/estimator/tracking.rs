@@ -6,6 +6,32 @@
 //! a window that brings only `hop / window` of new data counts with its variance divided by that share. Where no
 //! window is valid the interval widens.
 
+mod learnt;
+
+pub use learnt::LearntTracker;
+
+/// How fast the exponent drifts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Drift {
+    /// Learnt from the windows: [`LearntTracker`].
+    Learnt,
+    /// Believed, per root second: [`Tracker`].
+    Believed(f64),
+}
+
+/// Where the belief begins that a drift is learnt from, per root second.
+pub const USUAL_DRIFT: f64 = 0.04;
+
+/// The filter of one target, of either kind.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few of them, made once; a box would not be Copy")]
+pub enum Follower {
+    /// See [`Drift::Learnt`].
+    Learnt(LearntTracker),
+    /// See [`Drift::Believed`].
+    Believed(Tracker),
+}
+
 /// How the exponent is believed to move.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrackSettings {
@@ -80,6 +106,30 @@ impl Tracker {
             });
         }
         self.state.map(|(exponent, variance, _)| Tracked { exponent, sd: variance.sqrt() })
+    }
+}
+
+impl Follower {
+    /// A filter that knows nothing yet, of windows of `window_s` every `hop_s` over `range_hz`.
+    #[must_use]
+    pub fn new(drift: Drift, window_s: f64, hop_s: f64, range_hz: (f64, f64)) -> Self {
+        let settings = TrackSettings {
+            drift_per_sqrt_s: if let Drift::Believed(drift) = drift { drift } else { USUAL_DRIFT },
+            new_share: (hop_s / window_s).min(1.0),
+            default_se: assumed_se(window_s, range_hz),
+        };
+        match drift {
+            Drift::Learnt => Self::Learnt(LearntTracker::new(settings, window_s)),
+            Drift::Believed(_) => Self::Believed(Tracker::new(settings)),
+        }
+    }
+
+    /// See [`Tracker::step`].
+    pub fn step(&mut self, at_s: f64, measured: Option<(f64, f64)>) -> Option<Tracked> {
+        match self {
+            Self::Learnt(tracker) => tracker.step(at_s, measured),
+            Self::Believed(tracker) => tracker.step(at_s, measured),
+        }
     }
 }
 

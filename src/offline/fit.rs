@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::spectra::Spectra;
 use crate::config::MethodName;
 use crate::estimator::settings;
-use crate::estimator::specparam::{Specparam, SpecparamSettings};
+use crate::estimator::specparam::{self, Specparam, SpecparamSettings};
 use crate::estimator::spectrum::{Taper, shape::Overlap};
 use crate::estimator::whittle::{Settings as WhittleSettings, Whittle, design::Design};
 use crate::estimator::{Fit, Method, Peak, Spectrum};
@@ -122,17 +122,22 @@ pub struct FitRecord {
     pub knee_hz: f64,
     /// ln of how much likelier a bent line is than a straight one (`whittle`).
     pub bend_evidence: f64,
+    /// log10 power of the aperiodic line at the range's geometric mean.
+    pub pivot_offset: f64,
+    /// The exponent below the knee, for a line of two exponents alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exponent0: Option<f64>,
 }
 
 impl FitRecord {
-    fn new(name: &str, fit: &Fit, knee_mode: bool, reason: Option<&str>) -> Self {
+    fn new(name: &str, fit: &Fit, mode: specparam::Mode, reason: Option<&str>) -> Self {
         let reason = reason.or(fit.invalid.map(crate::estimator::Reason::as_str));
         Self {
             file: None,
             name: name.to_owned(),
             exponent: fit.exponent,
             offset: fit.offset,
-            knee: knee_mode.then_some(fit.knee.unwrap_or(f64::NAN)),
+            knee: (mode != specparam::Mode::Fixed).then_some(fit.knee.unwrap_or(f64::NAN)),
             exponent_se: fit.exponent_se,
             r_squared: fit.r_squared,
             mae: fit.mae,
@@ -143,6 +148,8 @@ impl FitRecord {
             median_error: fit.median_error,
             knee_hz: fit.knee_hz,
             bend_evidence: fit.bend_evidence,
+            pivot_offset: fit.pivot_offset,
+            exponent0: (mode == specparam::Mode::Doublexp).then_some(fit.exponent0.unwrap_or(f64::NAN)),
         }
     }
 }
@@ -156,14 +163,14 @@ pub fn fit_all(
     settings: &FitSettings,
     mut each: impl FnMut(FitRecord) -> Result<(), String>,
 ) -> Result<(), String> {
-    let knee = settings.mode != settings::Mode::Fixed;
+    let mode = settings.specparam.mode;
     let mut method: Box<dyn Method> = match (settings.method, &settings.making) {
         (MethodName::Specparam, _) => Box::new(Specparam::new(settings.specparam.clone())?),
         (MethodName::Whittle, Some(making)) => Box::new(whittle(spectra, settings, making)),
         (MethodName::Whittle, None) => {
             let nothing = Fit::failed(crate::estimator::Reason::BadSpectrum);
             for (name, _) in &spectra.columns {
-                each(FitRecord::new(name, &nothing, knee, Some(UNKNOWN_MAKING)))?;
+                each(FitRecord::new(name, &nothing, mode, Some(UNKNOWN_MAKING)))?;
             }
             return Ok(());
         }
@@ -180,7 +187,7 @@ pub fn fit_all(
         let spectrum = Spectrum { freqs_hz: &spectra.freqs_hz, power, segments, gamma_shape };
         // Each spectrum by itself: the columns of a table need not be of one person.
         method.reset();
-        each(FitRecord::new(name, &method.fit(&spectrum, 0), knee, None))?;
+        each(FitRecord::new(name, &method.fit(&spectrum, 0), mode, None))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::acquisition::frame::{ChannelSet, FrameHeader};
 use crate::estimator::bands::Band;
 use crate::estimator::settings::Settings;
 use crate::estimator::timescale::Timescale;
-use crate::estimator::tracking::{TrackSettings, Tracker, assumed_se};
+use crate::estimator::tracking::{Drift, Follower};
 use crate::estimator::window::{Estimator, Target};
 use crate::estimator::{Contamination, Estimate, Reason, assemble};
 use crate::offline::current::Timeline;
@@ -20,8 +20,8 @@ pub struct Readouts {
     pub bands: Vec<Band>,
     /// The ACF-50 timescale.
     pub timescale: bool,
-    /// The exponent followed by a Kalman filter that believes in this drift, in exponent per sqrt(s).
-    pub track_drift: Option<f64>,
+    /// The exponent followed by a Kalman filter.
+    pub track: Option<Drift>,
 }
 
 impl Readouts {
@@ -32,7 +32,7 @@ impl Readouts {
         if self.timescale {
             names.push("timescale_s".into());
         }
-        if self.track_drift.is_some() {
+        if self.track.is_some() {
             names.extend(["tracked".into(), "tracked_low".into(), "tracked_high".into()]);
         }
         names
@@ -48,7 +48,7 @@ pub struct Lane {
     take: Vec<usize>,
     samples_uv: Vec<f32>,
     recent: Option<Recent>,
-    trackers: Vec<Tracker>,
+    trackers: Vec<Follower>,
     found: Vec<Estimate>,
     /// What samples saw of the current, where that is known, and whether the table has a column for it.
     timeline: Option<Arc<Timeline>>,
@@ -96,11 +96,7 @@ impl Lane {
         let estimator = Estimator::new(settings, rate_hz, take.len(), method)?;
         let window = estimator.window_samples();
         let fit_range_hz = (e.range_hz[0], e.range_hz[1]);
-        let track = readouts.track_drift.map(|drift_per_sqrt_s| TrackSettings {
-            drift_per_sqrt_s,
-            new_share: (e.hop_s / e.window_s).min(1.0),
-            default_se: assumed_se(e.window_s, fit_range_hz),
-        });
+        let track = readouts.track.map(|drift| Follower::new(drift, e.window_s, e.hop_s, fit_range_hz));
         Ok(Self {
             readouts: Readouts {
                 bands: readouts.bands.iter().map(|band| band.within(fit_range_hz)).collect(),
@@ -115,7 +111,7 @@ impl Lane {
                 next: 0,
                 timescale: Timescale::new(window, rate_hz),
             }),
-            trackers: track.map(|settings| vec![Tracker::new(settings); count]).unwrap_or_default(),
+            trackers: track.map(|fresh| vec![fresh; count]).unwrap_or_default(),
             found: Vec::with_capacity(count),
             timeline: None,
             tells: false,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     estimator::{
         Estimate, Reason,
-        through_current::{Proof, Unproven},
+        through_current::{Proof, Unconfirmed, Unproven},
     },
     session::schedule::Phase,
     stimulator::State,
@@ -34,9 +34,19 @@ pub fn json(stamped: &Stamped) -> Option<String> {
                 "modulation_p": finite(proof.modulation_p), "removed_db": finite(proof.removed_db),
             })
         }
-        Note::Decision(d) => json!({
-            "event": "decision", "id": d.id, "estimate": d.estimate_id, "exponent": d.exponent,
-            "bounded": d.bounded, "peak_ma": d.peak_ma, "flow": d.flow,
+        Note::Decision(d) => {
+            let mut event = json!({
+                "event": "decision", "id": d.id, "estimate": d.estimate_id, "exponent": d.exponent,
+                "bounded": d.bounded, "peak_ma": d.peak_ma, "flow": d.flow,
+            });
+            if let (true, Some(event)) = (d.through, event.as_object_mut()) {
+                event.insert("through_current".to_owned(), true.into());
+            }
+            event
+        }
+        Note::Confirmed(verdict) => json!({
+            "event": "through_current_confirmed", "confirmed": verdict.is_ok(),
+            "reason": verdict.err().map_or("", Unconfirmed::as_str),
         }),
         Note::Phase(phase, left_s) => json!({
             "event": "phase", "phase": phase.label(), "block": block_of(phase),
@@ -93,7 +103,7 @@ pub fn blind_json(stamped: &Stamped, in_block: bool) -> Option<String> {
     match stamped.note {
         Note::Decision(_) | Note::Host { .. } | Note::Flow { .. } if in_block => None,
         // What was removed says how much flowed, whenever it flowed.
-        Note::Through(..) => None,
+        Note::Through(..) | Note::Confirmed(_) => None,
         Note::Decision(d) => Some(
             json!({
                 "event": "decision", "estimate": d.estimate_id, "exponent": d.exponent, "bounded": d.bounded,

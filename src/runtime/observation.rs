@@ -14,7 +14,10 @@ use crate::{
     acquisition::{conditioner::RateOff, quality::Causes, state::StreamState},
     child::role::{News, Role},
     controller::Decision,
-    estimator::{Contamination, Estimate, Spectrum, through_current::Proof},
+    estimator::{
+        Contamination, Estimate, Spectrum,
+        through_current::{Proof, Unconfirmed},
+    },
     session::schedule::Phase,
     stimulator::{DeviceFault, State, Status},
 };
@@ -98,8 +101,10 @@ pub enum Note {
     /// An estimate, of any region.
     Estimate(Estimate),
     /// An estimate of a window under current, of what the removal of its artefact has left, and what is proven of it.
-    /// It never steers.
+    /// It steers where a certificate and the session's first block allow it.
     Through(Estimate, Proof),
+    /// Whether the session's first block shows what the certificate promises, so that windows under current may steer.
+    Confirmed(Result<(), Unconfirmed>),
     /// The spectrum behind the steering region's newest estimate.
     Spectrum(SpectrumNote),
     /// A decision.

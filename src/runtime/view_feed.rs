@@ -182,7 +182,11 @@ impl ViewFeed {
                 }
                 view.push_event(format!("stream {}", state.label()));
             }
-            Note::Estimate(_) | Note::Spectrum(_) | Note::Through(..) if view.hidden => {}
+            Note::Estimate(_) | Note::Spectrum(_) | Note::Through(..) | Note::Confirmed(_) if view.hidden => {}
+            Note::Confirmed(verdict) => view.push_event(match verdict {
+                Ok(()) => "windows under current steer from here on".to_owned(),
+                Err(why) => format!("windows under current do not steer: {}", why.as_str()),
+            }),
             Note::Through(estimate, proof) => {
                 if estimate.target == steer {
                     view.exponents.through = Some(ThroughPoint {
@@ -210,6 +214,10 @@ impl ViewFeed {
                 view.stimulation.exponent = decision.exponent;
             }
             Note::Phase(phase, _) => phase_on_screen(&mut view, phase),
+            Note::Host { state, exponent, .. } if state == view.stimulation.host => {
+                // A burst whose exponent is on its way.
+                view.stimulation.exponent = exponent;
+            }
             Note::Host { state, exponent, .. } => {
                 view.stimulation.host = state;
                 if state == State::RampUp {

@@ -7,6 +7,7 @@
 //! * [`questionnaires`], [`blinding`]: what participants felt, and whether they could tell their condition;
 //! * [`unblinding`], [`verify`]: opening one block; checking everything;
 //! * [`recorded`]: a folder read back: events and frames of all its parts;
+//! * [`signed`], [`through_certificate`]: what this machine has measured and signed;
 //! * [`yoked`]: the decisions of another session, to be played again;
 //! * [`folder`], [`private`], [`moment`]: where things stand, for whose eyes, and when.
 
@@ -23,6 +24,8 @@ pub mod private;
 pub mod questionnaires;
 pub mod recorded;
 pub mod sealed;
+pub mod signed;
+pub mod through_certificate;
 pub mod unblinding;
 pub mod verify;
 pub mod yoked;

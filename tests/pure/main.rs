@@ -25,6 +25,7 @@ mod said;
 mod screens;
 mod simulate_spectrum;
 mod stages;
+mod steer;
 mod through_current;
 mod virtual_runs;
 mod yoked_sessions;

@@ -364,7 +364,7 @@ fn a_fit_is_one_json_object_a_line_with_the_contracts_keys() {
     let keys: Vec<&str> = records[0].as_object().unwrap().keys().map(String::as_str).collect();
     let contract =
         ["name", "exponent", "offset", "exponent_se", "r_squared", "mae", "peaks", "valid", "reason"];
-    let more = ["adjusted_r_squared", "bend_evidence", "knee_hz", "median_error"];
+    let more = ["adjusted_r_squared", "bend_evidence", "knee_hz", "median_error", "pivot_offset"];
     let mut expected = [&contract[..], &more[..]].concat();
     expected.sort_unstable();
     assert_eq!(keys, expected);
@@ -383,6 +383,15 @@ fn a_fit_is_one_json_object_a_line_with_the_contracts_keys() {
     assert_eq!(output.stdout, tras(folder.path(), &["fit", "spectra.csv"]).stdout);
     let knee = tras(folder.path(), &["fit", "spectra.csv", "--mode", "knee"]);
     assert!(String::from_utf8(knee.stdout).unwrap().lines().all(|line| line.contains("\"knee\":")));
+    let twice = tras(folder.path(), &["fit", "spectra.csv", "--mode", "doublexp"]);
+    let record: Value = serde_json::from_slice(twice.stdout.split(|b| *b == b'\n').next().unwrap()).unwrap();
+    let [before, after] = ["exponent0", "exponent"].map(|key| record[key].as_f64().unwrap());
+    let knee = record["knee"].as_f64().unwrap();
+    // The slope at 20 Hz is that of the straight line.
+    let slope = before + after * 20_f64.powf(after) / (knee + 20_f64.powf(after));
+    assert!((slope - 2.0).abs() < 0.1, "{record}");
+    let refused = tras(folder.path(), &["fit", "spectra.csv", "--mode", "doublexp", "--method", "whittle"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
     // whittle does not guess how a spectrum was made.
     let unknown =
         String::from_utf8(tras(folder.path(), &["fit", "spectra.csv", "--method", "whittle"]).stdout)

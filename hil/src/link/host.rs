@@ -119,6 +119,7 @@ fn run<L: Line + 'static>(mut device: Linked<L>, bursts: &[Burst], epoch: Instan
         peak_ma: PEAK_MA,
         flow: true,
         bounded: false,
+        through: false,
     };
     let mut stage =
         StimulateStage::new(burst, current, Box::new(noted), decision, watch.clone(), notes, now_s());

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::config::{Config, MAX_BYTES};
 use crate::failure::Failure;
 use crate::session::keys::Keys;
+use crate::session::through_certificate::{Here, ThroughCertificate};
 use crate::stimulator::audio::certificate::Certificate;
 
 /// Arguments of `tras check`.
@@ -31,6 +32,7 @@ pub struct CheckArgs {
 /// content has problems.
 pub fn load(path: &Path) -> Result<Config, Failure> {
     let mut config = load_as_written(path)?;
+    certified(&mut config, path)?;
     let Some(named) = config.stimulator.calibration.clone() else { return Ok(config) };
     let named = path.parent().unwrap_or(Path::new("")).join(named);
     let of_file = |what: String| Failure::Usage(format!("{}: stimulator.{what}", path.display()));
@@ -66,6 +68,31 @@ pub fn load_as_written(path: &Path) -> Result<Config, Failure> {
         return Err(Failure::Usage(format!("{file}:1: file: {what}")));
     }
     Config::from_str(&text, &file).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Reads the certificate without which nothing that is estimated under current steers.
+fn certified(config: &mut Config, path: &Path) -> Result<(), Failure> {
+    let Some(named) = &config.through_current.certificate else { return Ok(()) };
+    let named = path.parent().unwrap_or(Path::new("")).join(named);
+    let (file, certificate) = (path.display(), named.display());
+    let refused =
+        |why: String| Failure::Usage(format!("{file}: through_current.certificate: {certificate} {why}"));
+    let keys = Keys::of_user().map_err(|e| refused(e.to_string()))?;
+    let own = keys.existing_signing().map_err(|e| refused(e.to_string()))?.map(|key| key.verifying_key());
+    let found = ThroughCertificate::read(&named, own.as_ref()).map_err(refused)?;
+    found.is_recent(clock::unix_s(), config.through_current.certificate_days).map_err(refused)?;
+    let channels = &config.stream.channels;
+    let here = Here {
+        amplifier: config.stream.name.as_deref(),
+        rate_hz: None,
+        channels: (!channels.is_empty()).then_some(channels.as_slice()),
+        stimulator: &config.stimulator.identity(),
+        range_hz: config.estimator.range_hz,
+        window_s: config.estimator.window_s,
+    };
+    found.fits(&here).map_err(refused)?;
+    config.through_current.certified = Some(found);
+    Ok(())
 }
 
 /// Puts what was measured in the place of what was written, and checks again what depends on it.

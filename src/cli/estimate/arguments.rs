@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::method::{BentArg, FloorArg, MethodOptions};
 use crate::cli::montage::MontageOptions;
-use crate::cli::options::positive;
+use crate::cli::options::{drift, positive};
 use crate::estimator::bands::Band;
+use crate::estimator::tracking::Drift;
 use crate::offline::markers::Epoch;
 use crate::offline::through::DuringCurrent;
 
@@ -23,7 +24,8 @@ Output columns: time,channel,exponent,exponent_se,ci_low,ci_high,offset,r_square
   a knee. pivot_offset is log10 power at the range's geometric mean. A window that does not fit between the start or a gap and the next gap or the end has no row.
   A column file stands first where several files are given. Then follow, where asked for:
   NAME_power (--bands: mean log10 power above the aperiodic line), timescale_s (--timescale: ACF-50),
-  tracked, tracked_low, tracked_high (--track: Kalman filter and its 95 % interval).
+  tracked, tracked_low, tracked_high (--track: Kalman filter at the window's end and its 95 %
+  interval).
   contamination (our own recordings): clean, settling (in the blind gap after current) or stimulating; a window that is
   not clean is not valid. With --epochs: epoch, marker_time, and each field of the markers (the keys of a JSON marker,
   the key=value words of another; of our own recordings block and, where it is unblinded, condition too).
@@ -126,9 +128,10 @@ pub struct EstimateArgs {
     /// The ACF-50 neural timescale of each window, in seconds
     #[arg(long)]
     pub timescale: bool,
-    /// Follow the exponent over windows, believing that it drifts by so much a square root of a second
-    #[arg(long, value_name = "DRIFT", num_args = 0..=1, default_missing_value = "0.02", require_equals = true, value_parser = positive)]
-    pub track: Option<f64>,
+    /// Follow the exponent over windows; how fast it drifts is learnt from them, or believed to be so much a square root
+    /// of a second
+    #[arg(long, value_name = "DRIFT", num_args = 0..=1, default_missing_value = "learnt", require_equals = true, value_parser = drift)]
+    pub track: Option<Drift>,
     /// Windows under current: hide (not valid) or show (the current's artefact is removed by the current as delivered,
     /// and what is proven is valid); adds the columns through_current,linearity_p,residual_coherence,modulation_p,removed_db
     #[arg(long, value_name = "WHAT", conflicts_with = "epochs")]

@@ -67,11 +67,7 @@ impl EstimateArgs {
             contamination: false,
             epochs: self.epochs.clone(),
             fields: Vec::new(),
-            readouts: Readouts {
-                bands: self.bands.clone(),
-                timescale: self.timescale,
-                track_drift: self.track,
-            },
+            readouts: Readouts { bands: self.bands.clone(), timescale: self.timescale, track: self.track },
             during_current: self
                 .during_current
                 .map(|during| Asked { during: during.what(), current: self.current.clone() }),

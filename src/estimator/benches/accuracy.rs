@@ -2,11 +2,12 @@
 //! signals through the estimator as it is assembled for a recording.
 //!
 //! `cargo bench -p tras-estimator --bench accuracy -- [TABLE...] [--draws 25] [--per 60] [--windows 4]
-//! [--ranges 2-35] [--chi 1,2] [--sets 0,1,2,3] [--memory 60] [--seed 1] [--plots FOLDER]`
+//! [--ranges 2-35] [--chi 1,2] [--sets 0,1,2,3] [--memory 60] [--seed 1] [--specparam] [--only TEXT]`
 //!
-//! Tables: straight, artefacts, knees, floors, drifts, special; all where none is named. Every row draws new peaks
+//! Tables: straight, artefacts, knees, floors, special, tracking; all where none is named. Every row draws new peaks
 //! for each of `draws` sessions and cuts `per` consecutive windows from each; the first minute of a session is not
-//! counted. `/bd` is over the Cramer-Rao bound of a straight line without peaks.
+//! counted. `--pictures FOLDER` draws a knee, a floor and blinks with their fits instead. `/bd` is over the Cramer-Rao
+//! bound of a straight line without peaks.
 #![allow(
     clippy::unwrap_used,
     clippy::needless_range_loop,
@@ -18,6 +19,8 @@
 
 #[path = "accuracy/bound.rs"]
 mod bound;
+#[path = "accuracy/picture.rs"]
+mod picture;
 #[path = "accuracy/signal.rs"]
 mod signal;
 #[path = "accuracy/tally.rs"]
@@ -27,6 +30,7 @@ use signal::{Artefact, Bump, Density, Draw, PEAK_SETS, RATE_HZ, Shape};
 use tally::{Tally, WARM_S, estimator, run};
 use tras_estimator::Reason;
 use tras_estimator::settings::{Floor, MethodName, Mode, Settings};
+use tras_estimator::tracking::{Drift, Follower};
 
 /// What the command line says.
 struct Options {
@@ -41,6 +45,8 @@ struct Options {
     /// Other segments than the method's own, in s, and their overlap.
     segment: Option<(f64, f64)>,
     specparam: bool,
+    /// Rows whose name holds this.
+    only: String,
 }
 
 impl Options {
@@ -61,7 +67,10 @@ impl Options {
         name: &str,
         settings: &Settings,
         mut make: impl FnMut(&mut Draw, usize) -> (Vec<f64>, Box<dyn Fn(usize) -> f64>),
-    ) -> Tally {
+    ) {
+        if !name.contains(&self.only) {
+            return;
+        }
         let mut whittle = estimator(settings);
         let mut other = self.specparam.then(|| {
             estimator(&Settings {
@@ -105,7 +114,6 @@ impl Options {
             print!("  {:6.3}  {:+6.3}", reference.rms() / limit, reference.bias());
         }
         println!("  {}", tally.explained());
-        tally
     }
 
     fn head(&self, title: &str) {
@@ -181,6 +189,13 @@ impl Options {
             for chi in self.chis(&[0.5, 1.0, 1.5, 2.0, 3.0]) {
                 for &set in &self.sets {
                     for knee_hz in [0.0, 1.5, 3.0, 5.0, 8.0, 12.0] {
+                        let name = format!(
+                            "{}..{} Hz, exponent {chi}, knee {knee_hz} Hz, {}",
+                            range[0], range[1], PEAK_SETS[set]
+                        );
+                        if !name.contains(&self.only) {
+                            continue;
+                        }
                         let mut whittle = estimator(&settings);
                         let mut evidence = Vec::new();
                         let mut bent = 0.0;
@@ -196,11 +211,7 @@ impl Options {
                         evidence.sort_by(f64::total_cmp);
                         let q = |share: f64| evidence[(share * (evidence.len() - 1) as f64) as usize];
                         println!(
-                            "{:52} {:6.2} {:6.2} {:6.2} {:6.2}  {:5.1}",
-                            format!(
-                                "{}..{} Hz, exponent {chi}, knee {knee_hz} Hz, {}",
-                                range[0], range[1], PEAK_SETS[set]
-                            ),
+                            "{name:52} {:6.2} {:6.2} {:6.2} {:6.2}  {:5.1}",
                             q(0.05),
                             q(0.5),
                             q(0.95),
@@ -320,6 +331,55 @@ impl Options {
         }
     }
 
+    /// Exponents that wander, followed over windows of 4 s every second: coverage of the tracker's interval over the
+    /// exponent at the window's end, and its error, where a drift is believed and where it is learnt.
+    fn tracking(&self) {
+        println!("\nTracking, windows of 4 s every second, {} sessions x {} s", self.draws, 4 * self.per);
+        println!("{:40} believed 0.02: cover    rms   learnt: cover    rms  mean sd", "drift a root second");
+        let range = [2.0, 35.0];
+        let settings =
+            Settings { line_hz: 0.0, ..Settings::for_windows(MethodName::Whittle, 4.0, 1.0, range) };
+        for drift in [0.0, 0.02, 0.05, 0.1] {
+            let mut estimator = estimator(&settings);
+            let (mut total, mut hits, mut squares, mut sd) = (0.0, [0.0; 2], [0.0; 2], 0.0);
+            for d in 0..self.draws {
+                let mut draw = Draw::new(self.seed * 3_000_017 + d * 101);
+                let line = Density::line(1.0, signal::peaks(2, 1.0, &mut draw));
+                let samples = ((WARM_S + 4.0 * self.per as f64) * RATE_HZ) as usize;
+                let (x, path) = signal::wandering(&line, drift, samples, &mut draw);
+                let mut followers = [Drift::Believed(0.02), Drift::Learnt]
+                    .map(|drift| Follower::new(drift, 4.0, 1.0, (range[0], range[1])));
+                for (estimate, _) in run(&mut estimator, &x) {
+                    let fit = estimate.fit;
+                    let measured = fit.invalid.is_none().then_some((fit.exponent, fit.exponent_se));
+                    let at_s = estimate.stamp_s;
+                    let found = followers.each_mut().map(|follower| follower.step(at_s, measured));
+                    let truth = path[(at_s * RATE_HZ) as usize];
+                    let [Some(believed), Some(learnt)] = found else { continue };
+                    if at_s > WARM_S {
+                        total += 1.0;
+                        sd += learnt.sd;
+                        for ((hits, square), found) in
+                            hits.iter_mut().zip(&mut squares).zip([believed, learnt])
+                        {
+                            let error = found.exponent - truth;
+                            *hits += f64::from(error.abs() <= 1.96 * found.sd);
+                            *square += error * error;
+                        }
+                    }
+                }
+            }
+            println!(
+                "{drift:<40} {:19.1} {:6.3} {:15.1} {:6.3} {:8.3}",
+                100.0 * hits[0] / total,
+                (squares[0] / total).sqrt(),
+                100.0 * hits[1] / total,
+                (squares[1] / total).sqrt(),
+                sd / total
+            );
+        }
+    }
+
     fn artefacts(&self) {
         self.head("Artefacts, alpha and theta");
         let kinds = [
@@ -353,6 +413,70 @@ impl Options {
     }
 }
 
+/// Draws a knee, a floor and blinks, each with its fits, into `folder`: the last minute of a session of two.
+#[allow(clippy::disallowed_methods, reason = "a bench writes its pictures")]
+fn pictures(options: &Options, folder: &str) {
+    use picture::{Curve, fitted, spectrum, svg};
+    let base = options.settings(16.0, [2.0, 35.0]);
+    let freqs_hz: Vec<f64> = (4..=80).map(|k| f64::from(k) * 0.5).collect();
+    let fine: Vec<f64> = (8..=160).map(|k| f64::from(k) * 0.25).collect();
+    let bumps = vec![
+        Bump { centre_hz: 10.0, sigma_hz: 1.2, height_log10: 0.7 },
+        Bump { centre_hz: 6.0, sigma_hz: 0.7, height_log10: 0.4 },
+    ];
+    let line = Density::line(2.0, bumps);
+    let knee = Density { knee_hz: 6.0, ..line.clone() };
+    let floor = Density { floor_uv: 1.0, ..line.clone() };
+    let steer = Settings { bent: tras_estimator::settings::Bent::Steer, ..base.clone() };
+    let kinds = [
+        ("knee", "Exponent 2 with a knee at 6 Hz", &knee, steer.clone(), "straight line"),
+        (
+            "floor",
+            "Exponent 2 over white noise of 1 uV",
+            &floor,
+            Settings { floor: Floor::None, ..base.clone() },
+            "without a floor",
+        ),
+        (
+            "blink",
+            "Exponent 2, blinks of 100 to 200 uV",
+            &line,
+            Settings { min_segments_share: 0.0, ..base.clone() },
+            "",
+        ),
+    ];
+    for (name, title, density, other, words) in kinds {
+        let mut draw = Draw::new(options.seed * 31);
+        let clean = density.series((120.0 * RATE_HZ) as usize, &mut draw);
+        let mut x = clean.clone();
+        let own = if name == "knee" { Settings { mode: Mode::Knee, ..steer.clone() } } else { base.clone() };
+        if name == "blink" {
+            signal::spoil(&mut x, Artefact::Blinks(100.0, 200.0), &mut draw);
+        }
+        let fit_of = |settings: &Settings| run(&mut estimator(settings), &x).last().unwrap().0.fit;
+        let minute = |x: &[f64]| spectrum(&x[x.len() / 2..], &freqs_hz);
+        let seen = Curve { name: "spectrum of the minute".into(), points: minute(&x), dashed: false };
+        let mut curves = vec![seen, Curve::of("truth", true, &fine, |f| density.at(f))];
+        let fit = fit_of(&own);
+        println!("{name}: {fit:?}");
+        let told = format!("fit of its last 16 s: {:.2} ± {:.2}", fit.exponent, fit.exponent_se);
+        curves.push(Curve::of(&told, false, &fine, |f| fitted(&fit, f)));
+        if name == "blink" {
+            curves.push(Curve {
+                name: "spectrum without the blinks".into(),
+                points: minute(&clean),
+                dashed: true,
+            });
+        } else {
+            let fit = fit_of(&other);
+            println!("{name}, {words}: {fit:?}");
+            let told = format!("{words}: {:.2} ± {:.2}", fit.exponent, fit.exponent_se);
+            curves.push(Curve::of(&told, true, &fine, |f| fitted(&fit, f)));
+        }
+        std::fs::write(format!("{folder}/{name}.svg"), svg(title, &curves)).unwrap();
+    }
+}
+
 /// `y` in place of `x` while `on`.
 fn mix(x: &mut [f64], y: &[f64], on: impl Fn(f64) -> bool) {
     for (n, (x, y)) in x.iter_mut().zip(y).enumerate() {
@@ -383,8 +507,13 @@ fn main() {
         segment: after("--segment")
             .map(|text| (text.parse().unwrap(), get("--overlap", "0.5").parse().unwrap())),
         specparam: args.iter().any(|a| a == "--specparam"),
+        only: get("--only", ""),
     };
-    let tables = ["straight", "artefacts", "power", "knees", "floors", "special"];
+    if let Some(folder) = after("--pictures") {
+        pictures(&options, folder);
+        return;
+    }
+    let tables = ["straight", "artefacts", "power", "knees", "floors", "special", "tracking"];
     let named = |table: &str| args.iter().any(|a| a == table);
     let all = !tables.iter().any(|table| named(table));
     if all || named("straight") {
@@ -401,6 +530,9 @@ fn main() {
     }
     if all || named("floors") {
         options.floors();
+    }
+    if all || named("tracking") {
+        options.tracking();
     }
     if all || named("special") {
         options.special();

@@ -60,6 +60,7 @@ impl Workspace {
             offset,
             knee,
             exponent,
+            before: 0.0,
         })
     }
 
@@ -353,7 +354,8 @@ mod tests {
             let ys: Vec<f64> = xs.iter().map(|x| 1.0 - (knee + 10_f64.powf(exponent * x)).log10()).collect();
             let mut work = Workspace::default();
             work.prepare(xs.len());
-            let line = work.fit(&xs, &ys, Line { offset: ys[0], knee: 0.0, exponent: 1.0 }).unwrap();
+            let line =
+                work.fit(&xs, &ys, Line { offset: ys[0], knee: 0.0, exponent: 1.0, before: 0.0 }).unwrap();
             assert!((line.exponent - exponent).abs() < 1e-5, "knee {knee}: {line:?}");
             assert!((line.knee - knee).abs() < 1e-3 * (1.0 + knee), "{line:?}");
         }

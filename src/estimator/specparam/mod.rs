@@ -6,6 +6,7 @@
 //! line once more through the spectrum without them.
 
 mod aperiodic;
+mod double;
 mod gaussians;
 mod knee;
 mod report;
@@ -297,7 +298,6 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     fn wide_registers_change_no_bit() {
         if !is_x86_feature_detected!("avx2") {
-            eprintln!("skipped: no AVX2 here");
             return;
         }
         let freqs_hz = freqs();

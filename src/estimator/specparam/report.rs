@@ -27,8 +27,8 @@ impl Specparam {
             });
         }
         reported.sort();
-        let bends = self.settings.mode == Mode::Knee;
-        let parameters = 2 + usize::from(bends) + 3 * self.guesses.len();
+        let (bends, twice) = (self.settings.mode != Mode::Fixed, self.settings.mode == Mode::Doublexp);
+        let parameters = 2 + usize::from(bends) + usize::from(twice) + 3 * self.guesses.len();
         let pivot_hz = self.pivot_hz;
         let knee_hz = if bends && line.knee > 0.0 { line.knee.powf(1.0 / line.exponent) } else { f64::NAN };
         Fit {
@@ -40,7 +40,10 @@ impl Specparam {
             adjusted_r_squared: adjusted_r_squared(r_squared, bins, parameters),
             median_error: self.median_error(),
             pivot_hz,
-            pivot_offset: line.offset - (line.knee + pivot_hz.powf(line.exponent)).log10(),
+            pivot_offset: line.offset
+                - line.before * pivot_hz.log10()
+                - (line.knee + pivot_hz.powf(line.exponent)).log10(),
+            exponent0: twice.then_some(line.before),
             knee_hz,
             peaks: reported,
             invalid: None,

@@ -11,6 +11,23 @@ pub(super) fn packed_len(n: usize) -> usize {
     n * (n + 1) / 2
 }
 
+/// The sum of products, over the shorter of the two. Eight sums side by side: one after another, each addition would wait
+/// for the one before.
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let n = a.len().min(b.len());
+    let (a, b) = (a.get(..n).unwrap_or_default(), b.get(..n).unwrap_or_default());
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut lanes = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for ((lane, x), y) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += x * y;
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
+    let [p, q, r, s, t, u, v, w] = lanes;
+    ((p + t) + (q + u)) + ((r + v) + (s + w)) + rest
+}
+
 /// Adds `x xT` to the packed `sums`.
 pub(super) fn add_outer(sums: &mut [f64], x: &[f64]) {
     let mut rest = sums;
@@ -61,11 +78,9 @@ impl Factor {
             for j in 0..=i {
                 let other = if j < i { &above[packed_len(j)..packed_len(j) + j + 1] } else { &[][..] };
                 if j < i {
-                    let dot: f64 = row[..j].iter().zip(other).map(|(a, b)| a * b).sum();
-                    row[j] = (row[j] - dot) / other[j];
+                    row[j] = (row[j] - dot(&row[..j], other)) / other[j];
                 } else {
-                    let dot: f64 = row[..i].iter().map(|a| a * a).sum();
-                    row[i] = (row[i] - dot).max(RIDGE).sqrt();
+                    row[i] = (row[i] - dot(&row[..i], &row[..i])).max(RIDGE).sqrt();
                 }
             }
         }
@@ -76,8 +91,7 @@ impl Factor {
     pub(super) fn forward(&self, right: &mut [f64]) {
         for i in 0..self.order.min(right.len()) {
             let row = &self.lower[packed_len(i)..packed_len(i) + i + 1];
-            let dot: f64 = row[..i].iter().zip(&*right).map(|(a, b)| a * b).sum();
-            right[i] = (right[i] * self.scale[i] - dot) / row[i];
+            right[i] = (right[i] * self.scale[i] - dot(&row[..i], right)) / row[i];
         }
     }
 
@@ -85,11 +99,11 @@ impl Factor {
     pub(super) fn backward(&self, right: &mut [f64]) {
         let n = self.order.min(right.len());
         for i in (0..n).rev() {
-            let mut sum = right[i];
-            for (j, x) in right.iter().enumerate().take(n).skip(i + 1) {
-                sum -= self.lower[packed_len(j) + i] * x;
-            }
-            right[i] = sum / self.lower[packed_len(i) + i];
+            // By rows of the factor, which lie together: what is known of one is taken out of all before it.
+            let row = &self.lower[packed_len(i)..packed_len(i) + i + 1];
+            let x = right[i] / row[i];
+            right[i] = x;
+            right.iter_mut().zip(&row[..i]).for_each(|(before, l)| *before -= l * x);
         }
         right.iter_mut().zip(&self.scale).for_each(|(x, scale)| *x *= scale);
     }

@@ -1,5 +1,6 @@
 //! A block's course: rows made, the path learnt, the artefact taken out, what was left kept for the proof.
 
+use super::algebra::dot;
 use super::proof::Unproven;
 use super::reference::Terms;
 use super::rows::SILENT_MA2;
@@ -15,7 +16,8 @@ impl Remover {
         self.failing = None;
         self.block.clear();
         let lead = counts.lead() as f64 * self.align.step();
-        let (mut power, mut holes) = (0.0, false);
+        let (mut power, mut holes, mut left_out) = (0.0, false, 0.0);
+        let learning = self.cost() > LASTING_COST;
         let unit = self.unit_per_ma();
         for n in 0..frames {
             let position = self.align.position() + n as f64 * self.align.step() + lead;
@@ -39,20 +41,24 @@ impl Remover {
                 values.iter_mut().zip(white_values).zip(samples_uv).zip(pasts)
             {
                 *y = if sample.is_finite() { f64::from(sample) } else { past[order - 1] };
-                let older = past.iter().rev().zip(self.whitening.filter());
-                *white = *y + older.map(|(x, a)| x * a).sum::<f64>();
+                *white = *y + dot(past, self.whitening.newest_last());
                 past.copy_within(1.., 0);
                 past[order - 1] = *y;
             }
             self.joined += 1;
             let spoilt = header.spoilt != ChannelSet::EMPTY;
             if self.joined > order && !spoilt {
-                self.block.take(
-                    &self.white[n * columns..(n + 1) * columns],
-                    &self.white_values[n * channels..(n + 1) * channels],
-                );
+                let white = &self.white[n * columns..(n + 1) * columns];
+                let white_values = &self.white_values[n * channels..(n + 1) * channels];
+                if self.spread.lies_within(&white[..path], white_values, &self.used, learning) {
+                    self.block.take(white, white_values);
+                } else {
+                    left_out += 1.0;
+                }
             }
         }
+        let window = (counts.blocks * counts.block) as f64;
+        self.left_out += (left_out - self.left_out * frames as f64) / window;
         let flowing = power / (frames * counts.taps()) as f64 > SILENT_MA2;
         self.hear(frames, flowing);
         if flowing {
@@ -73,7 +79,8 @@ impl Remover {
             self.quiet_samples = self.quiet_samples.saturating_add(frames as u64);
         }
         // What was left, for the proof.
-        for (channel, path) in self.path.chunks_exact(path).enumerate() {
+        self.put_to_use();
+        for (channel, path) in self.used.chunks_exact(path).enumerate() {
             self.block.remove(channel, path, &mut self.scratch);
         }
         self.left.push(&self.block);
@@ -136,8 +143,8 @@ impl Remover {
             let raw = &self.raw[n * path..(n + 1) * path - 1];
             let values = &mut self.values[n * channels..(n + 1) * channels];
             for (channel, y) in values.iter_mut().enumerate() {
-                let coefficients = &self.path[channel * path..(channel + 1) * path - 1];
-                let artefact: f64 = raw.iter().zip(coefficients).map(|(x, c)| x * c).sum();
+                let coefficients = &self.used[channel * path..(channel + 1) * path - 1];
+                let artefact = dot(raw, coefficients);
                 *y -= artefact;
                 // Of differences, so that an offset does not count as EEG.
                 let last = &mut self.last[channel];

@@ -76,7 +76,7 @@ pub(super) struct Decimator {
     channels: usize,
     weights: Vec<f64>,
     /// The newest frames under the kernel, in a circle: [place][channel].
-    values: Vec<f32>,
+    values: Vec<f64>,
     headers: Vec<FrameHeader>,
     /// Frames since the last break.
     run: usize,
@@ -119,7 +119,10 @@ impl Decimator {
         let at = self.run % taps;
         *self.headers.get_mut(at)? = *header;
         let slots = self.values.get_mut(at * self.channels..(at + 1) * self.channels)?;
-        slots.iter_mut().zip(samples_uv).for_each(|(slot, x)| *slot = if x.is_finite() { *x } else { 0.0 });
+        slots
+            .iter_mut()
+            .zip(samples_uv)
+            .for_each(|(slot, x)| *slot = if x.is_finite() { f64::from(*x) } else { 0.0 });
         self.run += 1;
         if self.run < taps || !(self.run - taps).is_multiple_of(self.factor) {
             return None;
@@ -127,11 +130,16 @@ impl Decimator {
         self.sums.fill(0.0);
         let oldest = self.run % taps;
         let (mut spoilt, mut facts) = (ChannelSet::EMPTY, Facts::NONE);
-        for (k, weight) in self.weights.iter().enumerate() {
-            let place = (oldest + k) % taps;
-            let frame = self.values.get(place * self.channels..(place + 1) * self.channels)?;
-            self.sums.iter_mut().zip(frame).for_each(|(sum, x)| *sum += weight * f64::from(*x));
-            let header = self.headers.get(place)?;
+        let place = |k: usize| (oldest + k) % taps;
+        let frame = |k: usize| self.values.get(place(k) * self.channels..(place(k) + 1) * self.channels);
+        // The kernel is the same on both sides of its middle.
+        for (k, weight) in self.weights.iter().enumerate().take(taps / 2) {
+            let pairs = frame(k)?.iter().zip(frame(taps - 1 - k)?);
+            self.sums.iter_mut().zip(pairs).for_each(|(sum, (a, b))| *sum += weight * (a + b));
+        }
+        let middle = *self.weights.get(taps / 2)?;
+        self.sums.iter_mut().zip(frame(taps / 2)?).for_each(|(sum, x)| *sum += middle * x);
+        for header in &self.headers {
             spoilt = spoilt.union(header.spoilt);
             for fact in [Facts::UNSETTLED, Facts::REPEATED] {
                 if header.facts.intersects(fact) {

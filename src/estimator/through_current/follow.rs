@@ -1,5 +1,6 @@
 //! The clocks, followed from the regression itself: the predicted artefact came early or late.
 
+use super::algebra::dot;
 use super::align::Step;
 use super::proof::Unproven;
 use super::{LEADERS, Remover};
@@ -8,13 +9,10 @@ impl Remover {
     /// Follows the clocks: by how much what was predicted came early or late.
     pub(super) fn follow(&mut self, frames: usize) {
         let (channels, path, columns) = (self.counts.channels, self.counts.path(), self.counts.columns());
-        let (mut dot, mut square, mut rest, mut count) = (0.0, 0.0, 0.0, 0.0);
+        let (mut product, mut square, mut rest, mut count) = (0.0, 0.0, 0.0, 0.0);
         for &channel in self.leaders.iter().take(LEADERS.min(channels)) {
             let coefficients = &self.path[channel * path..(channel + 1) * path];
-            let predict = |n: usize| -> f64 {
-                let row = &self.white[n * columns..n * columns + path];
-                row.iter().zip(coefficients).map(|(x, c)| x * c).sum()
-            };
+            let predict = |n: usize| dot(&self.white[n * columns..n * columns + path], coefficients);
             let (mut earlier, mut now) = (predict(0), predict(1.min(frames - 1)));
             let (mut own_dot, mut own_square, mut own_rest) = (0.0, 0.0, 0.0);
             for n in 1..frames.saturating_sub(1) {
@@ -29,7 +27,7 @@ impl Remover {
             if own_rest > 0.0 {
                 // Each channel by its own noise.
                 let noise = own_rest / frames as f64;
-                dot += own_dot / noise;
+                product += own_dot / noise;
                 square += own_square / noise;
                 rest += 1.0;
             }
@@ -37,7 +35,7 @@ impl Remover {
         }
         if square > 0.0 && rest > 0.0 && count > 0.0 {
             // y(n) = a(n - late), so the error is -late times the slope. Channels share their EEG: as if one.
-            let late = -dot / square;
+            let late = -product / square;
             if self.align.correct(late, rest / square, frames as f64) == Step::Jumped {
                 self.place_anew();
                 self.failing = Some(Unproven::NotAligned);

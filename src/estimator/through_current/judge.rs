@@ -1,7 +1,7 @@
 //! The tests of each window, and what they come to for a channel or a region.
 
 use super::proof::{self, Proof, Tests, Unproven};
-use super::{LEADERS, MAX_COST, Remover, settings};
+use super::{LEADERS, MAX_COST, MAX_LEFT_OUT, Remover, settings};
 
 /// Windows whose modulation is averaged, in s. A heart does not stop: a gain that has breathed is taken to breathe until the
 /// mean F has come down to [`STILL`] of what it takes to be noticed.
@@ -29,7 +29,12 @@ impl Remover {
         if self.good_blocks < self.counts.blocks || proof.cost > MAX_COST {
             proof.failed = Some(Unproven::Learning);
         }
+        if self.left_out > MAX_LEFT_OUT {
+            proof.failed = proof.failed.or(Some(Unproven::Outlying));
+        }
         let breathing_limit = self.breathing_limit(channels.len());
+        // Of the channels the largest F of curved terms and of modulations: over the window, and over the slow memory.
+        let mut worst: ([Option<Tests>; 2], [Option<Tests>; 2]) = ([None; 2], [None; 2]);
         for &channel in channels {
             let Some(Some((window, lasting))) = self.tested.get(channel).copied() else {
                 return Proof { failed: Some(Unproven::Learning), ..proof };
@@ -40,16 +45,26 @@ impl Remover {
             let (alarm, count) = (self.settings.false_alarm, channels.len());
             let failed = proof::verdict(&window, lasting.as_ref(), breathing, alarm, count);
             proof.failed = proof.failed.or(failed);
-            let least = |a: f64, b: f64| if b < a { b } else { a };
-            let lasting_p = |k: usize| lasting.map_or(1.0, |tests| tests.p.get(k).copied().unwrap_or(1.0));
-            proof.linearity_p = least(proof.linearity_p, least(window.p[2], lasting_p(2)));
-            proof.modulation_p = least(proof.modulation_p, least(window.p[3], lasting_p(3)));
+            for (tests, worst) in [(Some(window), &mut worst.0), (lasting, &mut worst.1)] {
+                for (k, worst) in [2, 3].into_iter().zip(worst) {
+                    if let Some(tests) = tests
+                        && worst.is_none_or(|worst: Tests| tests.f[k] > worst.f[k])
+                    {
+                        *worst = Some(tests);
+                    }
+                }
+            }
             let coherence = lasting.map_or(window.coherence, |tests| tests.coherence);
             proof.residual_coherence = proof.residual_coherence.max(coherence);
             let taken = self.taken.get(channel).copied().unwrap_or(0.0);
             let kept = self.kept.get(channel).copied().unwrap_or(0.0);
             proof.removed_db = proof.removed_db.max(10.0 * (taken / kept).log10());
         }
+        let least_p = |k: usize, of: [Option<Tests>; 2]| {
+            of.into_iter().flatten().map(|tests| tests.p(k)).fold(1.0, f64::min)
+        };
+        proof.linearity_p = least_p(2, [worst.0[0], worst.1[0]]);
+        proof.modulation_p = least_p(3, [worst.0[1], worst.1[1]]);
         if proof.removed_db > MAX_REMOVED_DB {
             proof.failed = proof.failed.or(Some(Unproven::TooLarge));
         }
@@ -92,14 +107,22 @@ impl Remover {
         }
         if self.quiet_samples > (counts.blocks * counts.block) as u64 || self.good_blocks == 0 {
             self.tested.fill(None);
+            self.untested = counts.hop;
             return;
         }
+        // As often as estimates are made; what has just become worth a test is tested at once.
+        self.untested += frames;
+        self.since_breath += frames;
+        if self.untested < counts.hop {
+            return;
+        }
+        let blocks = self.untested / counts.block;
+        self.untested = 0;
         self.window_factor.factor(&[(1.0, &self.left.sums().gram)]);
         let lasting = self.left_slow.samples > 4.0 * counts.columns() as f64;
         if lasting {
             self.lasting_factor.factor(&[(1.0, &self.left_slow.gram)]);
         }
-        self.since_breath += frames;
         let window = counts.blocks * counts.block;
         let breathe = self.since_breath >= window && self.good_blocks >= counts.blocks;
         if breathe {
@@ -119,22 +142,23 @@ impl Remover {
             if breathe && let Some(tests) = window {
                 let share = 1.0 / self.breath_windows.max(1.0);
                 let mean = &mut self.breath[channel];
-                *mean += share * (tests.modulation_f.min(20.0) - *mean);
+                *mean += share * (tests.f[3].min(20.0) - *mean);
                 let least = if self.breathes[channel] { 1.0 + STILL * (limit - 1.0) } else { limit };
                 self.breathes[channel] = *mean > least;
             }
             self.tested[channel] = window.map(|window| (window, slow));
         }
-        self.watch_alignment();
+        self.watch_alignment(blocks);
     }
 
-    /// Where what is left has followed the current for two windows, the alignment is wrong: look for it anew.
-    fn watch_alignment(&mut self) {
+    /// Where what is left has followed the current for two windows, the alignment is wrong: look for it anew. `blocks`: since
+    /// the last look.
+    fn watch_alignment(&mut self, blocks: usize) {
         let coherent = |tests: &Option<(Tests, Option<Tests>)>| {
-            tests.is_some_and(|(window, _)| window.p[0] < 1e-9 && window.coherence > 0.2)
+            tests.is_some_and(|(window, _)| window.coherence > 0.2 && window.p(0) < 1e-9)
         };
         let bad = self.good_blocks >= self.counts.blocks && self.tested.iter().any(coherent);
-        self.incoherent_blocks = if bad { self.incoherent_blocks + 1 } else { 0 };
+        self.incoherent_blocks = if bad { self.incoherent_blocks + blocks.max(1) } else { 0 };
         if self.incoherent_blocks > 2 * self.counts.blocks {
             self.incoherent_blocks = 0;
             self.place_anew();

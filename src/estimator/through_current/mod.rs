@@ -13,6 +13,7 @@
 mod algebra;
 mod align;
 mod clean;
+mod confirm;
 mod decimate;
 mod follow;
 mod judge;
@@ -23,13 +24,17 @@ mod reference;
 mod rows;
 mod search;
 mod settings;
+mod spread;
 mod sums;
 #[cfg(test)]
 mod tests;
 mod whitening;
+mod wrong;
 
+pub use confirm::{Confirmation, Unconfirmed};
 pub use proof::{Proof, Unproven};
 pub use settings::Settings;
+pub use wrong::Wrong;
 
 use crate::frame::FrameHeader;
 use algebra::Factor;
@@ -41,6 +46,7 @@ use queue::Queue;
 use reference::Reference;
 use rows::Rows;
 use settings::Counts;
+use spread::Spread;
 use sums::{Sums, Window};
 use whitening::Whitening;
 
@@ -55,6 +61,9 @@ const LEADERS: usize = 8;
 const SILENT_AFTER_S: f64 = 8.0;
 /// Largest share of the EEG's power that the removal may take with it in a valid window.
 const MAX_COST: f64 = 0.06;
+/// Largest share of a window that may be left out of the proof: blinks are a tenth of it, a path that is not the one that
+/// was learnt is all of it.
+const MAX_LEFT_OUT: f64 = 0.25;
 /// From here on what is left is kept for the slow memory's tests.
 const LASTING_COST: f64 = 0.03;
 
@@ -76,6 +85,9 @@ pub struct Remover {
     white: Vec<f64>,
     values: Vec<f64>,
     white_values: Vec<f64>,
+    spread: Spread,
+    /// Share of the window's samples that were left out of all sums.
+    left_out: f64,
     block: Sums,
     fast: Sums,
     slow: Sums,
@@ -87,6 +99,9 @@ pub struct Remover {
     lasting_factor: Factor,
     /// [channel][column of the path]
     path: Vec<f64>,
+    /// What is taken out: the path, unless something is wrong on purpose.
+    used: Vec<f64>,
+    wrong: Wrong,
     scratch: Vec<f64>,
     cleaned: Vec<f32>,
     /// Cleaned stretches for the whitening: [channel][sample].
@@ -115,6 +130,8 @@ pub struct Remover {
     breathes: Vec<bool>,
     breath_windows: f64,
     since_breath: usize,
+    /// Samples since the last tests.
+    untested: usize,
     tested: Vec<Option<(Tests, Option<Tests>)>>,
     /// Power taken out and left, raw, faded over the window: [channel].
     taken: Vec<f64>,
@@ -147,12 +164,14 @@ impl Remover {
             align: Align::new(rate_hz, settings.current_rate_hz),
             rows: Rows::new(&counts, rate_hz, settings.window_s),
             queue: Queue::new(channels, block + (2.0 * rate_hz) as usize),
-            whitening: Whitening::new(counts.whitening),
+            whitening: Whitening::new(counts.whitening, rate_hz as usize + block),
             past: vec![0.0; channels * counts.whitening],
             raw: vec![0.0; block * path],
             white: vec![0.0; block * columns],
             values: vec![0.0; block * channels],
             white_values: vec![0.0; block * channels],
+            spread: Spread::new(channels, rate_hz),
+            left_out: 0.0,
             block: Sums::new(&counts),
             fast: Sums::new(&counts),
             slow: Sums::new(&counts),
@@ -162,6 +181,8 @@ impl Remover {
             window_factor: Factor::new(columns),
             lasting_factor: Factor::new(columns),
             path: vec![0.0; channels * path],
+            used: vec![0.0; channels * path],
+            wrong: Wrong::Nothing,
             scratch: vec![0.0; columns],
             cleaned: vec![0.0; channels],
             stretch: vec![0.0; channels * (rate_hz as usize + block)],
@@ -181,6 +202,7 @@ impl Remover {
             breathes: vec![false; channels],
             breath_windows: 0.0,
             since_breath: 0,
+            untested: counts.hop,
             tested: vec![None; channels],
             taken: vec![0.0; channels],
             kept: vec![0.0; channels],

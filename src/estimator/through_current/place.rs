@@ -34,6 +34,7 @@ impl Remover {
         self.fast.clear();
         self.slow.clear();
         self.path.fill(0.0);
+        self.used.fill(0.0);
         self.good_blocks = 0;
         self.heard_len = 0;
         self.flowing_samples = 0;

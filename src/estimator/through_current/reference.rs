@@ -6,10 +6,13 @@
 //! amplifier's filter. One table serves every position: linear interpolation between 64 phases errs by
 //! (2 pi f / (64 rate))^2 / 8, 6e-7 at 45 Hz of 2,000 samples/s.
 
+use super::algebra::dot;
 use super::decimate::LowPass;
 
 /// Phases of the table between two current samples.
 const PHASES: usize = 64;
+/// Weights that are made at once.
+const PIECE: usize = 128;
 /// Seconds of current that are kept: what the EEG may lag behind.
 const KEPT_S: f64 = 10.0;
 
@@ -19,7 +22,8 @@ pub(super) type Terms = [f64; 3];
 /// The current, kept in a circle, and the low-pass.
 #[derive(Debug)]
 pub(super) struct Reference {
-    ring: Vec<Terms>,
+    /// Of each term, in a circle.
+    ring: [Vec<f64>; 3],
     /// Samples ever taken: the position of the newest is one less.
     count: u64,
     /// The newest hole, as positions from..to; its samples are zeros that nobody measured.
@@ -49,7 +53,7 @@ impl Reference {
         }
         let kept = (KEPT_S * current_hz).ceil() as usize + 2 * taps;
         Self {
-            ring: vec![[0.0; 3]; kept.next_power_of_two()],
+            ring: [(); 3].map(|()| vec![0.0; kept.next_power_of_two()]),
             count: 0,
             hole: (0, 0),
             table,
@@ -72,9 +76,11 @@ impl Reference {
             let unit = ma / self.mean_square.sqrt();
             terms = [ma, unit * unit - 1.0, unit * (unit * unit - 3.0)];
         }
-        let mask = self.ring.len() - 1;
-        if let Some(slot) = self.ring.get_mut(self.count as usize & mask) {
-            *slot = terms;
+        let at = self.count as usize & (self.kept() - 1);
+        for (ring, term) in self.ring.iter_mut().zip(terms) {
+            if let Some(slot) = ring.get_mut(at) {
+                *slot = term;
+            }
         }
         if !known {
             self.mark_hole(self.count, self.count + 1);
@@ -86,7 +92,7 @@ impl Reference {
     pub(super) fn skip(&mut self, lost: u64) {
         let from = self.count;
         // What is older than the ring is gone anyway.
-        for _ in 0..lost.min(self.ring.len() as u64) {
+        for _ in 0..lost.min(self.kept() as u64) {
             self.push(0.0);
         }
         self.count = from + lost;
@@ -95,11 +101,16 @@ impl Reference {
 
     fn mark_hole(&mut self, from: u64, to: u64) {
         // Holes near one another are one: what lies between is of no use.
-        self.hole = if self.hole.1 > 0 && self.hole.1 + (self.ring.len() as u64 / 4) >= from {
+        self.hole = if self.hole.1 > 0 && self.hole.1 + (self.kept() as u64 / 4) >= from {
             (self.hole.0, to)
         } else {
             (from, to)
         };
+    }
+
+    /// Samples that are kept: a power of two.
+    fn kept(&self) -> usize {
+        self.ring[0].len()
     }
 
     /// Samples ever taken.
@@ -127,7 +138,7 @@ impl Reference {
         let taps = 2 * self.half;
         let end = first + taps as u64;
         let overlaps = first < self.hole.1 && end > self.hole.0;
-        if overlaps || first + (self.ring.len() as u64) < self.count {
+        if overlaps || first + (self.kept() as u64) < self.count {
             return None;
         }
         let scaled = (position - whole) * PHASES as f64;
@@ -135,12 +146,23 @@ impl Reference {
         let share = scaled - phase as f64;
         let rows = self.table.get(phase * taps..(phase + 2) * taps)?;
         let (low, high) = rows.split_at_checked(taps)?;
-        let from = first as usize & (self.ring.len() - 1);
-        let head = self.ring.get(from..).unwrap_or_default();
+        let from = first as usize & (self.kept() - 1);
+        // What stands behind the end of the circle goes on at its beginning.
+        let split = (self.kept() - from).min(taps);
         let mut sums = [0.0; 3];
-        for ((x, a), b) in head.iter().chain(&self.ring).zip(low).zip(high) {
-            let weight = a + share * (b - a);
-            sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += weight * x);
+        for (at, span) in [(from, 0..split), (0, split..taps)] {
+            let (low, high) = (low.get(span.clone())?, high.get(span)?);
+            let pieces = low.chunks(PIECE).zip(high.chunks(PIECE));
+            for (at, (low, high)) in (at..).step_by(PIECE).zip(pieces) {
+                let mut weights = [0.0; PIECE];
+                for ((weight, a), b) in weights.iter_mut().zip(low).zip(high) {
+                    *weight = a + share * (b - a);
+                }
+                let weights = weights.get(..low.len())?;
+                for (sum, ring) in sums.iter_mut().zip(&self.ring) {
+                    *sum += dot(ring.get(at..)?, weights);
+                }
+            }
         }
         Some(sums)
     }

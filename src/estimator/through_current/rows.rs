@@ -10,6 +10,7 @@
 
 use std::f64::consts::PI;
 
+use super::algebra::dot;
 use super::reference::Terms;
 use super::settings::{CURVED_LAGS, Counts, FAR, MODULATIONS, poles};
 
@@ -233,5 +234,5 @@ impl Counts {
 /// One sample of the whitened signal: the newest of `past` plus the filter over the older ones.
 pub(super) fn filter(past: &[f64], whitening: &[f64]) -> f64 {
     let Some((newest, older)) = past.split_first() else { return 0.0 };
-    newest + older.iter().zip(whitening).map(|(x, a)| x * a).sum::<f64>()
+    newest + dot(older, whitening)
 }

@@ -74,6 +74,8 @@ pub(super) struct Counts {
     pub(super) band: f64,
     /// Samples in a block: a hop.
     pub(super) block: usize,
+    /// Samples from one estimate to the next: tests are made as often.
+    pub(super) hop: usize,
     /// Blocks in a window.
     pub(super) blocks: usize,
     /// Taps before and after the sample.
@@ -121,6 +123,7 @@ impl Counts {
             rate_hz,
             band: decimate::LowPass::new(settings.top_hz).share(rate_hz),
             block,
+            hop: samples(hop_s),
             blocks: samples(window_s).div_ceil(block),
             before: samples(BEFORE_S).max(3),
             after: samples(AFTER_S).max(6),

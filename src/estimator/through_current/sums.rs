@@ -4,7 +4,7 @@
 //! A block costs the same whatever the window: sums over the window take the new block in and the oldest out, and are
 //! made anew each time round, so that rounding does not pile up; the two memories of the path fade exponentially.
 
-use super::algebra::{add_outer, packed_len};
+use super::algebra::{add_outer, dot, packed_len};
 use super::settings::Counts;
 
 /// Sums over some stretch: of the regressors, of the regressors with each channel, of each channel's square.
@@ -80,7 +80,7 @@ impl Sums {
         scratch.fill(0.0);
         for (i, out) in scratch.iter_mut().enumerate() {
             let row = self.gram.get(packed_len(i)..packed_len(i + 1)).unwrap_or_default();
-            *out = row.iter().zip(path).map(|(g, c)| g * c).sum();
+            *out = dot(row, path);
         }
         for (j, &c) in path.iter().enumerate() {
             let row = self.gram.get(packed_len(j)..packed_len(j) + j).unwrap_or_default();

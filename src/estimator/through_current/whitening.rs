@@ -1,29 +1,43 @@
 //! The filter that whitens what the removal has left, so that tests on it are fair: an autoregressive fit by the
 //! Levinson-Durbin recursion (Durbin 1960) of the channels' mean autocorrelation, which fades over the slow memory.
 
+use super::algebra::dot;
+
 /// Autocorrelations and the filter that follows.
 #[derive(Debug)]
 pub(super) struct Whitening {
     /// Sums of products at each lag, of channels scaled to the same power.
     products: Vec<f64>,
     filter: Vec<f64>,
+    /// The same, for a past whose newest stands last.
+    newest_last: Vec<f64>,
     scratch: Vec<f64>,
     samples: f64,
+    /// A stretch without its mean.
+    centred: Vec<f64>,
 }
 
 impl Whitening {
-    pub(super) fn new(order: usize) -> Self {
+    /// Of this order, from stretches of at most `room` samples.
+    pub(super) fn new(order: usize, room: usize) -> Self {
         // Until something has been seen: a first difference, which whitens 1/f².
         let mut filter = vec![0.0; order];
         if let Some(first) = filter.first_mut() {
             *first = -0.95;
         }
-        Self { products: vec![0.0; order + 1], filter, scratch: vec![0.0; order], samples: 0.0 }
+        let newest_last = filter.iter().rev().copied().collect();
+        let (products, scratch) = (vec![0.0; order + 1], vec![0.0; order]);
+        Self { products, filter, newest_last, scratch, samples: 0.0, centred: vec![0.0; room] }
     }
 
     /// The filter: coefficients of past samples, the newest first; the present one has 1.
     pub(super) fn filter(&self) -> &[f64] {
         &self.filter
+    }
+
+    /// The same, for a past whose newest stands last.
+    pub(super) fn newest_last(&self) -> &[f64] {
+        &self.newest_last
     }
 
     pub(super) fn fade(&mut self, keep: f64) {
@@ -35,13 +49,14 @@ impl Whitening {
     pub(super) fn take(&mut self, samples: &[f64]) {
         let n = samples.len();
         let mean = samples.iter().sum::<f64>() / n.max(1) as f64;
-        let power = samples.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+        let Some(centred) = self.centred.get_mut(..n) else { return };
+        centred.iter_mut().zip(samples).for_each(|(to, x)| *to = x - mean);
+        let power = dot(centred, centred);
         if !(power > 0.0 && power.is_finite()) {
             return;
         }
         for (lag, product) in self.products.iter_mut().enumerate() {
-            let later = samples.get(lag..).unwrap_or_default();
-            let sum: f64 = later.iter().zip(samples).map(|(a, b)| (a - mean) * (b - mean)).sum();
+            let sum = dot(centred.get(lag..).unwrap_or_default(), centred);
             *product += sum * n as f64 / power;
         }
         self.samples += n as f64;
@@ -74,6 +89,7 @@ impl Whitening {
             error *= 1.0 - reflection * reflection;
         }
         self.filter.copy_from_slice(&self.scratch);
+        self.newest_last.iter_mut().zip(self.filter.iter().rev()).for_each(|(to, a)| *to = *a);
     }
 }
 
@@ -83,7 +99,7 @@ mod tests {
 
     #[test]
     fn an_autoregressive_series_gives_its_own_coefficients() {
-        let mut whitening = Whitening::new(4);
+        let mut whitening = Whitening::new(4, 600);
         let (mut past, mut state) = ([0.0f64; 2], 1u64);
         let series: Vec<f64> = (0..60_000)
             .map(|_| {

@@ -217,8 +217,8 @@ impl Whittle {
         Average::of(self.steps.get(..count).unwrap_or_default(), start.parameters.components().len())
     }
 
-    /// The window by what the mode allows, and what is known of its bend.
-    fn weigh(&mut self, learned: Option<&Learned>) -> (Option<Average>, f64) {
+    /// The window by what the mode allows, and what is known of its bend: the evidence, and the exponent with it.
+    fn weigh(&mut self, learned: Option<&Learned>) -> (Option<Average>, f64, f64) {
         let mode = self.settings.mode;
         let evidence = learned.map(|learned| learned.bend_evidence);
         // Where the minute is sure, the other account is not worth a fit.
@@ -239,6 +239,8 @@ impl Whittle {
         let bent = if wanted(true) { self.account(true, learned) } else { None };
         let own = bent.as_ref().zip(straight.as_ref()).map(|(b, s)| b.ln_evidence - s.ln_evidence);
         let evidence = evidence.or(own).unwrap_or(f64::NAN);
+        // A single window's evidence is judged as that of a shallow line: by chance it is larger.
+        let bent_chi = learned.map_or(0.0, |learned| learned.bent.chi);
         let average = match mode {
             Mode::Fixed => straight,
             Mode::Knee => bent,
@@ -247,7 +249,7 @@ impl Whittle {
                 (straight, bent) => straight.or(bent),
             },
         };
-        (average, evidence)
+        (average, evidence, bent_chi)
     }
 
     /// The fit's own view of a window: [`Fit`] with what else is known.
@@ -256,7 +258,7 @@ impl Whittle {
             return Fit::failed(reason);
         }
         let learned = self.memories.get(target).and_then(|(memory, _)| memory.learned().copied());
-        let (average, bend_evidence) = self.weigh(learned.as_ref());
+        let (average, bend_evidence, bent_chi) = self.weigh(learned.as_ref());
         let Some(average) = average else { return Fit::failed(Reason::NotConverged) };
         let data =
             Data { power: &self.power, weight: &self.window_weight, covariance: &self.window_covariance };
@@ -267,6 +269,7 @@ impl Whittle {
             settings: &self.settings,
             band_hz: 0.5 * self.sample_rate_hz,
             bend_evidence,
+            bent_chi,
             poor: misfit > MISFIT_LIMIT
                 || learned.is_some_and(|l| l.misfit > MINUTE_MISFIT_LIMIT || l.foreign),
             goodness: misfit::goodness(&self.scratch, &mut self.work),

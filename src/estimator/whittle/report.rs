@@ -9,8 +9,16 @@ use crate::{Fit, Peak, Peaks, Reason, adjusted_r_squared};
 
 /// Exponents that the tables hold, less a margin.
 const EXPONENT_RANGE: (f64, f64) = (-1.4, 4.9);
-/// ln odds for a bend beyond which a straight line is none: 1 % of straight minutes are beyond it.
-const BENT_ODDS: f64 = 3.0;
+/// ln odds for a bend beyond which a straight line is none: about 1 % of straight minutes are beyond it, of whatever
+/// exponent. A shallow line is bent by chance more easily than a steep one, so that more is asked where the bent account
+/// is shallow: up to the first exponent the first odds, from the second on the second.
+const BENT_ODDS: [(f64, f64); 2] = [(1.6, 3.0), (2.0, 0.6)];
+
+fn bent_odds(bent_chi: f64) -> f64 {
+    let [(shallow, most), (steep, least)] = BENT_ODDS;
+    let share = ((bent_chi - shallow) / (steep - shallow)).clamp(0.0, 1.0);
+    most + share * (least - most)
+}
 
 /// The mean over the steps of a search.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +42,8 @@ pub(super) struct Context<'a> {
     /// From 0 to half the sample rate.
     pub(super) band_hz: f64,
     pub(super) bend_evidence: f64,
+    /// Exponent of the minute's account that bends, by which the evidence is judged; 0 where no minute is known.
+    pub(super) bent_chi: f64,
     pub(super) poor: bool,
     /// R², mean and median absolute error.
     pub(super) goodness: (f64, f64, f64),
@@ -117,7 +127,7 @@ impl Average {
         }
         peaks.sort();
         let straight_only = context.settings.mode == Mode::Fixed;
-        let bent = straight_only && context.bend_evidence > BENT_ODDS;
+        let bent = straight_only && context.bend_evidence > bent_odds(context.bent_chi);
         let pivot_offset = self.level / std::f64::consts::LN_10;
         let knee_hz = self.best.knee.map_or(f64::NAN, |knee| knee.value.exp());
         let knee = self.best.knee.map(|_| knee_hz.powf(self.chi));
@@ -138,6 +148,7 @@ impl Average {
             knee_hz,
             knee_se: knee_hz * self.knee_variance.sqrt(),
             floor_uv: (density * context.band_hz).sqrt(),
+            exponent0: None,
             bend_evidence: context.bend_evidence,
             peaks,
             invalid: self.invalid(context, bent),

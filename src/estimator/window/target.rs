@@ -138,6 +138,7 @@ impl MeanOfFits {
             exponent_se,
             offset,
             knee: self.knees.then_some(knee),
+            exponent0: None,
             r_squared,
             mae,
             adjusted_r_squared,

@@ -4,6 +4,7 @@
 //! In: a recording's path and what was asked. Out: what each sample saw of the current, the rows of windows under it,
 //! and in words why some of them must not be believed: whatever cannot be proven is shown at most.
 
+pub mod certify;
 mod delivered;
 mod figures;
 mod find;

@@ -3,14 +3,16 @@
 
 use super::Order;
 use crate::{
+    acquisition::StreamDescription,
     estimator::{
         assemble,
         settings::{DuringCurrent, Settings},
-        through_current::{self, Remover},
+        through_current::{self, Confirmation, Remover},
         window::{Estimator, EstimatorSettings, RegionMean, Target},
     },
     failure::Failure,
     runtime::{live::refit::Refit, stages::through::ThroughStage},
+    session::through_certificate::Here,
 };
 
 impl Order {
@@ -71,6 +73,43 @@ impl Order {
         let method = assemble::method(e, &settings, remover.rate_hz())?;
         let estimator = Estimator::new(settings, remover.rate_hz(), channels, method)?;
         Ok(Some(ThroughStage::new(remover, estimator, rate_hz, current_rate_hz, channels)))
+    }
+}
+
+impl Order {
+    /// Whether windows under current may steer a run on this stream, once its first block has confirmed it; `None`: they
+    /// are not to.
+    ///
+    /// # Errors
+    /// They are to, and no certificate says that they can here.
+    pub(super) fn confirmation(
+        &self,
+        stream: &StreamDescription,
+        labels: &[String],
+        seen_through: Result<(), &str>,
+    ) -> Result<Option<Confirmation>, Failure> {
+        let (e, t) = (&self.config.estimator, &self.config.through_current);
+        if e.during_current != DuringCurrent::Steer {
+            return Ok(None);
+        }
+        let refused = |why: String| {
+            Failure::usage(format!(
+                "estimator.during_current = \"steer\": {why}; \"show\" needs no certificate"
+            ))
+        };
+        let certificate =
+            t.certified.as_ref().ok_or_else(|| refused("no certificate was read".to_owned()))?;
+        let here = Here {
+            amplifier: Some(&stream.name),
+            rate_hz: Some(stream.rate_hz),
+            channels: Some(labels),
+            stimulator: &self.config.stimulator.identity(),
+            range_hz: e.range_hz,
+            window_s: e.window_s,
+        };
+        certificate.fits(&here).map_err(|why| refused(format!("the certificate {why}")))?;
+        seen_through.map_err(|why| refused(why.to_owned()))?;
+        Ok(Some(Confirmation::new(e.hop_s, certificate.removed_db)))
     }
 }
 

@@ -196,6 +196,11 @@ impl Order {
             Some(_) => self.through(stream.rate_hz, current_rate_hz, &labels, target_list),
             None => Ok(None),
         };
+        let seen_through = through.as_ref().map(|_| ()).map_err(String::as_str);
+        let confirmation = match &device {
+            Some(_) => self.confirmation(&stream, &labels, seen_through)?,
+            None => None,
+        };
         let current = device.as_ref().map(|_| self.current(current_rate_hz)).transpose()?;
         let ledger = self.ledger(device.is_some())?;
         let watch = Arc::new(CurrentWatch::default());
@@ -231,7 +236,7 @@ impl Order {
                 Arc::clone(&watch),
                 notes.clone(),
             )
-            .with_through(through),
+            .with_through(through, confirmation),
             stimulate,
             watch,
             notes,

@@ -4,10 +4,11 @@ use super::Order;
 use crate::{
     config::LawName,
     controller::{
-        Bounded, Controller, ControllerSettings, Law, adaptive::Adaptive, fixed::Fixed, gated::Gated,
+        Bounded, Controller, ControllerSettings, Law, Safe, adaptive::Adaptive, fixed::Fixed, gated::Gated,
         individual::Individual, yoked::Yoked,
     },
-    current::Current,
+    current::{Current, Setup},
+    estimator::settings::DuringCurrent,
     failure::Failure,
     noise::NoiseError,
     plan::Plan,
@@ -50,12 +51,15 @@ impl Order {
         let c = &self.config.controller;
         let start = self.config.stimulation.exponent;
         let (min, max) = self.config.plan().exponents;
-        let settings = ControllerSettings {
+        let mut settings = ControllerSettings {
             start_exponent: start.clamp(min, max),
             min_exponent: min,
             max_exponent: max,
             ..ControllerSettings::open(start, self.config.stimulation.peak_ma)
         };
+        if self.config.estimator.during_current == DuringCurrent::Steer {
+            (settings.safe, settings.safe_after_s) = (Safe::Start, self.config.through_current.safe_after_s);
+        }
         let law: Box<dyn Law> = match c.law {
             LawName::Fixed => Box::new(Fixed),
             LawName::Adaptive => {
@@ -174,7 +178,9 @@ impl Order {
     /// an exponent that a burst would be refused for: better told now than at the third block.
     pub fn current(&self, rate_hz: f64) -> Result<Current, Failure> {
         let plan = Plan { rate_hz, ..self.config.plan() };
-        let current = Current::new(&plan.setup(self.seed)).map_err(Failure::usage)?;
+        let exponent_per_s = self.config.through_current.exponent_per_s;
+        let setup = Setup { exponent_per_s, ..plan.setup(self.seed) };
+        let current = Current::new(&setup).map_err(Failure::usage)?;
         // What a protocol adds up to, the configuration has checked.
         let refused = if self.session.is_some() { None } else { plan.refused().into_iter().next() };
         if let Some(refused) = refused {

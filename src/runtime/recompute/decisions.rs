@@ -29,6 +29,10 @@ impl Was {
     fn estimate(&self) -> u64 {
         self.event.get("estimate").and_then(Value::as_u64).unwrap_or(0)
     }
+
+    fn through(&self) -> bool {
+        self.event.get("through_current").and_then(Value::as_bool).unwrap_or(false)
+    }
 }
 
 /// Decisions of a recording, and the controller that makes them once more.
@@ -44,6 +48,9 @@ pub(super) struct Decisions {
     exact: bool,
     /// Those that were equal.
     pub(super) equal: u64,
+    /// Those behind the first that followed from a window under current: such windows are not cut once more here, and a
+    /// law remembers what it was shown.
+    pub(super) left_out: u64,
 }
 
 impl Decisions {
@@ -71,7 +78,17 @@ impl Decisions {
                 _ => {}
             }
         }
-        Self { controller, protocol, conditions, begins, recorded: all, in_block: false, exact, equal: 0 }
+        Self {
+            controller,
+            protocol,
+            conditions,
+            begins,
+            recorded: all,
+            in_block: false,
+            exact,
+            equal: 0,
+            left_out: 0,
+        }
     }
 
     /// An estimate that may steer, made at `at_s`: what the clock decided before it, and what it decides.
@@ -79,7 +96,15 @@ impl Decisions {
     /// # Errors
     /// A decision that differs.
     pub(super) fn steer(&mut self, estimate: &Estimate, at_s: f64) -> Result<(), RecomputeError> {
+        if self.left_out > 0 {
+            return Ok(());
+        }
         while let Some(was) = self.next_if(|was| was.at_s < at_s) {
+            if was.through() {
+                self.left_out = 1 + self.recorded.len() as u64;
+                self.recorded.clear();
+                return Ok(());
+            }
             // One of an estimate that is not in the recording cannot be made again.
             if was.estimate() == 0 {
                 let is = self.by_clock(&was);

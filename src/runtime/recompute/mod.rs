@@ -34,6 +34,8 @@ pub struct Recomputed {
     pub decisions: u64,
     /// Estimates behind the first missing sample of their sitting.
     pub left_out: u64,
+    /// Decisions from the first on that followed from a window under current.
+    pub steered_through: u64,
     /// The first missing sample, by its index in the first sitting that misses one.
     pub missing_from: Option<u64>,
     /// Whether they are equal bit for bit, or within [`TOLERANCE`] because another build made them.
@@ -91,6 +93,7 @@ pub fn recompute(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
         all.estimates += done.estimates;
         all.decisions += done.decisions;
         all.left_out += done.left_out;
+        all.steered_through += done.steered_through;
         all.missing_from = all.missing_from.or(done.missing_from);
         all.exact &= done.exact;
     }
@@ -165,6 +168,7 @@ fn of_sitting(recorded: &Recorded) -> Result<Recomputed, RecomputeError> {
         }
     }
     done.decisions = decisions.equal;
+    done.steered_through = decisions.left_out;
     done.left_out = rows.count() as u64;
     if done.left_out > 0 && done.missing_from.is_none() {
         done.missing_from = Some(next);

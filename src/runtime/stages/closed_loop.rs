@@ -10,7 +10,7 @@ use crate::{
     acquisition::frame::FrameHeader,
     acquisition::state::StreamState,
     controller::{Controller, Decision},
-    estimator::{Contamination, Estimate, window::Estimator},
+    estimator::{Contamination, Estimate, through_current::Confirmation, window::Estimator},
     noise::Profile,
     runtime::{
         observation::{Halt, Note, Notes, SpectrumNote},
@@ -29,6 +29,8 @@ use crate::{
 pub enum Command {
     /// What the next burst shall have.
     Decide(Decision),
+    /// What the running burst shall come to, at the current's own slope.
+    Steer(Decision),
     /// Which noise the next burst has.
     Profile(Profile),
     /// Begin a burst with the newest decision's exponent.
@@ -82,6 +84,8 @@ pub struct LoopStage {
     skipped: u64,
     /// Estimates of windows under current, where they are wanted.
     through: Option<Box<ThroughStage>>,
+    /// Whether they steer; `None`: never.
+    confirmation: Option<Confirmation>,
 }
 
 impl LoopStage {
@@ -110,13 +114,14 @@ impl LoopStage {
             contamination: Contamination::Clean,
             skipped: 0,
             through: None,
+            confirmation: None,
         }
     }
 
-    /// With estimates of windows under current.
+    /// With estimates of windows under current; with a confirmation they steer once it holds.
     #[must_use]
-    pub fn with_through(self, through: Option<ThroughStage>) -> Self {
-        Self { through: through.map(Box::new), ..self }
+    pub fn with_through(self, through: Option<ThroughStage>, confirmation: Option<Confirmation>) -> Self {
+        Self { through: through.map(Box::new), confirmation, ..self }
     }
 
     /// Takes a sample of current as the device delivered it.
@@ -205,13 +210,49 @@ impl LoopStage {
     /// Follows the course. Gives the commands that this moment asks for, in their order. Behind the decision of a hop,
     /// it is time for what only looks.
     pub fn plan(&mut self, stream: StreamState, now_s: f64) -> impl Iterator<Item = Command> + use<> {
-        if let Some(through) = &mut self.through {
-            let notes = &self.notes;
-            through.turn(&mut |estimate, proof| notes.tell(now_s, Note::Through(estimate, proof)));
-        }
+        let steered = self.see_through(now_s).map(Command::Steer);
         let mut commands = [None; 3];
         self.follow(stream, now_s, &mut commands);
-        commands.into_iter().flatten()
+        steered.into_iter().chain(commands.into_iter().flatten())
+    }
+
+    /// Tells the windows under current that are whole by now. Gives the newest decision that follows from them.
+    fn see_through(&mut self, now_s: f64) -> Option<Decision> {
+        let Self { through, confirmation, controller, notes, settings, released, .. } = self;
+        let (through, flows) = (through.as_mut()?, *released == Some(true));
+        let mut steered = None;
+        through.turn(&mut |estimate, proof| {
+            notes.tell(now_s, Note::Through(estimate, proof));
+            let Some(confirmation) = confirmation.as_mut().filter(|_| estimate.target == settings.steer)
+            else {
+                return;
+            };
+            confirmation.window(&proof, estimate.fit.invalid.is_none());
+            if confirmation.holds() && flows && proof.failed.is_none() {
+                steered = controller.observe_through(&estimate, now_s).or(steered);
+            }
+        });
+        if confirmation.is_some_and(|confirmation| confirmation.holds()) && flows {
+            steered = controller.pass_through(now_s).or(steered);
+        }
+        if let Some(decision) = steered {
+            notes.tell(now_s, Note::Decision(decision));
+        }
+        steered
+    }
+
+    /// The first block confirms, or does not, that windows under current may steer.
+    fn confirm(&mut self, phase: Phase, now_s: f64) {
+        let Some(confirmation) = &mut self.confirmation else { return };
+        match phase {
+            Phase::Block(_) => confirmation.begin_block(),
+            Phase::Ending(_) => {}
+            _ => {
+                if let Some(verdict) = confirmation.end_block() {
+                    self.notes.tell(now_s, Note::Confirmed(verdict));
+                }
+            }
+        }
     }
 
     fn follow(&mut self, stream: StreamState, now_s: f64, commands: &mut [Option<Command>; 3]) {
@@ -225,6 +266,7 @@ impl LoopStage {
         let step = course.follow(&Moment { now_s, data });
         if let Some((phase, left_s)) = step.entered {
             self.notes.tell(now_s, Note::Phase(phase, left_s));
+            self.confirm(phase, now_s);
         }
         match step.gave_up {
             Some(Data::Stale(age_s)) => self.notes.tell(now_s, Note::Halted(Halt::Stale(age_s))),

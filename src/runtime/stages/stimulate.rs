@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     controller::Decision,
-    current::{Cause, Current, EventKind, Start},
+    current::{Cause, Current, EventKind, Set, Start},
     noise::Profile,
     runtime::{
         observation::{Halt, Note, Notes},
@@ -106,6 +106,7 @@ impl StimulateStage {
     pub fn command(&mut self, command: Command, now_s: f64) {
         match command {
             Command::Decide(decision) => self.decision = decision,
+            Command::Steer(decision) => self.steer(decision),
             Command::Profile(profile) => self.burst.profile = profile,
             Command::Start => self.start(now_s),
             Command::Finish => self.current.finish(),
@@ -192,6 +193,15 @@ impl StimulateStage {
         self.tail = (self.device.rate_hz() * TAIL_S) as usize;
     }
 
+    /// Takes a decision that the running burst is to follow, at the current's own slope.
+    fn steer(&mut self, decision: Decision) {
+        self.decision = decision;
+        let Decision { id: decision_id, exponent, peak_ma, .. } = decision;
+        // Between bursts, and on the way down, there is nothing to change: the next one begins with it. What is beyond a
+        // limit changes nothing either.
+        let _ = self.current.set(&Set { decision_id, exponent, peak_ma });
+    }
+
     fn stop(&mut self, how: Stop, now_s: f64) {
         self.current.stop(how);
         // A soft stop is the host's own ramp of 1 s, played to its end. Ramped by the device as well, it would
@@ -275,6 +285,13 @@ impl StimulateStage {
     }
 
     fn tell_events(&mut self, now_s: f64) {
+        let exponent = self.current.exponent();
+        if self.current.state() == State::Stimulating && exponent != self.exponent {
+            self.exponent = exponent;
+            let (decision_id, sample) = (self.current.decision_id(), self.current.samples());
+            let (state, rms_ma) = (State::Stimulating, self.rms_ma);
+            self.notes.tell(now_s, Note::Host { state, decision_id, sample, exponent, rms_ma });
+        }
         while let Some(event) = self.current.next_event() {
             match event.kind {
                 EventKind::State { to, .. } => {

@@ -3,9 +3,15 @@
 //! A participant whose exponent lies below the target is given steeper noise, one above it flatter noise.
 //! The error is averaged over the estimates of one gap, because windows overlap and a single window's
 //! standard error (about 0.13 for 4 s, `docs/estimator.md`) is as large as the effects looked for.
+//!
+//! Where proven windows under current steer, no gap ends: then the law takes one step every [`STEP_S`], by the mean error
+//! over that time, and holds in between. How fast the current follows is not its affair: the noise has a slope of its own.
 
 use super::{ControllerSettings, Law, Wish};
-use tras_estimator::Estimate;
+use tras_estimator::{Contamination, Estimate};
+
+/// From one step to the next under current, in s: three windows that share no sample.
+const STEP_S: f64 = 12.0;
 
 /// A pause of the clean estimates longer than this starts a new gap, hence a new mean.
 const NEW_GAP_S: f64 = 5.0;
@@ -28,6 +34,7 @@ pub struct Adaptive {
 struct Gap {
     count: u64,
     error_sum: f64,
+    first_stamp_s: f64,
     last_stamp_s: Option<f64>,
 }
 
@@ -58,10 +65,20 @@ impl Law for Adaptive {
         if self.gap.last_stamp_s.is_some_and(|last| estimate.stamp_s - last > NEW_GAP_S) {
             self.close_gap();
         }
+        if self.gap.count == 0 {
+            self.gap.first_stamp_s = estimate.stamp_s;
+        }
         self.gap.last_stamp_s = Some(estimate.stamp_s);
         self.gap.error_sum += self.target_exponent - estimate.fit.exponent;
         self.gap.count += 1;
         let mean_error = self.gap.error_sum / self.gap.count as f64;
+        if estimate.contamination == Contamination::Stimulating {
+            if estimate.stamp_s - self.gap.first_stamp_s < STEP_S {
+                return None;
+            }
+            self.close_gap();
+            return Some(Wish::of(self.integral + self.gain_p * mean_error));
+        }
         // What the integral will be when this gap closes, plus the proportional part.
         Some(Wish::of(self.integral + (self.gain_p + self.gain_i) * mean_error))
     }
@@ -96,6 +113,24 @@ mod tests {
         let (reached, given) = run(|given| 1.2 + 0.5 * (given - 1.2), 40);
         assert!((reached - 1.5).abs() < 0.01, "{reached}");
         assert!((given - 1.8).abs() < 0.02, "{given}");
+    }
+
+    #[test]
+    fn under_current_it_reaches_the_target_within_a_block_by_one_step_in_twelve_seconds() {
+        let mut law = Adaptive::new(1.5, 0.5, 0.3, BOUNDS);
+        // Rests at 1.2 and follows half of the way with a lag of 20 s.
+        let (mut exponent, mut given, mut steps) = (1.2, 1.5, 0);
+        for hop in 0..600 {
+            exponent += 0.5 / 20.0 * (1.2 + 0.5 * (given - 1.2) - exponent);
+            let mut under = estimate(hop, exponent);
+            under.contamination = Contamination::Stimulating;
+            if let Some(wish) = law.update(&under) {
+                steps += 1;
+                given = wish.exponent;
+            }
+        }
+        assert!((exponent - 1.5).abs() < 0.03, "{exponent} after 300 s");
+        assert!((20..=25).contains(&steps), "{steps} steps in 300 s");
     }
 
     #[test]

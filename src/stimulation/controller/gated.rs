@@ -1,7 +1,8 @@
 //! Current only while the tracked exponent is beyond a threshold.
 //!
 //! Under current nothing can be tracked, so the law alternates: it looks, stimulates for one dwell, lets the EEG settle,
-//! and looks again.
+//! and looks again. Where proven windows under current steer, a dwell also ends once the exponent is back, after
+//! [`LEAST_DWELL_S`] at the earliest.
 //!
 //! ```text
 //! looking -beyond the threshold-> dwell -dwell_s-> refractory -refractory_s-> looking
@@ -10,7 +11,10 @@
 //! * **share**: no more of the block than this is spent in dwells; then it only looks.
 
 use super::{Law, Wish};
-use tras_estimator::Estimate;
+use tras_estimator::{Contamination, Estimate};
+
+/// No dwell is shorter, in s: its ramps, and a while at full current.
+pub const LEAST_DWELL_S: f64 = 20.0;
 
 /// A gate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +44,7 @@ impl GateSettings {
         let table = [
             ("threshold", self.threshold, 0.0, 4.0),
             ("hysteresis", self.hysteresis, 0.0, 2.0),
-            ("dwell_s", self.dwell_s, 20.0, 600.0),
+            ("dwell_s", self.dwell_s, LEAST_DWELL_S, 600.0),
             ("refractory_s", self.refractory_s, 30.0, 600.0),
             ("share", self.share, 0.01, 1.0),
         ];
@@ -105,6 +109,15 @@ impl Law for Gated {
             self.used_s += s.dwell_s;
             self.mode = Mode::Dwell(self.now_s);
         }
+        if let Mode::Dwell(since_s) = self.mode
+            && estimate.contamination == Contamination::Stimulating
+            && !self.open
+            && self.now_s - since_s >= LEAST_DWELL_S
+        {
+            // What is left of the dwell is not spent.
+            self.used_s -= (s.dwell_s - (self.now_s - since_s)).max(0.0);
+            self.mode = Mode::Refractory(self.now_s);
+        }
         Some(self.wish())
     }
 
@@ -164,6 +177,23 @@ mod tests {
         assert!(on.contains(&0.0) && !on.contains(&35.0) && on.contains(&61.0), "{on:?}");
         assert_eq!(block(GATE, |_| 1.4), []);
         assert_eq!(block(GateSettings { above: false, ..GATE }, |_| 1.4).len(), 120);
+    }
+
+    #[test]
+    fn a_dwell_that_is_seen_to_have_done_its_work_ends_early() {
+        let mut law = Gated::new(GATE, 2.0);
+        law.begin(1, 100.0);
+        law.pass(100.0);
+        assert!(law.update(&estimate(1, 1.8)).is_some_and(|wish| wish.flow));
+        let mut under = estimate(2, 1.2);
+        under.contamination = Contamination::Stimulating;
+        law.pass(115.0);
+        assert!(law.update(&under).is_some_and(|wish| wish.flow), "not before 20 s");
+        law.pass(121.0);
+        assert!(law.update(&under).is_some_and(|wish| !wish.flow));
+        assert!((law.used_s - 21.0).abs() < 1e-9, "{}", law.used_s);
+        law.pass(140.0);
+        assert!(law.update(&estimate(3, 1.8)).is_some_and(|wish| !wish.flow), "refractory");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! A [`Law`] is a pure function of what it has been shown. Only clean, valid windows reach it ([`Estimate::steers`]);
 //! whatever it answers is bounded here, after it, so that no law can leave its range. On everything else the controller
 //! holds; where clean windows stay unusable, or none come, for [`ControllerSettings::safe_after_s`], it takes the
-//! protocol's [`Safe`] action.
+//! protocol's [`Safe`] action. Windows under current reach a law only where somebody has proven them and may let them
+//! steer ([`Controller::observe_through`]); the same time and action hold where none does.
 
 pub mod adaptive;
 pub mod fixed;
@@ -30,6 +31,8 @@ pub struct Decision {
     pub flow: bool,
     /// The law asked for more than the bounds allow.
     pub bounded: bool,
+    /// It follows from a window under current, or from the lack of a proven one.
+    pub through: bool,
 }
 
 /// What a law asks for, before bounds.
@@ -123,6 +126,8 @@ pub struct Controller {
     last: Decision,
     /// Since when clean windows have been unusable.
     unusable_since_s: Option<f64>,
+    /// Since when no window under current was proven, while they steer.
+    unproven_since_s: Option<f64>,
     /// When any estimate came last.
     heard_s: f64,
     /// The safe action is taken.
@@ -148,8 +153,10 @@ impl Controller {
             peak_ma: settings.peak_ma,
             flow: true,
             bounded: false,
+            through: false,
         };
-        Self { laws, at_work: 0, last, unusable_since_s: None, heard_s: f64::NAN, safe: false }
+        let (unusable_since_s, unproven_since_s) = (None, None);
+        Self { laws, at_work: 0, last, unusable_since_s, unproven_since_s, heard_s: f64::NAN, safe: false }
     }
 
     /// The newest decision.
@@ -175,6 +182,7 @@ impl Controller {
         let (chosen, settings) = self.laws.get_mut(law)?;
         let wish = chosen.begin(block, now_s).unwrap_or(Wish::of(settings.start_exponent));
         (self.at_work, self.unusable_since_s, self.safe) = (law, None, false);
+        self.unproven_since_s = None;
         Some(self.decide(wish, 0, now_s))
     }
 
@@ -190,14 +198,39 @@ impl Controller {
             let since_s = *self.unusable_since_s.get_or_insert(now_s);
             return self.fall_back(since_s, now_s);
         }
-        (self.unusable_since_s, self.safe) = (None, false);
+        (self.unusable_since_s, self.unproven_since_s, self.safe) = (None, None, false);
         for (law, _) in &mut self.laws {
             law.rest(estimate);
         }
+        Some(self.ask(estimate, now_s))
+    }
+
+    /// Shows the law an estimate of a window under current that somebody has proven; what is not valid is not shown.
+    pub fn observe_through(&mut self, estimate: &Estimate, now_s: f64) -> Option<Decision> {
+        if estimate.fit.invalid.is_some() || !estimate.fit.exponent.is_finite() {
+            return None;
+        }
+        (self.unproven_since_s, self.safe) = (None, false);
+        self.ask(estimate, now_s);
+        self.last.through = true;
+        Some(self.last)
+    }
+
+    /// Time passes under a current that is steered by windows under it: the safe action where none was proven for too
+    /// long. To be called until the burst is over.
+    pub fn pass_through(&mut self, now_s: f64) -> Option<Decision> {
+        let since_s = *self.unproven_since_s.get_or_insert(now_s);
+        self.fall_back(since_s, now_s)?;
+        self.last.through = true;
+        Some(self.last)
+    }
+
+    /// The law's answer to an estimate, or as before where it has none.
+    fn ask(&mut self, estimate: &Estimate, now_s: f64) -> Decision {
         let wish = self.laws.get_mut(self.at_work).and_then(|(law, _)| law.update(estimate));
         let as_before =
             Wish { exponent: self.last.exponent, amplitude: self.amplitude(), flow: self.last.flow };
-        Some(self.decide(wish.filter(|w| w.exponent.is_finite()).unwrap_or(as_before), estimate.id, now_s))
+        self.decide(wish.filter(|w| w.exponent.is_finite()).unwrap_or(as_before), estimate.id, now_s)
     }
 
     /// Time passes. Gives a new decision where the law acts by the clock, or the estimates have stopped coming.
@@ -250,6 +283,7 @@ impl Controller {
             peak_ma: settings.peak_ma * share,
             flow,
             bounded: exponent != wanted || wish.amplitude > 1.0,
+            through: false,
         };
         self.last
     }
@@ -315,6 +349,32 @@ pub(crate) mod tests {
             assert_eq!(controller.pass(40.9), None);
             assert!(controller.pass(41.1).is_some_and(|d| d.flow == flow));
         }
+    }
+
+    #[test]
+    fn under_current_only_what_is_shown_steers_and_without_a_proof_the_safe_action_is_taken_once() {
+        let settings = ControllerSettings { safe: Safe::Start, ..BOUNDS };
+        let mut controller = Controller::new(Box::new(Adaptive::new(1.5, 1.0, 0.0, settings)), settings);
+        let mut under = estimate(1, 0.6);
+        under.contamination = Contamination::Stimulating;
+        // What the current is still in never steers.
+        assert_eq!(controller.observe(&under, 0.0), None);
+        for n in 0..60 {
+            let proven = Estimate { stamp_s: f64::from(n) * 0.5, ..under };
+            assert!(controller.observe_through(&proven, proven.stamp_s).is_some_and(|d| d.through));
+            assert_eq!(controller.pass_through(proven.stamp_s + 0.1), None);
+        }
+        let steered = controller.decision().exponent;
+        assert!(steered > 1.5, "{steered}");
+        let mut bad = under;
+        bad.fit.invalid = Some(Reason::PoorFit);
+        assert_eq!(controller.observe_through(&bad, 30.0), None);
+        assert_eq!(controller.pass_through(39.0), None);
+        assert_eq!(controller.decision().exponent, steered, "held");
+        assert!(controller.pass_through(39.7).is_some_and(|d| d.through && d.exponent == 1.0));
+        assert_eq!(controller.pass_through(80.0), None, "once");
+        assert!(controller.observe_through(&under, 81.0).is_some(), "until a window is proven again");
+        assert_eq!(controller.pass_through(82.0), None);
     }
 
     #[test]

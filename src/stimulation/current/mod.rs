@@ -84,9 +84,11 @@ impl Current {
         setup.check_times()?;
         let limiter = Limiter::new(&setup.limits, setup.rate_hz)?;
         let parameters = Parameters { exponent: 1.0, band_hz: setup.band_hz, peak_ma: setup.limits.peak_ma };
+        let mut noise = Noise::new(&parameters, setup.rate_hz, setup.seed)?;
+        noise.set_slope(setup.exponent_per_s);
         Ok(Self {
             setup: *setup,
-            noise: Noise::new(&parameters, setup.rate_hz, setup.seed)?,
+            noise,
             limiter,
             state: State::Disarmed,
             gain: Envelope::steady(0.0),
@@ -133,7 +135,7 @@ impl Current {
         Ok(())
     }
 
-    /// Changes exponent and peak of a running burst, without a step.
+    /// Changes exponent and peak of a running burst, without a step, the exponent no faster than the setup's slope.
     ///
     /// # Errors
     /// No burst runs, or parameters beyond a limit.
@@ -236,6 +238,12 @@ impl Current {
     #[must_use]
     pub fn latched(&self) -> Option<Cause> {
         self.fault
+    }
+
+    /// The exponent of the noise that is being made: on its way to the newest that was asked for.
+    #[must_use]
+    pub fn exponent(&self) -> f64 {
+        self.noise.colour().exponent()
     }
 
     /// The decision in force; 0 before the first.

@@ -23,7 +23,12 @@ pub struct Setup {
     pub ramp_down_s: f64,
     /// Armed without a start for this long, it disarms.
     pub arm_expires_s: f64,
+    /// The fastest change of a running burst's exponent, for each second.
+    pub exponent_per_s: f64,
 }
+
+/// Half a unit of the exponent in 25 s: the noise's timbre changes over many of its slowest periods.
+const EXPONENT_PER_S: f64 = 0.02;
 
 impl Setup {
     /// The default ramps, band and rate.
@@ -37,6 +42,7 @@ impl Setup {
             ramp_up_s: 10.0,
             ramp_down_s: 10.0,
             arm_expires_s: 300.0,
+            exponent_per_s: EXPONENT_PER_S,
         }
     }
 

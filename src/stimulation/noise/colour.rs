@@ -35,6 +35,10 @@ use super::{EXPONENTS, NoiseError, check_exponent};
 pub struct Colour {
     bins: Bins,
     chi: f64,
+    /// What was asked for; `chi` comes nearer with each block, by so much at most.
+    wanted_chi: f64,
+    most_per_block: f64,
+    rate_hz: f64,
     next_block: u64,
     rng: ChaCha8Rng,
     /// Standard deviation of the real and of the imaginary part of each bin of the band.
@@ -65,6 +69,9 @@ impl Colour {
         let inverse = tras_fft::real_inverse_f32(len);
         let mut colour = Self {
             chi,
+            wanted_chi: chi,
+            most_per_block: f64::INFINITY,
+            rate_hz,
             next_block: 0,
             rng: ChaCha8Rng::seed_from_u64(seed),
             bin_sd: vec![0.0; bins.range().count()],
@@ -99,20 +106,25 @@ impl Colour {
     }
 
     /// Asks for another exponent: it begins with the next block, at most half a block from now, and is complete
-    /// half a block later, under constant RMS and without a step. Values outside 0..3 are clamped.
+    /// half a block later, under constant RMS and without a step; where that would be faster than [`Self::set_slope`]
+    /// allows, over as many blocks as it takes. Values outside 0..3 are clamped.
     pub fn set_exponent(&mut self, chi: f64) {
         let (least, most) = EXPONENTS;
-        let chi = if chi.is_finite() { chi.clamp(least, most) } else { self.chi };
-        if chi != self.chi {
-            self.chi = chi;
-            self.rescale();
+        if chi.is_finite() {
+            self.wanted_chi = chi.clamp(least, most);
         }
+    }
+
+    /// The fastest change of the exponent, for each second; none at first.
+    pub fn set_slope(&mut self, per_s: f64) {
+        self.most_per_block = per_s.max(0.0) * (self.ready.len() as f64 / self.rate_hz);
     }
 
     /// Drops what is prepared and begins afresh with exponent `chi` at once: for use at zero amplitude only,
     /// between bursts, because the noise itself steps. The blocks' numbers go on: no block is repeated.
     pub fn restart(&mut self, chi: f64) {
         self.set_exponent(chi);
+        self.chi = self.wanted_chi;
         self.rescale();
         self.advance();
         self.at = self.ready.len();
@@ -162,6 +174,13 @@ impl Colour {
 
     /// Draws the next block and joins its first half to the last one's second half.
     fn advance(&mut self) {
+        if self.chi != self.wanted_chi {
+            let way = self.wanted_chi - self.chi;
+            // Exactly what was asked for at the end, whatever sums of steps round to.
+            let last = way.abs() <= self.most_per_block;
+            self.chi = if last { self.wanted_chi } else { self.chi + self.most_per_block.copysign(way) };
+            self.rescale();
+        }
         self.rng.set_stream(self.next_block);
         self.rng.set_word_pos(0);
         self.next_block += 1;
@@ -228,6 +247,25 @@ mod tests {
         let bound = 6.0 * colour.expected(0.5).step_sd as f32;
         let worst = x.windows(2).map(|p| (p[1] - p[0]).abs()).fold(0.0, f32::max);
         assert!(worst < bound, "{worst} {bound}");
+    }
+
+    #[test]
+    fn no_change_of_exponent_is_faster_than_its_slope() {
+        let mut colour = Colour::new(2000.0, (0.5, 100.0), 1.0, 3).unwrap();
+        colour.set_slope(0.02);
+        colour.set_exponent(1.5);
+        let (mut x, mut seconds, mut last) = (vec![0f32; 2000], 0.0, 1.0);
+        while colour.exponent() < 1.5 {
+            colour.fill(&mut x);
+            seconds += 1.0;
+            // A block begins every 4.1 s, and fades in over as long.
+            assert!(colour.exponent() >= last && colour.exponent() - last <= 0.02 * 4.1, "{seconds} s");
+            last = colour.exponent();
+            assert!(seconds < 60.0);
+        }
+        assert!((20.0..30.0).contains(&seconds), "0.5 at 0.02/s took {seconds} s");
+        colour.restart(2.0);
+        assert_eq!(colour.exponent(), 2.0, "at zero amplitude there is nothing to feel");
     }
 
     #[test]

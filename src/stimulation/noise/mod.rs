@@ -126,6 +126,11 @@ impl Noise {
         self.colour.set_exponent(exponent);
     }
 
+    /// The fastest change of the exponent; see [`Colour::set_slope`].
+    pub fn set_slope(&mut self, per_s: f64) {
+        self.colour.set_slope(per_s);
+    }
+
     /// Another peak, without a step: along a raised cosine at 0.1 mA/s, for at least 1 s. Clamped to 0..1 mA.
     pub fn set_peak_ma(&mut self, peak_ma: f64) {
         if !peak_ma.is_finite() {

@@ -85,11 +85,10 @@ impl Plan {
         Setup {
             rate_hz: self.rate_hz,
             band_hz: self.band_hz,
-            seed,
-            limits: self.limits,
             ramp_up_s: self.ramp_up_s,
             ramp_down_s: self.schedule.ramp_down_s,
             arm_expires_s: self.schedule.gap_s + self.schedule.baseline_s + 60.0,
+            ..Setup::new(self.limits, seed)
         }
     }
 

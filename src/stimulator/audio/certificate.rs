@@ -1,16 +1,12 @@
 //! What a calibration has found, as a file that a configuration names: measured values, when, with which meter, and
 //! the signature of the machine that measured. Nothing of it is copied by hand, and a changed digit is refused.
-//!
-//! Signed with ed25519 by the key that also signs audit logs: a public-key signature rather than a keyed hash, so that
-//! whoever is given a recording can check it without being able to make one. It guards against mistakes and edits, not
-//! against the machine's own user, who holds the key.
 
 use std::{fmt::Write as _, path::Path};
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::Deserialize;
 
-use crate::session::hash::{from_hex, to_hex};
+use crate::session::signed;
 
 /// Measured and written down may differ by this factor: a source's manual is right to a few percent, and a slip of the
 /// point is a factor of ten.
@@ -19,10 +15,8 @@ pub const PLAUSIBLE: f64 = 1.2;
 pub const NO_METER: &str = "not named";
 /// After so many days it is told that the calibration is old.
 pub const OLD_DAYS: f64 = 180.0;
-/// Between what is signed and the signature.
-const SEAL: &str = "\n[signature]\n";
-/// More is no calibration.
-const MAX_BYTES: u64 = 65_536;
+/// How to come by another.
+const AGAIN: &str = "measure again with `tras calibrate audio -o FILE`";
 
 /// A calibration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -53,19 +47,11 @@ struct Body {
     calibration: Certificate,
 }
 
-#[derive(Deserialize)]
-struct Seal {
-    key: String,
-    signed: String,
-}
-
 impl Certificate {
     /// As the text of a file, signed.
     #[must_use]
     pub fn signed(&self, key: &SigningKey) -> String {
-        let body = self.body();
-        let (public, signature) = (key.verifying_key().to_bytes(), key.sign(body.as_bytes()).to_bytes());
-        format!("{body}{SEAL}key = \"{}\"\nsigned = \"{}\"\n", to_hex(&public), to_hex(&signature))
+        signed::sign(&self.body(), key)
     }
 
     fn body(&self) -> String {
@@ -95,26 +81,11 @@ impl Certificate {
     /// # Errors
     /// It cannot be read, was changed, was signed by another machine, or holds no numbers: what to do, for a person.
     pub fn read(path: &Path, key: Option<&VerifyingKey>) -> Result<Self, String> {
-        use std::io::Read as _;
-        let mut text = String::new();
-        let opened = std::fs::File::open(path).map_err(|e| format!("cannot be read: {e}"))?;
-        opened.take(MAX_BYTES).read_to_string(&mut text).map_err(|e| format!("cannot be read: {e}"))?;
-        Self::parse(&text, key)
+        Self::parse(&signed::read(path)?, key)
     }
 
     fn parse(text: &str, key: Option<&VerifyingKey>) -> Result<Self, String> {
-        const AGAIN: &str = "measure again with `tras calibrate audio -o FILE`";
-        let (body, seal) = text.split_once(SEAL).ok_or(format!("bears no signature: {AGAIN}"))?;
-        let seal: Seal = toml::from_str(seal).map_err(|_| format!("bears no signature: {AGAIN}"))?;
-        let own = key.ok_or(format!("this machine has signed nothing yet: {AGAIN} here"))?;
-        if from_hex(&seal.key).as_deref() != Some(&own.to_bytes()[..]) {
-            return Err(format!("was signed by another machine, whose output is another: {AGAIN} here"));
-        }
-        let signature = from_hex(&seal.signed).and_then(|bytes| Signature::from_slice(&bytes).ok());
-        let holds = signature.is_some_and(|signature| own.verify_strict(body.as_bytes(), &signature).is_ok());
-        if !holds {
-            return Err(format!("was changed after it was signed: {AGAIN}"));
-        }
+        let body = signed::open(text, key, "output", AGAIN)?;
         let body: Body = toml::from_str(body).map_err(|e| format!("is no calibration: {}", e.message()))?;
         let found = body.calibration;
         let numbers = [found.scale_ma_per_v, found.full_scale_v, found.rolloff_hz.unwrap_or(1.0)];
@@ -178,9 +149,12 @@ mod tests {
         let refused = |text: &str, own: Option<&VerifyingKey>| Certificate::parse(text, own).unwrap_err();
         assert!(refused(&text, Some(&other.verifying_key())).contains("another machine"));
         assert!(refused(&text, None).contains("signed nothing yet"));
-        for nonsense in
-            ["", "[calibration]\nscale_ma_per_v = 2\n", &text.replace("signed =", "signd ="), SEAL]
-        {
+        for nonsense in [
+            "",
+            "[calibration]\nscale_ma_per_v = 2\n",
+            &text.replace("signed =", "signd ="),
+            "\n[signature]\n",
+        ] {
             assert!(refused(nonsense, Some(&key.verifying_key())).contains("no signature"), "{nonsense}");
         }
         let zero = Certificate { scale_ma_per_v: 0.0, ..one() }.signed(&key);

@@ -180,8 +180,9 @@ pub(crate) fn wandering(line: &Density, drift: f64, samples: usize, draw: &mut D
     let mut path = Vec::new();
     for _ in 0..pieces {
         path.push(chi);
-        // Drawn back slowly, so that it stays where exponents are.
-        chi += drift * draw.normal() - 0.002 * (chi - 1.0);
+        // Turned back where the lines below end.
+        chi += drift * draw.normal();
+        chi = if chi < 0.0 { -chi } else { 2.0 - (2.0 - chi).abs() };
     }
     let mut x = vec![0.0; samples];
     // One white signal, shaped anew each second: sixteen lines that are mixed by how near they are.

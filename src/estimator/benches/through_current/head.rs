@@ -36,7 +36,13 @@ pub(crate) struct Head {
     /// The amplifier's end, in uV.
     pub range_uv: f64,
     pub delay_s: f64,
+    /// Alpha and theta that come in bursts, and blinks, as in a head that is awake.
+    pub lively: bool,
+    /// Share of the voltage that charges at 5 Hz.
+    pub charges: f64,
     pub seed: u64,
+    /// Of the EEG, where it is another channel's under the same current.
+    pub eeg_seed: Option<u64>,
 }
 
 impl Default for Head {
@@ -57,7 +63,10 @@ impl Default for Head {
             step_uv: 0.02,
             range_uv: 400_000.0,
             delay_s: 0.0137,
+            lively: false,
+            charges: 0.3,
             seed: 1,
+            eeg_seed: None,
         }
     }
 }
@@ -100,7 +109,7 @@ fn scale_to(x: &mut [f64], sd: f64) {
 }
 
 /// First-order high-pass (bilinear), in place, `order` times.
-fn highpass(x: &mut [f64], rate: f64, corner: f64, order: u32) {
+pub(crate) fn highpass(x: &mut [f64], rate: f64, corner: f64, order: u32) {
     for _ in 0..order {
         let k = (PI * corner / rate).tan();
         let (b, a) = (1.0 / (1.0 + k), (k - 1.0) / (k + 1.0));
@@ -114,7 +123,7 @@ fn highpass(x: &mut [f64], rate: f64, corner: f64, order: u32) {
 }
 
 /// First-order low-pass, in place.
-fn lowpass(x: &mut [f64], rate: f64, corner: f64) {
+pub(crate) fn lowpass(x: &mut [f64], rate: f64, corner: f64) {
     let share = 1.0 - (-2.0 * PI * corner / rate).exp();
     let mut y = 0.0;
     for v in x.iter_mut() {
@@ -124,7 +133,7 @@ fn lowpass(x: &mut [f64], rate: f64, corner: f64) {
 }
 
 /// Butterworth of order 8 (bilinear), in place: not even as steep as an amplifier that oversamples.
-fn antialias(x: &mut [f64], rate: f64, corner: f64) {
+pub(crate) fn antialias(x: &mut [f64], rate: f64, corner: f64) {
     for q in [0.509_795_6, 0.601_344_9, 0.899_976_2, 2.562_915_4] {
         let w = 2.0 * PI * corner / rate;
         let (sin, cos) = w.sin_cos();
@@ -142,7 +151,7 @@ fn antialias(x: &mut [f64], rate: f64, corner: f64) {
 }
 
 /// Band-limited interpolation, 48 taps.
-fn at(x: &[f64], position: f64) -> f64 {
+pub(crate) fn at(x: &[f64], position: f64) -> f64 {
     let whole = position.floor();
     let mut sum = 0.0;
     for k in -23..=24i64 {
@@ -159,6 +168,39 @@ fn at(x: &[f64], position: f64) -> f64 {
 }
 
 impl Head {
+    /// Bursts of alpha (8 uV while they last) and theta (4 uV), and twelve blinks of 60 uV a minute.
+    fn enliven(&self, eeg_uv: &mut [f64], rng: &mut ChaCha8Rng) {
+        for (hz, sd_hz, uv) in [(10.0, 0.8, 8.0), (6.0, 0.8, 4.0)] {
+            let mut rhythm = synth(eeg_uv.len().next_power_of_two(), self.eeg_hz, rng, |f| {
+                (-((f - hz) / sd_hz).powi(2) / 2.0).exp()
+            });
+            scale_to(&mut rhythm, uv);
+            let (mut on, mut left) = (false, 0.0);
+            for (x, r) in eeg_uv.iter_mut().zip(rhythm) {
+                if left <= 0.0 {
+                    on = !on;
+                    let uniform: f64 = rng.random();
+                    left = -(1.0 - uniform).ln() * self.eeg_hz;
+                }
+                left -= 1.0;
+                *x += if on { r } else { 0.0 };
+            }
+        }
+        let mut at = 0.0;
+        loop {
+            let uniform: f64 = rng.random();
+            at += -(1.0 - uniform).ln() * 5.0 * self.eeg_hz;
+            let length = 0.3 * self.eeg_hz;
+            if at + length >= eeg_uv.len() as f64 {
+                return;
+            }
+            for k in 0..length as usize {
+                let phase = (k as f64 / length).powf(0.7);
+                eeg_uv[at as usize + k] += 60.0 * (0.5 - 0.5 * (2.0 * PI * phase).cos());
+            }
+        }
+    }
+
     pub(crate) fn signals(&self) -> Signals {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let n_eeg = (self.seconds * self.eeg_hz) as usize;
@@ -188,7 +230,7 @@ impl Head {
         lowpass(&mut charged, CURRENT_HZ, 5.0);
         lowpass(&mut slow, CURRENT_HZ, 0.3);
         for ((x, c), s) in path.iter_mut().zip(&charged).zip(&slow) {
-            *x += 0.3 * c + 0.1 * s;
+            *x += self.charges * c + 0.1 * s;
         }
         // In units of the artefact at full current.
         let full = path.iter().skip(((QUIET_S + RAMP_S) * CURRENT_HZ) as usize);
@@ -211,6 +253,9 @@ impl Head {
 
         let chi = self.eeg_exponent;
         let peaks = self.peaks.clone();
+        if let Some(seed) = self.eeg_seed {
+            rng = ChaCha8Rng::seed_from_u64(seed);
+        }
         let mut eeg_uv = synth(n_eeg.next_power_of_two(), self.eeg_hz, &mut rng, |f| {
             let line = |f: f64| f.max(0.3).powf(-chi);
             let bump = |(c, sd, h): &(f64, f64, f64)| {
@@ -220,6 +265,9 @@ impl Head {
         });
         eeg_uv.truncate(n_eeg);
         scale_to(&mut eeg_uv, 12.0);
+        if self.lively {
+            self.enliven(&mut eeg_uv, &mut rng);
+        }
         if self.highpass.0 > 0.0 {
             highpass(&mut eeg_uv, self.eeg_hz, self.highpass.0, self.highpass.1);
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a bench")]
 
+mod anchors;
 mod cost;
 mod head;
 
@@ -16,7 +17,7 @@ use tras_estimator::{Contamination, assemble};
 const WINDOW_S: f64 = 4.0;
 const HOP_S: f64 = 0.5;
 
-fn estimator(rate_hz: f64) -> Estimator {
+pub(crate) fn estimator(rate_hz: f64) -> Estimator {
     let settings = Settings {
         method: MethodName::Whittle,
         mode: Mode::Fixed,
@@ -148,6 +149,9 @@ fn main() {
             cost::report(channels, rate_hz);
         }
     }
+    if only.as_ref().is_none_or(|only| "anchors".contains(only.as_str())) {
+        anchors::report();
+    }
     let seeds = 3;
     let heads = |head: Head| -> Vec<Head> { (1..=seeds).map(|seed| Head { seed, ..head.clone() }).collect() };
     let mut rows: Vec<(String, Head)> = vec![];
@@ -173,6 +177,14 @@ fn main() {
             format!("highpass {corner} order {order}"),
             Head { highpass: (corner, order), ..Head::default() },
         ));
+    }
+    for (name, artefact_uv, cubic) in
+        [("awake", 1e3, 0.0), ("awake, 10 mV", 1e4, 0.0), ("awake, third order 3e-3", 1e3, 3e-3)]
+    {
+        rows.push((name.to_owned(), Head { lively: true, artefact_uv, cubic, ..Head::default() }));
+    }
+    for range_uv in [4000.0, 3000.0, 2000.0] {
+        rows.push((format!("saturates at {range_uv} uV"), Head { range_uv, ..Head::default() }));
     }
     for walk in [1e-4, 1e-3] {
         rows.push((format!("walk {walk}"), Head { walk, ..Head::default() }));
