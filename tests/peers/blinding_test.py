@@ -173,7 +173,7 @@ class Tree:
         if depth == 0 or self.share.max() == 1.0 or len(y) < 2 * least:
             return
         best = 1e-9
-        tried = rng.choice(x.shape[1], max(1, int(math.sqrt(x.shape[1])) * 2), replace=False)
+        tried = rng.choice(x.shape[1], min(x.shape[1], int(math.sqrt(x.shape[1])) * 2), replace=False)
         one = np.eye(3)[y]
         impurity = len(y) * (1.0 - (self.share**2).sum())
         for column in tried:
