@@ -1,6 +1,6 @@
 //! Estimates under current against estimates of the same EEG without it, over paths that real heads have.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a bench")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "a bench")]
 
 mod anchors;
 mod cost;

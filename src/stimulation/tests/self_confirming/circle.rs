@@ -126,7 +126,7 @@ impl Circle {
         let mut told = 0;
         let mut outcome = Outcome::default();
         remover.quiet(1000.0 - 1.0 / CURRENT_HZ);
-        for frame in 0..frames {
+        for (frame, &brain_uv) in eeg_uv.iter().enumerate() {
             while flowed.len() < (frame + 1) * PER_FRAME + ahead {
                 let t = flowed.len() as f64 / CURRENT_HZ - QUIET_S;
                 noise.fill(&mut block);
@@ -150,10 +150,10 @@ impl Circle {
             }
             let stamp_s = 1000.0 + t;
             let header = FrameHeader { index: frame as u64, stamp_s, ..FrameHeader::default() };
-            if alone.push(&header, &[eeg_uv[frame] as f32], Contamination::Stimulating) {
+            if alone.push(&header, &[brain_uv as f32], Contamination::Stimulating) {
                 newest_alone = Some(alone.estimate(0, stamp_s));
             }
-            remover.frame(&header, &[(eeg_uv[frame] + artefact) as f32]);
+            remover.frame(&header, &[(brain_uv + artefact) as f32]);
             let mut cleaned = vec![];
             remover.poll(&mut |header, values| cleaned.push((*header, values[0])));
             for (header, value) in cleaned {
