@@ -167,12 +167,11 @@ mod tests {
         for hop_s in [4.0, 0.5] {
             for drift in [0.0, 0.005, 0.02, 0.05, 0.1, 0.2] {
                 let (fixed, learnt, error) = coverage(drift, hop_s);
-                println!(
-                    "hop {hop_s} s, drift {drift}: fixed {fixed:.3}, learnt {learnt:.3}, error {error:.3}"
-                );
-                assert!((0.92..=1.0).contains(&learnt), "hop {hop_s} drift {drift}: {learnt}");
+                let told =
+                    format!("hop {hop_s} s, drift {drift}: {fixed:.3}, {learnt:.3} (error {error:.3})");
+                assert!((0.92..=1.0).contains(&learnt), "{told}");
                 if drift > 0.08 {
-                    assert!(fixed < 0.8, "the fixed belief needs no learning: {fixed}");
+                    assert!(fixed < 0.8, "the fixed belief needs no learning: {told}");
                 }
             }
         }
