@@ -27,6 +27,8 @@ import sys
 import threading
 import time
 
+from campaign import SETTINGS
+
 # At most so much may be lost, in s.
 MOST_S = 1.0
 # Kills fall into so many s after the recording began: impedance, rest, a block of 30 s, rest.
@@ -34,23 +36,7 @@ WITHIN_S = 45.0
 PROTOCOL = """
 [stream]
 predicate = "name='tras-sim'"
-[estimator]
-method = "specparam"
-range_hz = [2, 35]
-window_s = 4
-hop_s = 0.5
-[stimulation]
-enabled = true
-peak_ma = 0.5
-exponent = 2.0
-electrode_area_cm2 = 35
-ramp_up_s = 5
-ramp_down_s = 5
-[limits]
-peak_ma = 0.5
-[stimulator]
-kind = "simulated"
-[markers]
+""" + SETTINGS + """[markers]
 streams = ["kill-markers"]
 [protocol]
 study = "kills"
