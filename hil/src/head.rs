@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use tras::realtime::promote;
 
-use crate::emulator::PRIORITY;
+use crate::emulator::{GATHER, PRIORITY, settle};
 use crate::lock;
 
 /// Full scale of DAC and ADC, in mA.
@@ -133,6 +133,7 @@ impl VirtualHead {
             head,
             eye: Eye(seen),
             _thread: std::thread::spawn(move || {
+                settle();
                 let _ = promote(PRIORITY);
                 serve(line, &h, &s)
             }),
@@ -163,6 +164,7 @@ fn serve(mut line: UnixStream, head: &Mutex<Head>, seen: &Mutex<Seen>) -> Result
     let (mut number, mut answers) = (0_u8, Vec::new());
     let (mut shunt_open, mut ticks) = (false, 0_u32);
     loop {
+        std::thread::sleep(GATHER);
         let n = line.read(&mut chunk)?;
         if n == 0 {
             return Ok(());

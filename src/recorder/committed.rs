@@ -128,8 +128,8 @@ impl Write for CommittedFile {
 }
 
 impl Output for CommittedFile {
-    fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+    fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 }
 

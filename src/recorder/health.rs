@@ -1,7 +1,7 @@
 //! Whether the recording is healthy, for those who act on it: the screen, and a session that begins no block without.
 //!
-//! The record thread is the only one that waits for the disk, so it cannot itself tell that it waits. It beats, and tells
-//! what was refused; whoever looks sees the refusal, or that the beat has stopped. No real-time thread comes here.
+//! A thread that waits for the disk cannot itself tell that it waits. The record thread beats, tells what was refused and
+//! when the disk last answered; whoever looks sees the refusal, or that either has stopped. No real-time thread comes here.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// A disk that has not answered for so long has stalled: a healthy one takes milliseconds, a beat comes every half second.
 pub const STALLED_AFTER_S: f64 = 3.0;
+/// Seconds between two beats, at most.
+const BEAT_S: f64 = 0.5;
 /// With less room than this a recording is warned of: some 3 min of 64 channels at 1 kHz.
 pub const LOW_BYTES: u64 = 64 << 20;
 /// `free` where it is not known.
@@ -79,8 +81,9 @@ fn room(free: Option<u64>) -> String {
 #[derive(Debug)]
 pub struct Pulse {
     folder: PathBuf,
-    /// Bits of an `f64`.
+    /// Bits of an `f64`, as the next.
     beat_s: AtomicU64,
+    answered_s: AtomicU64,
     free: AtomicU64,
     /// Held for an assignment, never while the disk is waited for.
     trouble: Mutex<Option<(f64, String)>>,
@@ -93,6 +96,7 @@ impl Pulse {
         let pulse = Self {
             folder: folder.to_owned(),
             beat_s: AtomicU64::new(now_s.to_bits()),
+            answered_s: AtomicU64::new(now_s.to_bits()),
             free: AtomicU64::new(UNKNOWN),
             trouble: Mutex::new(None),
         };
@@ -103,6 +107,11 @@ impl Pulse {
     /// The record thread goes round: to be called at each of its turns, at least twice a second.
     pub fn beat(&self, now_s: f64) {
         self.beat_s.store(now_s.to_bits(), Ordering::Relaxed);
+    }
+
+    /// The disk was last at rest, or did what it was asked for, at `at_s`: to be called with every beat.
+    pub fn disk_answered(&self, at_s: f64) {
+        self.answered_s.store(at_s.to_bits(), Ordering::Relaxed);
     }
 
     /// Asks how much room there is. Waits for the disk: for the record thread alone.
@@ -132,9 +141,11 @@ impl Pulse {
     #[must_use]
     pub fn look(&self, now_s: f64) -> Health {
         let beat_s = f64::from_bits(self.beat_s.load(Ordering::Relaxed));
+        let answered_s = f64::from_bits(self.answered_s.load(Ordering::Relaxed));
         let free = self.free();
-        if now_s - beat_s > STALLED_AFTER_S {
-            return Health::Stalled { since_s: beat_s, free };
+        // `answered_s` comes with a beat, half a second apart.
+        if now_s - beat_s > STALLED_AFTER_S || now_s - answered_s > STALLED_AFTER_S + BEAT_S {
+            return Health::Stalled { since_s: beat_s.min(answered_s), free };
         }
         match &*self.trouble.lock().unwrap_or_else(PoisonError::into_inner) {
             None => Health::Healthy,
@@ -190,11 +201,14 @@ mod tests {
     fn a_disk_that_does_not_answer_is_told_by_the_beat_that_stopped() {
         let pulse = Pulse::new(Path::new("/"), 10.0);
         pulse.beat(20.0);
+        pulse.disk_answered(20.0);
         assert!(pulse.look(22.9).is_good());
         let health = pulse.look(23.1);
         assert!(health.to_string().contains("STALLED"), "{health}");
         assert_eq!(health.bad_since_s(), Some(20.0));
         pulse.beat(50.0);
+        assert!(!pulse.look(50.1).is_good(), "written, but not on the disk");
+        pulse.disk_answered(50.0);
         assert!(pulse.look(50.1).is_good());
     }
 

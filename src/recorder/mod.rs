@@ -9,6 +9,7 @@
 pub mod bids;
 mod check;
 mod committed;
+pub mod disk;
 pub mod health;
 mod sealed;
 mod session;
@@ -26,6 +27,8 @@ use crate::acquisition::frame::{Facts, FrameHeader};
 use crate::acquisition::recording::xdf::xml::Node;
 use crate::estimator::Estimate;
 use crate::session::moment::xdf_datetime;
+use disk::Job;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use tables::Tables;
@@ -33,11 +36,11 @@ use xdf::{StreamId, Values, XdfWriteError, XdfWriter};
 
 /// Where a recording's bytes go.
 pub trait Output: io::Write {
-    /// Asks the operating system to bring everything to the disk. Takes milliseconds to seconds.
+    /// Another handle on the file, by which it is brought to the disk in a thread of its own ([`disk`]).
     ///
     /// # Errors
-    /// Where the disk refuses.
-    fn sync(&mut self) -> io::Result<()>;
+    /// The system has no more.
+    fn handle(&self) -> io::Result<File>;
 }
 
 /// Seconds between clock offsets of a stream (LabRecorder's interval).
@@ -58,6 +61,12 @@ struct Ids {
     events: StreamId,
     markers: StreamId,
     own_markers: StreamId,
+}
+
+/// Brings a file to the disk.
+fn to_disk(file: File, path: &Path) -> Job {
+    let path = path.to_owned();
+    Box::new(move || file.sync_data().map_err(|error| format!("{}: {error}", path.display())))
 }
 
 /// A session's file.
@@ -116,7 +125,11 @@ impl Recorder {
     /// Where the disk refuses, or the file fails [`check`].
     pub fn close(self, now_s: f64) -> Result<Vec<StreamSummary>, RecorderError> {
         let path = self.path.clone();
-        self.end(now_s)?;
+        let synced = self.end(now_s)?.handle().and_then(|file| file.sync_data());
+        synced.map_err(|error| RecorderError::Write {
+            path: path.display().to_string(),
+            error: error.into(),
+        })?;
         Ok(check(&path)?)
     }
 }
@@ -312,8 +325,7 @@ impl<W: Output> Recorder<W> {
         self.noted(result)
     }
 
-    /// Brings everything into the file; every 5 s clock offsets and a request to bring it to the disk, every
-    /// 10 s a boundary. Call it at least every second: what came after it is lost if the process is killed.
+    /// Brings everything into the file, every 5 s with clock offsets, every 10 s with a boundary. Call it at least every second: what came after it is lost if the process is killed.
     ///
     /// # Errors
     /// Where the disk refuses. The session may go on: everything waits (up to 64 MiB) for the next call.
@@ -332,12 +344,20 @@ impl<W: Output> Recorder<W> {
             let path = self.path.display().to_string();
             tables.flush().map_err(|error| RecorderError::Table { path, error })?;
         }
-        if now_s >= self.next_sync_s {
-            self.next_sync_s = now_s + SYNC_EVERY_S;
-            let synced = self.writer.output_mut().sync();
-            synced.map_err(|error| self.at(error.into()))?;
-        }
         Ok(())
+    }
+
+    /// What brings the file to the disk, when it is time: every 5 s.
+    ///
+    /// # Errors
+    /// The system has no handle for it.
+    pub fn due_on_disk(&mut self, now_s: f64) -> Result<Option<Job>, RecorderError> {
+        if now_s < self.next_sync_s {
+            return Ok(None);
+        }
+        self.next_sync_s = now_s + SYNC_EVERY_S;
+        let handle = self.writer.output_mut().handle().map_err(|error| self.at(error.into()))?;
+        Ok(Some(to_disk(handle, &self.path)))
     }
 
     /// Writes the last clock offsets and the footers, and gives the output back.
@@ -351,9 +371,7 @@ impl<W: Output> Recorder<W> {
         self.clock_offsets(now_s)?;
         let Self { writer, path, .. } = self;
         let at = |error| RecorderError::Write { path: path.display().to_string(), error };
-        let mut file = writer.close().map_err(at)?;
-        file.sync().map_err(|error| at(error.into()))?;
-        Ok(file)
+        writer.close().map_err(at)
     }
 
     fn clock_offsets(&mut self, now_s: f64) -> Result<(), RecorderError> {

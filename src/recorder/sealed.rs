@@ -3,12 +3,13 @@
 //! A block has one from its beginning, with whatever would tell its condition; opened later, it is a recording like any
 //! other (`unblinded/block-NN.xdf`).
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use age::x25519::Recipient;
 
-use super::{Output, Recorder, RecorderError, SessionStreams};
+use super::{Output, Recorder, RecorderError, SessionStreams, disk::Job, to_disk};
 use crate::session::folder;
 use crate::session::private;
 use crate::session::sealed::{Sealed, SealedFile, capacity};
@@ -21,8 +22,8 @@ const LAST_CHUNKS: usize = 2;
 const MAX_COUNTER: u32 = 1_000;
 
 impl Output for SealedFile {
-    fn sync(&mut self) -> io::Result<()> {
-        Self::sync(self).map_err(io::Error::other)
+    fn handle(&self) -> io::Result<File> {
+        Self::handle(self)
     }
 }
 
@@ -80,12 +81,21 @@ impl SealedRecording {
         Ok(chunks)
     }
 
-    /// Ends the recording with its footers, in a fixed number of chunks.
+    /// What brings the file to the disk, when it is time.
+    ///
+    /// # Errors
+    /// The system has no handle for it.
+    pub fn due_on_disk(&mut self, now_s: f64) -> Result<Option<Job>, RecorderError> {
+        self.recorder.due_on_disk(now_s)
+    }
+
+    /// Ends the recording with its footers, in a fixed number of chunks. Gives them, and what brings all of it to the disk.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn end(mut self, now_s: f64) -> Result<Vec<Sealed>, RecorderError> {
+    pub fn end(mut self, now_s: f64) -> Result<(Vec<Sealed>, Job), RecorderError> {
         let mut chunks = self.tick(now_s)?;
+        let path = self.recorder.path().to_owned();
         let mut file = self.recorder.end(now_s)?;
         for _ in 0..LAST_CHUNKS {
             chunks.push(file.seal()?);
@@ -94,8 +104,10 @@ impl SealedRecording {
         while file.waiting() > 0 {
             chunks.push(file.seal()?);
         }
-        file.sync()?;
-        Ok(chunks)
+        let at =
+            |error: io::Error| RecorderError::Write { path: path.display().to_string(), error: error.into() };
+        let handle = file.handle().map_err(at)?;
+        Ok((chunks, to_disk(handle, &path)))
     }
 }
 
@@ -145,7 +157,7 @@ mod tests {
             }
             chunks.extend(sealed.tick(now_s).unwrap());
         }
-        chunks.extend(sealed.end(120.0).unwrap());
+        chunks.extend(sealed.end(120.0).unwrap().0);
         (folder.join(folder::sealed(number)), chunks.len())
     }
 

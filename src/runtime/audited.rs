@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::events;
 use super::observation::{Note, Stamped};
+use crate::recorder::disk::Disk;
 use crate::session::audit::check::chain;
 use crate::session::audit::head::SignedHead;
 use crate::session::audit::{AuditError, AuditLog, LOG};
@@ -71,14 +72,15 @@ impl Audited {
     ///
     /// # Errors
     /// The log cannot be written or signed.
-    pub fn tend(&mut self, now_s: f64) -> Result<(), AuditError> {
+    pub fn tend(&mut self, now_s: f64, disk: &Disk) -> Result<(), AuditError> {
         let at = self.moment(now_s);
         if self.fixed_s.is_none() {
             self.log.watch_clock(at)?;
         }
         if self.signed.elapsed() >= SIGN_EVERY {
             self.signed = Instant::now();
-            self.log.sign(&self.keys, at)?;
+            let signing = self.log.signing(&self.keys, at)?;
+            disk.ask(Box::new(move || signing.keep().map_err(|error| error.to_string())));
         }
         Ok(())
     }

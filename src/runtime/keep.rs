@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     acquisition::frame::FrameHeader,
     estimator::Contamination,
-    recorder::{Output, Recorder, RecorderError, health::Pulse},
+    recorder::{Output, Recorder, RecorderError, disk::Disk, health::Pulse},
     runtime::{
         audited::Audited,
         conduct::keeping::Keeping,
@@ -43,6 +43,9 @@ pub enum Entry {
 pub struct Keeper {
     recorder: Recorder,
     pulse: Arc<Pulse>,
+    disk: Disk,
+    /// What the disk has done, and since when it has been at the same.
+    at_disk: (u64, f64),
     audit: Option<Audited>,
     rate_hz: f64,
     /// Whether the EEG itself is kept, or only what was wrong with its frames.
@@ -60,7 +63,25 @@ impl Keeper {
         let folder = recorder.path().parent().unwrap_or_else(|| recorder.path());
         let pulse = Arc::new(Pulse::new(folder, now_s));
         let stamps_s = Vec::new();
-        Self { recorder, pulse, audit: None, rate_hz, eeg, stamps_s, failed: None, keeping: None }
+        let (disk, at_disk) = (Disk::in_line(), (0, now_s));
+        Self {
+            recorder,
+            pulse,
+            disk,
+            at_disk,
+            audit: None,
+            rate_hz,
+            eeg,
+            stamps_s,
+            failed: None,
+            keeping: None,
+        }
+    }
+
+    /// With a thread that waits for the disk, in place of this one.
+    #[must_use]
+    pub fn with_disk(self, disk: Disk) -> Self {
+        Self { disk, ..self }
     }
 
     /// With an audit log beside the recording.
@@ -118,8 +139,14 @@ impl Keeper {
 
     /// To be called at least every second: what came after it is lost if the process is killed.
     pub fn maintain(&mut self, now_s: f64) {
-        let kept = self.keeping.as_mut().map_or(Ok(()), |keeping| keeping.maintain(now_s));
+        let disk = &self.disk;
+        let kept = self.keeping.as_mut().map_or(Ok(()), |keeping| keeping.maintain(now_s, disk));
         let result = self.recorder.maintain(now_s).and_then(|()| self.recorder.stands()).and(kept);
+        let result = result.and_then(|()| {
+            let job = self.recorder.due_on_disk(now_s)?;
+            job.map(|job| self.disk.ask(job));
+            Ok(())
+        });
         if let Some(what) = self.keeping.as_mut().and_then(Keeping::failed) {
             self.pulse.failing(now_s, &what);
             self.failed.get_or_insert(what);
@@ -128,19 +155,35 @@ impl Keeper {
             self.pulse.well();
         }
         self.heed(result, now_s);
-        if let Some(Err(error)) = self.audit.as_mut().map(|audit| audit.tend(now_s)) {
+        if let Some(Err(error)) = self.audit.as_mut().map(|audit| audit.tend(now_s, &self.disk)) {
             self.tell(&error.to_string(), now_s);
         }
+        self.look_at_disk(now_s);
         self.pulse.measure_room();
         self.pulse.beat(now_s);
+    }
+
+    /// What the disk could not keep, and since when it has not answered.
+    fn look_at_disk(&mut self, now_s: f64) {
+        let (done, waits) = self.disk.progress();
+        if done != self.at_disk.0 || !waits {
+            self.at_disk = (done, now_s);
+        }
+        self.pulse.disk_answered(self.at_disk.1);
+        if let Some(what) = self.disk.failed() {
+            self.tell(&what, now_s);
+        }
     }
 
     /// Ends the file and checks it; closes the audit log, whose head is printed. Gives what went wrong at any time.
     pub fn close(mut self, now_s: f64) -> Option<String> {
         if let Some(keeping) = &mut self.keeping {
-            let result = keeping.finish(now_s);
+            let result = keeping.finish(now_s, &self.disk);
             self.heed(result, now_s);
         }
+        // The last signature must not be overtaken by an earlier one.
+        self.disk.wait();
+        self.look_at_disk(now_s);
         let dropped = self.recorder.dropped();
         let closing = self.recorder.close(now_s).err().map(|e| e.to_string());
         let dropped = (dropped > 0).then(|| format!("recording: {dropped} writes were refused and are lost"));
@@ -175,7 +218,7 @@ impl Keeper {
     fn note(&mut self, stamped: &Stamped) -> Result<(), RecorderError> {
         let mut result = Ok(());
         if let Some(keeping) = &mut self.keeping {
-            result = keeping.follow(stamped);
+            result = keeping.follow(stamped, &self.disk);
         }
         let written = match &mut self.keeping {
             Some(keeping) if keeping.blind() => match (keeping.sealed(), &stamped.note) {

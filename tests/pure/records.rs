@@ -324,7 +324,7 @@ fn sealed_session(lab: &Lab) -> PathBuf {
             open.own_marker(now_s, "block/1/start").unwrap();
         }
         if second == 20 {
-            for chunk in sealed.take().unwrap().end(now_s).unwrap() {
+            for chunk in sealed.take().unwrap().end(now_s).unwrap().0 {
                 log.append(at(now_s), "chunk", chunk.entry()).unwrap();
             }
             open.own_marker(now_s, "block/1/end").unwrap();

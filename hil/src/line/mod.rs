@@ -22,7 +22,7 @@ pub use self::spoil::Spoil;
 use self::spoil::{Downward, noisy};
 pub use self::tap::Tap;
 pub use self::terminal::pseudo_terminal;
-use crate::emulator::PRIORITY;
+use crate::emulator::{GATHER, PRIORITY, settle};
 use crate::lock;
 
 /// Bits a second of a board's serial link.
@@ -124,6 +124,7 @@ impl Write for Lossy {
 /// A thread that carries bytes, as promptly as the board works. It ends with its line.
 fn carrier(carry: impl FnOnce() -> Result<()> + Send + 'static) {
     std::thread::spawn(move || {
+        settle();
         let _ = promote(PRIORITY);
         carry()
     });
@@ -170,10 +171,11 @@ fn down(
     }
 }
 
-/// Device to host: byte by byte, as they leave the emulator.
+/// Device to host, as they leave the emulator.
 fn up(mut from: impl Read, mut to: impl Write, spoil: &Mutex<Spoil>, tap: &Mutex<Tap>) -> Result<()> {
     let (mut chunk, mut random) = ([0; 1_024], 2);
     loop {
+        std::thread::sleep(GATHER);
         let n = read(&mut from, &mut chunk)?;
         let bytes = chunk.get(..n).unwrap_or_default();
         lock(tap).hear_device(bytes);

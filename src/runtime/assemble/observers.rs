@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
     markers::MarkersOrder,
     outlets::{OutletSettings, remote::RemoteOrder},
-    recorder::{Recorder, SessionStreams},
+    recorder::{Recorder, SessionStreams, disk::Disk},
     runtime::{audited::Audited, keep::Keeper},
     session::{
         audit::{AuditLog, new_session},
@@ -84,7 +84,12 @@ impl Order {
         let Some(folder) = &self.record else { return Ok(None) };
         let session = self.session_streams(stream, eeg, targets.to_vec(), current_rate_hz, now_s);
         let recorder = Recorder::create(folder, "session", &session, now_s).map_err(Failure::usage)?;
-        let keeper = Keeper::new(recorder, current_rate_hz, self.config.record.eeg, now_s);
+        let mut keeper = Keeper::new(recorder, current_rate_hz, self.config.record.eeg, now_s);
+        if self.wall_clock.is_some() {
+            let disk = Disk::in_thread();
+            keeper =
+                keeper.with_disk(disk.map_err(|e| Failure::Fault(format!("cannot start a thread: {e}")))?);
+        }
         Ok(Some(keeper.with_audit(self.audit(folder, current_rate_hz, now_s)?)))
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     estimator::Contamination,
-    recorder::{RecorderError, SealedRecording, SessionStreams},
+    recorder::{RecorderError, SealedRecording, SessionStreams, disk::Disk},
     runtime::observation::{Note, Stamped},
     session::{
         audit::AuditLog,
@@ -105,11 +105,11 @@ impl Keeping {
     ///
     /// # Errors
     /// The sealed stream cannot be made.
-    pub fn follow(&mut self, stamped: &Stamped) -> Result<(), RecorderError> {
+    pub fn follow(&mut self, stamped: &Stamped, disk: &Disk) -> Result<(), RecorderError> {
         match stamped.note {
             Note::Phase(Phase::Block(block), _) if self.block != Some(block) => {
                 // Where the next block comes before the last one's tail is over, its stream takes over.
-                self.end_block(stamped.at_s)?;
+                self.end_block(stamped.at_s, disk)?;
                 self.block = Some(block);
                 if self.parts.blind {
                     let (streams, to) = (&self.parts.streams, &self.parts.recipients);
@@ -137,14 +137,15 @@ impl Keeping {
             && stamped.at_s - self.over_s >= self.tail_s
             && self.clean_since_s.is_some_and(windows_clean)
         {
-            self.end_block(stamped.at_s)?;
+            self.end_block(stamped.at_s, disk)?;
         }
         Ok(())
     }
 
-    fn end_block(&mut self, now_s: f64) -> Result<(), RecorderError> {
+    fn end_block(&mut self, now_s: f64, disk: &Disk) -> Result<(), RecorderError> {
         if let Some(sealed) = self.sealed.take() {
-            let chunks = sealed.end(now_s)?;
+            let (chunks, to_disk) = sealed.end(now_s)?;
+            disk.ask(to_disk);
             self.enter(&chunks, now_s);
         }
         Ok(())
@@ -179,9 +180,12 @@ impl Keeping {
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn maintain(&mut self, now_s: f64) -> Result<(), RecorderError> {
+    pub fn maintain(&mut self, now_s: f64, disk: &Disk) -> Result<(), RecorderError> {
         if let Some(sealed) = &mut self.sealed {
             let chunks = sealed.tick(now_s)?;
+            if let Some(job) = sealed.due_on_disk(now_s)? {
+                disk.ask(job);
+            }
             self.enter(&chunks, now_s);
         }
         let at = self.moment(now_s);
@@ -190,8 +194,13 @@ impl Keeping {
         }
         if now_s - self.signed_s >= SIGN_EVERY_S && self.parts.virtual_unix_s.is_none() {
             self.signed_s = now_s;
-            if let Err(error) = self.parts.log.sign(&self.parts.keys, at) {
-                self.failed.get_or_insert(error.to_string());
+            match self.parts.log.signing(&self.parts.keys, at) {
+                Ok(signing) => {
+                    disk.ask(Box::new(move || signing.keep().map_err(|error| error.to_string())));
+                }
+                Err(error) => {
+                    self.failed.get_or_insert(error.to_string());
+                }
             }
         }
         Ok(())
@@ -206,8 +215,8 @@ impl Keeping {
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn finish(&mut self, now_s: f64) -> Result<(), RecorderError> {
-        self.end_block(now_s)
+    pub fn finish(&mut self, now_s: f64, disk: &Disk) -> Result<(), RecorderError> {
+        self.end_block(now_s, disk)
     }
 
     /// The recording is closed. The log is not, until everything that belongs to the folder is in it:

@@ -174,15 +174,20 @@ impl AuditLog {
     /// # Errors
     /// There is no key, or no room.
     pub fn sign(&mut self, keys: &Keys, at: Moment) -> Result<SignedHead, AuditError> {
+        let signing = self.signing(keys, at)?;
+        signing.keep()?;
+        Ok(signing.signed)
+    }
+
+    /// The same with the wait for the disk left to whoever calls [`Signing::keep`]: in the order in which they were made.
+    ///
+    /// # Errors
+    /// There is no key.
+    pub fn signing(&self, keys: &Keys, at: Moment) -> Result<Signing, AuditError> {
         let path = self.folder.join(LOG);
-        self.file.sync_data().map_err(|error| AuditError::File { path, error })?;
+        let file = self.file.try_clone().map_err(|error| AuditError::File { path, error })?;
         let signed = SignedHead::new(self.head(), &keys.signing()?, iso_8601(at.unix_s));
-        let line = signed.to_line();
-        let path = self.folder.join(SIGNATURE);
-        private::replace(&path, format!("{line}\n").as_bytes())
-            .map_err(|error| AuditError::File { path, error })?;
-        keys.keep_head(&line)?;
-        Ok(signed)
+        Ok(Signing { signed, file, folder: self.folder.clone(), keys: keys.clone() })
     }
 
     /// Ends the session: one entry with the hash of every file that stands in the folder, and the signature.
@@ -193,6 +198,31 @@ impl AuditLog {
         let files = check::files(&self.folder)?;
         self.append(at, "closed", json!({"about": data, "files": files}))?;
         self.sign(keys, at)
+    }
+}
+
+/// A signature of a log that is to be brought to the disk: never before the entries that it stands for.
+#[derive(Debug)]
+pub struct Signing {
+    signed: SignedHead,
+    file: File,
+    folder: PathBuf,
+    keys: Keys,
+}
+
+impl Signing {
+    /// Brings the log to the disk, then its signature, beside it and outside of its folder.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn keep(&self) -> Result<(), AuditError> {
+        let path = self.folder.join(LOG);
+        self.file.sync_data().map_err(|error| AuditError::File { path, error })?;
+        let line = self.signed.to_line();
+        let path = self.folder.join(SIGNATURE);
+        private::replace(&path, format!("{line}\n").as_bytes())
+            .map_err(|error| AuditError::File { path, error })?;
+        Ok(self.keys.keep_head(&line)?)
     }
 }
 

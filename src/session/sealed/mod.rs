@@ -243,12 +243,12 @@ impl SealedFile {
         Ok(sealed)
     }
 
-    /// Asks for everything to be brought to the disk.
+    /// Another handle on the file, by which it is brought to the disk.
     ///
     /// # Errors
-    /// The disk refuses.
-    pub fn sync(&mut self) -> Result<(), SealedError> {
-        self.file.sync_data().map_err(|error| SealedError::File { path: self.path.clone(), error })
+    /// The system has no more.
+    pub fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 }
 
