@@ -63,7 +63,18 @@ impl Emulator {
         }
         let process = qemu
             // No -icount: it keeps a steadier clock on an idle machine, but on a busy one the lines lag by a second.
-            .args(["-M", "netduinoplus2", "-nographic", "-monitor", &monitor])
+            // Nothing that the board has not: each look of the emulator at its lines is over all that it has.
+            .args([
+                "-M",
+                "netduinoplus2",
+                "-nodefaults",
+                "-nic",
+                "none",
+                "-display",
+                "none",
+                "-monitor",
+                &monitor,
+            ])
             .args(["-chardev", &chardev("link"), "-serial", "chardev:link"])
             .args(["-chardev", &chardev("analogue"), "-serial", "chardev:analogue"])
             .arg("-kernel")

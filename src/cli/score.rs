@@ -11,11 +11,14 @@ use crate::failure::Failure;
 use crate::offline::scores::read::{NEEDED, OPTIONAL};
 use crate::offline::scores::table::Table;
 use crate::offline::scores::{Layout, Scored, Trials, plots, run as scoring, score_all, shown, write};
+use crate::offline::study::folder::conditions;
+use crate::task::record::TRIALS;
 
 const AFTER_HELP: &str = "\
 Input: CSV, or TSV by its name (BIDS beh), with the columns participant, condition, load, target_deg, response_deg;
   where they are there: nontarget1_deg, nontarget2_deg, ..., rt_s, session, block, trial, status (only done and missed
-  are used). An empty response, or n/a, is a missing one. Angles in degrees, -180 to 360.
+  are used). An empty response, or n/a, is a missing one. A folder of a session stands for its trials.csv, whose
+  conditions are those of its unblinded blocks. Angles in degrees, -180 to 360.
   A BIDS file's participant is its sub-. Other names: --column participant=id --column nontarget=non_target_
 Output with --json: one object a cell: participant, condition, load, n (all trials), missing (of these), d_prime,
   d_prime_ci, d_prime_imputed (missing responses filled at random, mean), kernel, circular_sd_deg, mixture {kappa,
@@ -30,7 +33,7 @@ Exit codes: 0 done; 2 bad arguments; 3 a file is missing (nothing is scored); 4 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct ScoreArgs {
-    /// Tables of trials: CSV, or TSV (BIDS beh)
+    /// Tables of trials: CSV, or TSV (BIDS beh); or folders of sessions
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Similarity of two directions by their distance: naka35, exp40, vm5, or a CSV with the columns distance_deg,
@@ -152,13 +155,14 @@ impl ScoreArgs {
 pub fn run(args: &ScoreArgs) -> Result<(), Failure> {
     let layout = args.layout()?;
     let kernel = kernel(&args.kernel)?;
-    super::files_exist(&args.files)?;
+    let tables: Vec<PathBuf> = args.files.iter().map(|file| table_of(file)).collect();
+    super::files_exist(&tables)?;
     let mut trials = Trials::default();
     let mut broken = 0;
-    for (at, file) in args.files.iter().enumerate() {
-        if args.files.iter().take(at).any(|before| same(before, file)) {
+    for (at, file) in tables.iter().enumerate() {
+        if tables.iter().take(at).any(|before| same(before, file)) {
             eprintln!("tras: {}: named twice, taken once", file.display());
-        } else if let Err(what) = trials.add(file, &layout) {
+        } else if let Err(what) = add(file, &layout, &mut trials) {
             eprintln!("tras: {what}");
             broken += 1;
         }
@@ -184,6 +188,18 @@ pub fn run(args: &ScoreArgs) -> Result<(), Failure> {
         0 => Ok(()),
         count => Err(Failure::Fault(format!("{count} of {} files could not be used", args.files.len()))),
     }
+}
+
+/// A session's folder stands for its trials.
+fn table_of(file: &Path) -> PathBuf {
+    if file.is_dir() { file.join(TRIALS) } else { file.to_owned() }
+}
+
+/// Beside a session's trials stands what of its blocks is unblinded.
+fn add(file: &Path, layout: &Layout, trials: &mut Trials) -> Result<(), String> {
+    let folder = file.parent().filter(|_| file.file_name().is_some_and(|name| name == TRIALS));
+    let known = folder.map(conditions).transpose()?.unwrap_or_default();
+    trials.add(file, &layout.clone().of_blocks(&known))
 }
 
 fn same(a: &Path, b: &Path) -> bool {

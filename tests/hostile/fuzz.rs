@@ -119,7 +119,7 @@ impl Attack {
         attack.repeat(Duration::from_millis(200), move |_| {
             let mut now = Targets::default();
             for role in ["inlet", "outlets", "markers"] {
-                let (tcp, udp) = children::child(pid, role).map(children::ports).unwrap_or_default();
+                let (tcp, udp) = children::child(pid, role).map(children::ports_by_ipv4).unwrap_or_default();
                 now.tcp.extend(tcp);
                 now.udp.extend(udp);
             }

@@ -15,7 +15,7 @@ fn a_deep_question_ends_the_outlets_process_and_neither_the_run_nor_its_current(
         let _sim = lab.start(SIMULATE);
         let mut run = under_current(&lab, &config("kind = \"simulated\"", "dir = \"r\"\n"), "");
         let first = children::child(run.pid(), "outlets").expect("the outlets have a process");
-        let (tcp, udp) = children::ports(first);
+        let (tcp, udp) = children::ports_by_ipv4(first);
         assert!(!tcp.is_empty() && !udp.is_empty(), "tcp {tcp:?}, udp {udp:?}");
         assert!(children::ports(run.pid()).0.is_empty(), "the process that stimulates listens");
         // By datagram nothing so long comes whole; by a connection anything does.

@@ -167,3 +167,31 @@ fn a_session_a_ctrl_c_and_a_frozen_process() {
     assert!(output.status.success() && told(&output).contains("was cleared"), "{}", told(&output));
     assert_eq!(bench.newest().state, State::Disarmed);
 }
+
+/// Zero is never confirmed over a link that is lost: the run says so, writes its dose and ends all the same.
+#[test]
+fn a_device_that_was_reset_keeps_neither_the_end_nor_the_ledger_waiting() {
+    let _eeg = Eeg::start("reset-run");
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::start(Wrong::default());
+    let child = run(folder.path(), "reset-run", &bench.path, &[]);
+    wait_for(&bench, State::Stimulating);
+    bench.wrong.lock().unwrap().reset = true;
+    std::thread::sleep(Duration::from_secs(1));
+    let asked = Instant::now();
+    // SAFETY: a signal to a child of this test.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    let output = child.wait_with_output().unwrap();
+    let (ended_s, words) = (asked.elapsed().as_secs_f64(), told(&output));
+    assert_eq!(output.status.code(), Some(4), "{words}");
+    assert!(words.contains("it was reset") && words.contains("did not report zero current"), "{words}");
+    assert!(!words.contains("has not confirmed"), "{words}");
+    // It waits 5 s for the device's word, and for nothing else.
+    assert!(ended_s < 9.0, "{ended_s} s\n{words}");
+    let ledger = std::fs::read_to_string(folder.path().join("recordings/dose.jsonl")).unwrap();
+    let given_s: f64 = ledger
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["active_s"].as_f64())
+        .sum();
+    assert!(given_s >= 5.0, "the ramp at least: {ledger}");
+}

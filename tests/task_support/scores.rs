@@ -177,6 +177,15 @@ fn a_study_joins_what_unblinding_told_and_simulates_its_power() {
     assert_eq!(table.lines().count(), 1 + 18);
     assert!(std::fs::read_to_string(folder.path().join("out/study.svg")).unwrap().contains("steep - flat"));
 
+    // A session's own folder, and the table in it, have the conditions of its unblinded blocks.
+    for named in ["sub-P0_ses-2_20261125", "sub-P0_ses-2_20261125/trials.csv"] {
+        let scored =
+            tras(folder.path(), &["score", named, "--json", "--bootstraps", "20", "--imputations", "10"]);
+        let cells = lines(&scored);
+        let conditions: Vec<&str> = cells.iter().filter_map(|cell| cell["condition"].as_str()).collect();
+        assert_eq!(conditions, ["steep", "flat", "sham"], "{}", complained(&scored));
+    }
+
     let power = tras(
         folder.path(),
         &["study", "--simulate", "--participants", "10,40", "--effect", "0.2", "--studies", "300"],

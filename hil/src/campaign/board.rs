@@ -15,8 +15,11 @@ const TICKS_HZ: f64 = 2_000.0;
 const STRETCH: usize = 1_000;
 /// A real board's word, held from one to the next.
 const TOLD_HZ: f64 = 1_000.0;
-/// Readings every 2 ms: the emulated line bears no more, a board has one each tick.
-const SOUND: Head = Head { every: 4, ..Head::SOUND };
+/// Readings every 2 ms: the emulated line bears no more, a board has one each tick. Turning the emulator's clock costs it a
+/// part of each of its system calls; then it bears one each 8 ms.
+fn sound(speed: f64) -> Head {
+    Head { every: if speed == 1.0 { 4 } else { 16 }, ..Head::SOUND }
+}
 
 /// Whatever is at the end of the line.
 pub(super) struct Board {
@@ -34,6 +37,8 @@ pub(super) struct Emulated {
     pub emulator: Emulator,
     /// The head behind it.
     pub head: VirtualHead,
+    /// As it is when nothing is wrong with it.
+    sound: Head,
 }
 
 impl Board {
@@ -44,9 +49,10 @@ impl Board {
     pub(super) fn emulated(image: &Path, folder: &Path, speed: f64) -> Result<Self> {
         let emulator = Emulator::start_at(image, folder, speed)?;
         let head = VirtualHead::start(emulator.analogue.try_clone()?);
-        head.set(|h| *h = SOUND);
+        let sound = sound(speed);
+        head.set(|h| *h = sound);
         let (line, port) = Line::terminal(emulator.link.try_clone()?)?;
-        Ok(Self { line, emulated: Some(Emulated { emulator, head }), port, began: Instant::now() })
+        Ok(Self { line, emulated: Some(Emulated { emulator, head, sound }), port, began: Instant::now() })
     }
 
     /// A real board.
@@ -107,7 +113,7 @@ impl Instrument for Board {
     fn mend(&mut self) -> Result<()> {
         self.line.set(|spoil| *spoil = Default::default());
         if let Some(e) = &self.emulated {
-            e.head.set(|head| *head = SOUND);
+            e.head.set(|head| *head = e.sound);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ pub struct Spoil {
     pub flipped_ppm: u32,
     /// So many of a million bytes are lost.
     pub lost_ppm: u32,
-    /// Each frame of the host comes twice.
+    /// Every other frame of the host comes twice.
     pub repeated: bool,
     /// Every fourth frame of the host comes after the one behind it.
     pub reordered: bool,
@@ -81,7 +81,7 @@ impl Downward {
             self.held = Some(frame);
             return;
         }
-        for _ in 0..1 + usize::from(spoil.repeated) {
+        for _ in 0..1 + usize::from(spoil.repeated && self.frames.is_multiple_of(2)) {
             out.extend_from_slice(&frame);
         }
         out.extend(self.held.take().unwrap_or_default());

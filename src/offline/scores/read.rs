@@ -1,7 +1,7 @@
 //! Tables of trials into cells. What cannot be used is left out and told, with its lines; what is doubtful (angles
 //! that look like radians) is refused until the user says what it is.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::f64::consts::TAU;
 use std::path::Path;
 
@@ -27,6 +27,15 @@ pub struct Layout {
     pub conditions: HashMap<String, String>,
     /// The feature repeats after half a turn (orientations of bars): angles are doubled.
     pub half_circle: bool,
+}
+
+impl Layout {
+    /// With the conditions of a session's unblinded blocks.
+    #[must_use]
+    pub fn of_blocks(self, conditions: &BTreeMap<u32, String>) -> Self {
+        let named = conditions.iter().map(|(block, condition)| (block.to_string(), condition.clone()));
+        Self { conditions: named.collect(), ..self }
+    }
 }
 
 /// Cells in the order in which they first occur, and what to tell.

@@ -75,6 +75,15 @@ pub struct Session {
     pub notes: Vec<String>,
 }
 
+/// The condition of each block of a session that is unblinded.
+///
+/// # Errors
+/// A file that is there and broken, by its name.
+pub fn conditions(path: &Path) -> Result<BTreeMap<u32, String>, String> {
+    let known = |block| Ok(Unblinded::load(path, block)?.map(|unblinded| (block, unblinded.block.condition)));
+    blocks_of(path).into_iter().filter_map(|block| known(block).transpose()).collect()
+}
+
 /// Reads the folder at `path`; its trials are read by [`super::join`].
 ///
 /// # Errors
@@ -85,13 +94,9 @@ pub fn read(path: &Path) -> Result<Session, String> {
     let mut session = Session {
         participant: entity("sub-").unwrap_or_else(|| name.clone()),
         session: entity("ses-").unwrap_or_default(),
+        conditions: conditions(path)?,
         ..Session::default()
     };
-    for block in blocks_of(path) {
-        if let Some(unblinded) = Unblinded::load(path, block)? {
-            session.conditions.insert(block, unblinded.block.condition);
-        }
-    }
     for filled in questionnaires::read(path)? {
         if let (Sheet::Guess { guess, .. }, Some(block)) = (filled.sheet, filled.block) {
             session.guesses.push(Guess { block, guess });

@@ -102,10 +102,7 @@ fn take_trials(
         notes.push(format!("{}: no {}", path.display(), crate::task::record::TRIALS));
         return Ok(());
     }
-    let conditions =
-        session.conditions.iter().map(|(block, name)| (block.to_string(), name.clone())).collect();
-    trials.add(&file, &Layout { conditions, ..Layout::default() })?;
-    Ok(())
+    trials.add(&file, &Layout::default().of_blocks(&session.conditions))
 }
 
 /// Cells of a participant's condition are averaged over loads, so that each load counts alike.

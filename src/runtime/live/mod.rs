@@ -247,11 +247,11 @@ pub fn run(
     let mut faults =
         WatchOver { control: &control, signals, view: &view, shape: &shape, pulse, typed, confirm }
             .run(watching);
+    // Before the ledger is waited for: where no zero was confirmed, this is what it writes its last entry on.
+    control.quit();
     if let Some(ledger) = ledger {
         faults.extend(ledger.finish());
     }
-
-    control.quit();
     let acquired = join(acquiring)?;
     join(deciding)?;
     let undelivered = stimulating.map(join).transpose()?.unwrap_or_default();
