@@ -1,10 +1,10 @@
 //! A run under way, and what stands beside it.
 
-use std::{process::Child, time::Instant};
+use std::{path::PathBuf, process::Child, time::Instant};
 
 use tras_device::State;
 use tras_test_support::{
-    lab::{Lab, Run, wait_for},
+    lab::{Lab, Run, Session, wait_for},
     serial::Bench,
 };
 
@@ -27,6 +27,14 @@ pub(crate) fn serial(bench: &Bench) -> String {
 /// Waits until the run says `word`, which is given back with its line.
 pub(crate) fn told(run: &Run, word: &str, within_s: f64) -> String {
     wait_for(word, within_s, || run.said().lines().find(|line| line.contains(word)).map(str::to_owned))
+}
+
+/// The one recording of the lab, in its folder `r`.
+pub(crate) fn recorded(lab: &Lab) -> Session {
+    let runs = std::fs::read_dir(lab.folder().join("r")).unwrap().filter_map(Result::ok);
+    let folder: Vec<PathBuf> =
+        runs.map(|entry| entry.path()).filter(|path| path.join("session.xdf").exists()).collect();
+    Session::open(&folder[0])
 }
 
 /// Until the device is in `state`.

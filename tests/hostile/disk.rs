@@ -1,5 +1,6 @@
 //! The disk of recording and ledger stalls, or is full, while current flows.
 
+use tras::clock;
 use tras_device::State;
 use tras_test_support::{
     disk::Disk,
@@ -7,7 +8,7 @@ use tras_test_support::{
     serial::{Bench, Wrong},
 };
 
-use crate::common::{SIMULATE, comes_to, config, serial, told};
+use crate::common::{SIMULATE, comes_to, config, recorded, serial, told};
 
 /// A run on the device's own code, its disk ours to stall, in full stimulation.
 fn run_on(lab: &Lab, bench: &Bench, disk: &Disk) -> Run {
@@ -85,4 +86,28 @@ fn a_full_disk_is_told_at_once_and_ends_the_current_at_the_ledgers_next_write() 
     let complained = run.complained();
     assert_eq!(status.code(), Some(4), "{}{complained}", run.said());
     assert!(run.said().contains("dose"), "what could not be kept is told: {}{complained}", run.said());
+}
+
+/// Files that others write to the same disk make it answer late: what is written all the same is kept by a kill.
+#[test]
+fn a_disk_that_answers_late_is_told_and_costs_a_kill_nothing() {
+    let lab = Lab::new();
+    let _sim = lab.start(SIMULATE);
+    let disk = Disk::new(lab.folder()).unwrap();
+    let config = lab.write("run.toml", "[stream]\nname = \"sim\"\n[record]\ndir = \"r\"\n");
+    let mut run =
+        lab.run_with(&format!("run --headless --json -c {}", config.display()), &disk.environment());
+    told(&run, "LIVE", 20.0);
+    disk.delay().unwrap();
+    // It is asked every 5 s.
+    told(&run, "the recording has STALLED", 12.0);
+    sleep_s(3.0);
+    let killed_s = clock::now_s();
+    run.signal(libc::SIGKILL);
+    run.end(5.0);
+    let session = recorded(&lab);
+    let (eeg, _) = session.eeg();
+    let newest_s = session.numbers(&eeg).1.last().copied().unwrap();
+    println!("killed on a disk that answers late: EEG to {:.2} s before", killed_s - newest_s);
+    assert!(killed_s - newest_s < 1.0, "{} s", killed_s - newest_s);
 }

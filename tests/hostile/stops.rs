@@ -6,7 +6,6 @@ use std::{
     fs::File,
     io::{Read, Write},
     os::fd::{AsRawFd, FromRawFd},
-    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -21,11 +20,11 @@ use tras_test_support::{
     children,
     disk::Disk,
     freeze::Frozen,
-    lab::{Lab, Session, sleep_s},
+    lab::{Lab, sleep_s},
     serial::{Bench, Wrong},
 };
 
-use crate::common::{SIMULATE, comes_to, config, end_of, serial};
+use crate::common::{SIMULATE, comes_to, config, end_of, recorded, serial};
 
 /// A stop has reached the stimulate thread within this.
 const REACHED_MS: f64 = 20.0;
@@ -216,14 +215,6 @@ fn signal_children(pid: u32, signal: i32) {
 fn end(child: &mut Child) {
     let code = end_of(child, 30.0);
     assert!(matches!(code, Some(0 | 4)), "{code:?}");
-}
-
-/// The one recording of the lab.
-fn recorded(lab: &Lab) -> Session {
-    let runs = std::fs::read_dir(lab.folder().join("r")).unwrap().filter_map(Result::ok);
-    let folder: Vec<PathBuf> =
-        runs.map(|entry| entry.path()).filter(|path| path.join("session.xdf").exists()).collect();
-    Session::open(&folder[0])
 }
 
 /// One row for the keys and one for a signal.

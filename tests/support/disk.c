@@ -1,7 +1,8 @@
 /* A disk that stalls or is full while a word says so; loaded into a program before its C library.
  *
  * TRAS_DISK names a file. While it holds "stall", whatever writes to a regular file, or asks for it to be safe, waits
- * until it no longer does; while it holds "full", a write finds no space. Reads, pipes and sockets go on. */
+ * until it no longer does; while it holds "late", only who asks waits; while it holds "full", a write finds no space.
+ * Reads, pipes and sockets go on. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -23,13 +24,13 @@ static char word(void) {
     return first;
 }
 
-/* Whether the write may be done. */
-static int pass(int file) {
+/* Whether the write, or what asks for it to be safe, may be done. */
+static int pass(int file, int asks) {
     struct stat what;
     char now;
     /* What is said, wherever it goes, is no part of the disk. */
     if (file <= STDERR_FILENO || fstat(file, &what) || !S_ISREG(what.st_mode)) return 1;
-    while ((now = word()) == 's') usleep(10000);
+    while ((now = word()) == 's' || (now == 'l' && asks)) usleep(10000);
     return now != 'f';
 }
 
@@ -37,24 +38,24 @@ static int pass(int file) {
 
 ssize_t write(int file, const void *bytes, size_t length) {
     REAL(ssize_t, "write", int, const void *, size_t);
-    if (!pass(file)) { errno = ENOSPC; return -1; }
+    if (!pass(file, 0)) { errno = ENOSPC; return -1; }
     return real(file, bytes, length);
 }
 
 ssize_t writev(int file, const struct iovec *parts, int count) {
     REAL(ssize_t, "writev", int, const struct iovec *, int);
-    if (!pass(file)) { errno = ENOSPC; return -1; }
+    if (!pass(file, 0)) { errno = ENOSPC; return -1; }
     return real(file, parts, count);
 }
 
 int fdatasync(int file) {
     REAL(int, "fdatasync", int);
-    if (!pass(file)) { errno = ENOSPC; return -1; }
+    if (!pass(file, 1)) { errno = ENOSPC; return -1; }
     return real(file);
 }
 
 int fsync(int file) {
     REAL(int, "fsync", int);
-    if (!pass(file)) { errno = ENOSPC; return -1; }
+    if (!pass(file, 1)) { errno = ENOSPC; return -1; }
     return real(file);
 }

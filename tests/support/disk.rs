@@ -46,6 +46,14 @@ impl Disk {
         std::fs::write(&self.word, "stall")
     }
 
+    /// From now on everything is written, and who asks whether it is safe waits.
+    ///
+    /// # Errors
+    /// As [`Disk::stall`].
+    pub fn delay(&self) -> Result<()> {
+        std::fs::write(&self.word, "late")
+    }
+
     /// From now on there is no space.
     ///
     /// # Errors
