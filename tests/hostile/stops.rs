@@ -65,6 +65,16 @@ enum Way {
     Signal(i32),
 }
 
+impl Way {
+    /// Why the current has ended, as the run says it.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Keys => "stopped by the operator",
+            Self::Signal(_) => "ended by a signal (Ctrl-C, SIGTERM)",
+        }
+    }
+}
+
 /// A pseudo terminal whose near end the program has, read until told to stand still.
 struct Terminal {
     far: File,
@@ -177,11 +187,13 @@ fn stop(way: Way, stall: Stall) -> Stopped {
     drop(frozen);
     disk.mend().unwrap();
     terminal.still.store(false, Ordering::Relaxed);
+    // The summary is written to whoever reads; nobody does any more.
+    drop(full);
     if stall == Stall::Network {
         signal_children(pid, libc::SIGCONT);
     }
     end(&mut child.0);
-    let halted_s = recorded(&lab).when("halted", "why", "stopped by the operator");
+    let halted_s = recorded(&lab).when("halted", "why", way.words());
     // The loop notes the first of them once more, when it has heard of it.
     assert!(halted_s.len() >= 2, "a stop and a cut: {halted_s:?}, asked at {at_s:?}");
     let reached_ms =
