@@ -1,5 +1,4 @@
-//! What of a session is open, what is sealed, and what goes into the audit log. Lives with the recorder, in the thread
-//! that waits for the disk.
+//! What of a session is open, what is sealed, and what goes into the audit log. Lives with the recorder, in its thread.
 //!
 //! From a block's begin until no window holds any of its current: EEG, current, decisions, estimates and the host's states
 //! go to the block's sealed stream. Its end is by the clock alone, whatever the current did; later only where a fault

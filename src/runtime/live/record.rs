@@ -1,4 +1,4 @@
-//! The record thread: the only one that waits for the disk.
+//! The record thread: it writes, and leaves the wait for the disk to a thread of its own ([`crate::recorder::disk`]).
 
 use std::time::{Duration, Instant};
 
