@@ -8,6 +8,8 @@ use tras_test_support::{
     serial::Bench,
 };
 
+/// Why a current has ended, as the run says it.
+pub(crate) const BY_SIGNAL: &str = "ended by a signal (Ctrl-C, SIGTERM)";
 pub(crate) const SIMULATE: &str = "simulate --name sim --seed 5 --channels 4 --blinks 0";
 
 /// A session of one long block on this stimulator; `more` are further sections.

@@ -6,7 +6,7 @@ use tras_test_support::{
     network::alone,
 };
 
-use crate::common::{SIMULATE, config, under_current};
+use crate::common::{BY_SIGNAL, SIMULATE, config, under_current};
 
 #[test]
 fn a_deep_question_ends_the_outlets_process_and_neither_the_run_nor_its_current() {
@@ -38,7 +38,7 @@ fn a_deep_question_ends_the_outlets_process_and_neither_the_run_nor_its_current(
         let ended = session.events().iter().any(|(_, e)| e.to_string().contains("ended by signal"));
         assert!(ended, "the death is not on record: {:?}", session.events());
         // The current went on under it: its last second before the stop is as large as any.
-        let halted_s = session.when("halted", "why", "stopped by the operator");
+        let halted_s = session.when("halted", "why", BY_SIGNAL);
         let (current, current_s) = session.numbers("current");
         let last =
             current.iter().zip(&current_s).filter(|(_, s)| (halted_s[0] - 1.0..halted_s[0]).contains(*s));

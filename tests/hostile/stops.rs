@@ -24,7 +24,7 @@ use tras_test_support::{
     serial::{Bench, Wrong},
 };
 
-use crate::common::{SIMULATE, comes_to, config, end_of, recorded, serial};
+use crate::common::{BY_SIGNAL, SIMULATE, comes_to, config, end_of, recorded, serial};
 
 /// A stop has reached the stimulate thread within this.
 const REACHED_MS: f64 = 20.0;
@@ -70,7 +70,7 @@ impl Way {
     fn words(self) -> &'static str {
         match self {
             Self::Keys => "stopped by the operator",
-            Self::Signal(_) => "ended by a signal (Ctrl-C, SIGTERM)",
+            Self::Signal(_) => BY_SIGNAL,
         }
     }
 }
