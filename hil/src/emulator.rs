@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tras::realtime::promote;
+
 /// Below the host's threads, above everything ordinary: a board does not share the host's processor, so that its
 /// stand-in, and what carries its bytes, must not wait for it.
 pub const PRIORITY: i32 = 60;
@@ -64,17 +66,8 @@ impl Emulator {
         let process = qemu
             // No -icount: it keeps a steadier clock on an idle machine, but on a busy one the lines lag by a second.
             // Nothing that the board has not: each look of the emulator at its lines is over all that it has.
-            .args([
-                "-M",
-                "netduinoplus2",
-                "-nodefaults",
-                "-nic",
-                "none",
-                "-display",
-                "none",
-                "-monitor",
-                &monitor,
-            ])
+            .args(["-M", "netduinoplus2", "-nodefaults", "-nic", "none", "-display", "none"])
+            .args(["-monitor", &monitor])
             .args(["-chardev", &chardev("link"), "-serial", "chardev:link"])
             .args(["-chardev", &chardev("analogue"), "-serial", "chardev:analogue"])
             .arg("-kernel")
@@ -135,7 +128,7 @@ pub const GATHER: Duration = Duration::from_micros(500);
 /// Keeps the calling thread, and what it starts, on the last of the processors that it may use. Every byte passes from one
 /// thread to another four times on its way into the emulated board; where that wakes another processor, a virtual machine
 /// takes twice to three times as long as on the same one, and the line carries less than the current needs.
-pub fn settle() {
+fn settle() {
     let size = std::mem::size_of::<libc::cpu_set_t>();
     // SAFETY: both sets are as large as told, and outlive the calls; 0 is the calling thread.
     unsafe {
@@ -150,6 +143,12 @@ pub fn settle() {
             libc::sched_setaffinity(0, size, &one);
         }
     }
+}
+
+/// Makes the calling thread one that serves the board: at its processor, and as prompt as it.
+pub fn serve_the_board() {
+    settle();
+    let _ = promote(PRIORITY);
 }
 
 /// Puts this process, and what it starts, ahead of others where this is allowed. Every byte that the emulated

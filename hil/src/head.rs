@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use tras::realtime::promote;
-
-use crate::emulator::{GATHER, PRIORITY, settle};
+use crate::emulator::{GATHER, serve_the_board};
 use crate::lock;
 
 /// Full scale of DAC and ADC, in mA.
@@ -133,8 +131,7 @@ impl VirtualHead {
             head,
             eye: Eye(seen),
             _thread: std::thread::spawn(move || {
-                settle();
-                let _ = promote(PRIORITY);
+                serve_the_board();
                 serve(line, &h, &s)
             }),
         }

@@ -4,6 +4,7 @@
 //! disk (`fsync`) is for a loss of power, and takes seconds where others write to the same disk: 16 s were seen. The record
 //! thread must not wait for that, for what it does not write meanwhile is lost when the process is killed.
 
+use std::fmt::Display;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,7 +62,8 @@ impl Disk {
     }
 
     /// Asks for a job. Where too many wait already it is left out, and `false`.
-    pub fn ask(&self, job: Job) -> bool {
+    pub fn ask<E: Display>(&self, job: impl FnOnce() -> Result<(), E> + Send + 'static) -> bool {
+        let job: Job = Box::new(move || job().map_err(|error| error.to_string()));
         self.shared.asked.fetch_add(1, Ordering::AcqRel);
         let taken = match &self.jobs {
             None => {
@@ -111,12 +113,12 @@ mod tests {
         let disk = Disk::in_thread().unwrap();
         let (begun, begins) = bounded::<()>(1);
         let (answer, stalled) = bounded::<()>(0);
-        assert!(disk.ask(Box::new(move || {
+        assert!(disk.ask(move || {
             begun.send(()).map_err(|error| error.to_string())?;
             stalled.recv().map_err(|error| error.to_string())
-        })));
+        }));
         begins.recv().unwrap();
-        let taken = (0..20).filter(|_| disk.ask(Box::new(|| Ok(())))).count();
+        let taken = (0..20).filter(|_| disk.ask(|| Ok::<(), String>(()))).count();
         assert_eq!(taken, JOBS, "wait behind it");
         assert_eq!(disk.progress(), (0, true));
         answer.send(()).unwrap();
@@ -127,7 +129,7 @@ mod tests {
     #[test]
     fn a_refusal_is_told_once() {
         for disk in [Disk::in_line(), Disk::in_thread().unwrap()] {
-            assert!(disk.ask(Box::new(|| Err("no room".to_owned()))));
+            assert!(disk.ask(|| Err("no room")));
             disk.wait();
             assert_eq!((disk.failed().as_deref(), disk.failed()), (Some("no room"), None));
         }

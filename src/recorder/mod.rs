@@ -325,7 +325,8 @@ impl<W: Output> Recorder<W> {
         self.noted(result)
     }
 
-    /// Brings everything into the file, every 5 s with clock offsets, every 10 s with a boundary. Call it at least every second: what came after it is lost if the process is killed.
+    /// Brings everything into the file, every 5 s with clock offsets, every 10 s with a boundary. Call it at least
+    /// every second: what came after it is lost if the process is killed.
     ///
     /// # Errors
     /// Where the disk refuses. The session may go on: everything waits (up to 64 MiB) for the next call.

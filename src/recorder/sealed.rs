@@ -81,14 +81,6 @@ impl SealedRecording {
         Ok(chunks)
     }
 
-    /// What brings the file to the disk, when it is time.
-    ///
-    /// # Errors
-    /// The system has no handle for it.
-    pub fn due_on_disk(&mut self, now_s: f64) -> Result<Option<Job>, RecorderError> {
-        self.recorder.due_on_disk(now_s)
-    }
-
     /// Ends the recording with its footers, in a fixed number of chunks. Gives them, and what brings all of it to the disk.
     ///
     /// # Errors

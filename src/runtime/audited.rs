@@ -80,7 +80,7 @@ impl Audited {
         if self.signed.elapsed() >= SIGN_EVERY {
             self.signed = Instant::now();
             let signing = self.log.signing(&self.keys, at)?;
-            disk.ask(Box::new(move || signing.keep().map_err(|error| error.to_string())));
+            disk.ask(move || signing.keep());
         }
         Ok(())
     }

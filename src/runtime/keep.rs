@@ -142,10 +142,11 @@ impl Keeper {
         let disk = &self.disk;
         let kept = self.keeping.as_mut().map_or(Ok(()), |keeping| keeping.maintain(now_s, disk));
         let result = self.recorder.maintain(now_s).and_then(|()| self.recorder.stands()).and(kept);
-        let result = result.and_then(|()| {
-            let job = self.recorder.due_on_disk(now_s)?;
-            job.map(|job| self.disk.ask(job));
-            Ok(())
+        let due = result.and_then(|()| self.recorder.due_on_disk(now_s));
+        let result = due.map(|job| {
+            if let Some(job) = job {
+                self.disk.ask(job);
+            }
         });
         if let Some(what) = self.keeping.as_mut().and_then(Keeping::failed) {
             self.pulse.failing(now_s, &what);

@@ -29,27 +29,31 @@ fn status(pid: u32, key: &str) -> Option<u64> {
 
 /// Ports at which a process listens: TCP, UDP.
 pub fn ports(pid: u32) -> (Vec<u16>, Vec<u16>) {
-    let (mut tcp, mut udp) = ports_by_ipv4(pid);
-    tcp.extend(of_table(pid, "tcp6", LISTENS));
-    udp.extend(of_table(pid, "udp6", UNCONNECTED));
-    (tcp, udp)
+    of_tables(pid, &["tcp", "tcp6"], &["udp", "udp6"])
 }
 
 /// Those of them that are reached by IPv4: the same number by IPv6 may be another program's by IPv4.
 pub fn ports_by_ipv4(pid: u32) -> (Vec<u16>, Vec<u16>) {
-    (of_table(pid, "tcp", LISTENS), of_table(pid, "udp", UNCONNECTED))
+    of_tables(pid, &["tcp"], &["udp"])
 }
 
 /// States of a socket in the tables of `/proc/net`.
 const LISTENS: &str = "0A";
 const UNCONNECTED: &str = "07";
 
-fn of_table(pid: u32, table: &str, state: &str) -> Vec<u16> {
+fn of_tables(pid: u32, tcp: &[&str], udp: &[&str]) -> (Vec<u16>, Vec<u16>) {
     let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().filter_map(Result::ok);
     let sockets: BTreeSet<String> = open
         .filter_map(|entry| std::fs::read_link(entry.path()).ok())
         .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
         .collect();
+    let of = |tables: &[&str], state| {
+        tables.iter().flat_map(|table| of_table(pid, &sockets, table, state)).collect()
+    };
+    (of(tcp, LISTENS), of(udp, UNCONNECTED))
+}
+
+fn of_table(pid: u32, sockets: &BTreeSet<String>, table: &str, state: &str) -> Vec<u16> {
     let path = format!("/proc/{pid}/net/{table}");
     let text = std::fs::read_to_string(Path::new(&path)).unwrap_or_default();
     let mut ports: Vec<u16> = text

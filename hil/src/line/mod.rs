@@ -16,13 +16,11 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tras::realtime::promote;
-
 pub use self::spoil::Spoil;
 use self::spoil::{Downward, noisy};
 pub use self::tap::Tap;
 pub use self::terminal::pseudo_terminal;
-use crate::emulator::{GATHER, PRIORITY, settle};
+use crate::emulator::{GATHER, serve_the_board};
 use crate::lock;
 
 /// Bits a second of a board's serial link.
@@ -124,8 +122,7 @@ impl Write for Lossy {
 /// A thread that carries bytes, as promptly as the board works. It ends with its line.
 fn carrier(carry: impl FnOnce() -> Result<()> + Send + 'static) {
     std::thread::spawn(move || {
-        settle();
-        let _ = promote(PRIORITY);
+        serve_the_board();
         carry()
     });
 }

@@ -182,10 +182,12 @@ impl Keeping {
     pub fn maintain(&mut self, now_s: f64, disk: &Disk) -> Result<(), RecorderError> {
         if let Some(sealed) = &mut self.sealed {
             let chunks = sealed.tick(now_s)?;
-            if let Some(job) = sealed.due_on_disk(now_s)? {
+            let due = sealed.recorder().due_on_disk(now_s);
+            // What is sealed is in the log, whatever comes of the rest.
+            self.enter(&chunks, now_s);
+            if let Some(job) = due? {
                 disk.ask(job);
             }
-            self.enter(&chunks, now_s);
         }
         let at = self.moment(now_s);
         if let Err(error) = self.parts.log.watch_clock(at) {
@@ -195,7 +197,7 @@ impl Keeping {
             self.signed_s = now_s;
             match self.parts.log.signing(&self.parts.keys, at) {
                 Ok(signing) => {
-                    disk.ask(Box::new(move || signing.keep().map_err(|error| error.to_string())));
+                    disk.ask(move || signing.keep());
                 }
                 Err(error) => {
                     self.failed.get_or_insert(error.to_string());

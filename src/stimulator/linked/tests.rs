@@ -129,6 +129,28 @@ fn play(s: &mut Linked<BadLine>, now_s: &mut f64, seconds: f64, next: &mut u64) 
 }
 
 #[test]
+fn a_queue_longer_than_the_devices_is_kept_as_full_as_that_is() {
+    for queue_s in [0.02, 0.1, 0.5, 1.0] {
+        let inner = DirectLine::new(Settings { queue_capacity: 200, ..Settings::default() });
+        let line = BadLine { inner, dice: 1, lose: 0, repeat: 0, flip: 0, late: Vec::new(), quiet: true };
+        let batch = crate::stimulator::serial::batch(queue_s);
+        let mut s = Linked::new(line, LinkSettings { queue_s, batch, silent_after_s: 0.3 });
+        s.connect(&LIMITS, Latched::Refuse, 100.0).unwrap();
+        s.arm(100.0).unwrap();
+        s.line_mut().quiet = false;
+        let status = play(&mut s, &mut 100.0, 8.0, &mut 0);
+        assert_eq!(
+            (status.underruns, status.fault, status.state),
+            (0, None, State::Stimulating),
+            "{queue_s} s"
+        );
+        // A batch and what is played between two looks may be missing.
+        let target = (2_000.0 * queue_s).min(200.0) as u32;
+        assert!(status.queue_fill + 30 >= target, "{} of {target} at {queue_s} s", status.queue_fill);
+    }
+}
+
+#[test]
 fn frames_of_another_session_are_refused_and_do_not_end_this_one() {
     let mut s = linked(1, [0; 3]);
     let (mut now_s, mut next) = (100.0, 0);

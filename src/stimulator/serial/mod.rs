@@ -23,10 +23,12 @@ pub const BAUD: u32 = 921_600;
 /// A device that says nothing for so long is lost: it sends telemetry every 50 ms or oftener, and gives up the
 /// host after 250 ms itself.
 const SILENT_AFTER_S: f64 = 0.3;
-/// Fewer samples than this share of the queue, and than 4 ms, are not worth a frame: it has 20 bytes around them, and an
-/// answer.
-const BATCH_SHARE: f64 = 0.1;
-const BATCH: usize = 8;
+/// Fewer samples than a tenth of the queue are not worth a frame, which has 20 bytes around them and an answer: 4 ms at
+/// least, and 10 at most, for the device's queue may be shorter than the one that is asked for.
+pub(super) fn batch(queue_s: f64) -> usize {
+    let tenth = 0.1 * queue_s * 1e6 / f64::from(tras_device::hard::SAMPLE_US);
+    (tenth as usize).clamp(8, 20)
+}
 /// The shortest wait while shaking hands.
 const NAP: std::time::Duration = std::time::Duration::from_micros(200);
 
@@ -45,9 +47,7 @@ impl SerialStimulator {
     #[must_use]
     pub fn at(place: Place, queue_s: f64) -> Self {
         let line = SerialLine { name: place.to_string().into(), place, port: None };
-        let share = BATCH_SHARE * queue_s * 1e6 / f64::from(tras_device::hard::SAMPLE_US);
-        let batch = (share as usize).max(BATCH);
-        Self::new(line, LinkSettings { queue_s, batch, silent_after_s: SILENT_AFTER_S })
+        Self::new(line, LinkSettings { queue_s, batch: batch(queue_s), silent_after_s: SILENT_AFTER_S })
     }
 
     /// What the operating system granted the I/O thread.
