@@ -109,11 +109,16 @@ for block in 1 2; do
 	"$tras" unblind "$folder" --block $block --reason "live demo: both blocks are opened at the end" >>unblind.txt
 done
 "$tras" verify "$folder" --recompute | grep recomputed
-"$python" - "$folder/trials.csv" <<'PY'
-import collections, csv, sys
-rows = list(csv.DictReader(open(sys.argv[1], newline="")))
+"$python" - "$folder" <<'PY'
+import collections, csv, json, sys
+rows = list(csv.DictReader(open(sys.argv[1] + "/trials.csv", newline="")))
 for block in sorted({row["block"] for row in rows}):
     told = collections.Counter(row["status"] for row in rows if row["block"] == block)
     print(f"block {block} on the page:", ", ".join(f"{count} {status}" for status, count in sorted(told.items())))
+entries = map(json.loads, open(sys.argv[1] + "/audit.jsonl"))
+task = next(entry["data"] for entry in entries if entry["kind"] == "task")
+median, high, most = task["trip_ms"]
+print(f"round trips to the page: median {median:.2f} ms, 99 % {high:.2f}, largest {most:.2f}; "
+      f"{task['frames_dropped']} frames dropped and flagged")
 PY
 echo "live: $out/$folder"

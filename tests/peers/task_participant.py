@@ -124,7 +124,8 @@ def participate(window, plan, until_s):
             last = None
             continue
         last = phase
-        time.sleep(0.02)
+        # Seldom: each look interrupts the page.
+        time.sleep(0.1)
     return answered
 
 

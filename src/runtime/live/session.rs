@@ -183,11 +183,11 @@ impl LiveSession {
         let data = match self.task.take()?.end() {
             Ok(ended) => {
                 let [done, missed, broken, practice] = ended.rows;
-                let [median_ms, high_ms, _] = ended.trips_ms.map(|ms| ms.is_finite().then_some(ms));
+                let trips_ms = ended.trips_ms.map(|ms| ms.is_finite().then_some(ms));
                 json!({
                     "done": done, "missed": missed, "broken": broken, "practice": practice,
                     "complete": ended.complete, "frame_ms": ended.frame_ms,
-                    "frames_dropped": ended.frames_dropped, "trip_ms": [median_ms, high_ms],
+                    "frames_dropped": ended.frames_dropped, "trip_ms": trips_ms,
                     "markers": ended.markers.0, "markers_dropped": ended.markers.1,
                 })
             }
