@@ -122,8 +122,8 @@ impl Detector {
     }
 
     /// Judges a segment (uV, not detrended) of `channel`. `learn`: whether the segment shares no sample with the one
-    /// that was learnt from before; artefacts are learnt from too, for a median does not mind up to half of them,
-    /// and a lasting change of amplitude must become usual.
+    /// that was learnt from before, and no current was in it; artefacts are learnt from too, for a median does not mind
+    /// up to half of them, and a lasting change of amplitude must become usual.
     pub fn judge(&mut self, channel: usize, segment: &[f64], learn: bool) -> Option<Artefact> {
         let measures = self.measure(segment);
         let usual = self.usual.get_mut(channel)?;

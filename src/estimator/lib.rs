@@ -216,6 +216,11 @@ pub trait Method: Send {
     /// Fits the bins of `spectrum` that lie in the method's range. `target` (a channel's or region's index)
     /// lets a method remember what earlier windows of the same target have shown.
     fn fit(&mut self, spectrum: &Spectrum<'_>, target: usize) -> Fit;
+    /// Whether the windows that follow may be remembered. Those with a current in them may not: what a head is like
+    /// at rest is no matter of what flowed before.
+    fn remember(&mut self, whether: bool) {
+        let _ = whether;
+    }
     /// Forgets what earlier windows have shown.
     fn reset(&mut self) {}
     /// What a user should know before trusting fits to bins that are `bin_hz` apart.

@@ -237,6 +237,7 @@ impl Estimator {
             None
         };
         let place = self.place();
+        self.method.remember(contamination == Contamination::Clean);
         let (used, mut fit) = self.fit_target(target, place);
         if let Some(reason) = reason {
             fit.invalid = Some(reason);
@@ -304,7 +305,10 @@ impl Estimator {
         let place = self.place();
         // Only every so many segments share no sample.
         let apart = len.div_ceil(self.timing.grid) as u64;
-        let learn = (self.run / self.timing.grid as u64).is_multiple_of(apart);
+        // Nothing of a current is usual: the next minute's blinks would be judged by it.
+        let flowed = self.last_stimulating.max(self.last_settling);
+        let clean = flowed == 0 || self.received - flowed >= len as u64;
+        let learn = clean && (self.run / self.timing.grid as u64).is_multiple_of(apart);
         #[expect(clippy::cast_possible_truncation, reason = "below the segment's length")]
         let oldest = (self.run % len as u64) as usize;
         for (channel, ring) in self.history.chunks_exact(len).enumerate() {

@@ -168,7 +168,7 @@ def one(options, participant, markers, rng):
                         if killed - begun > from_s + MOST_S + 3.0 and wanted not in [state.lower().replace("_", " ") for _, state in played]:
                             bad.append(f"the event {wanted} is missing: {played}")
     row["eeg_s"] = round(killed - max(eeg), 2) if eeg else None
-    if (row["eeg_s"] or 99.0) > MOST_S and after_s > 2.0:
+    if (row["eeg_s"] is None or row["eeg_s"] > MOST_S) and after_s > 2.0:
         bad.append(f"EEG to {row['eeg_s']} s before the kill")
     kept = {text[0] for stream in opened.values() for text in stream["time_series"]
             if stream["info"]["type"][0] == "Markers" and str(text[0]).startswith("m")}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod any_bytes;
+mod blinding;
 mod check_delivers;
 mod config;
 mod dashboard_draw;

@@ -1,15 +1,12 @@
-//! The segments of the window, for each channel: a ring of periodograms and their running sum.
+//! The segments of the window, for each channel: a ring of periodograms and their sum.
 //!
 //! Segments of one phase follow each other by the segment step. Where hops are shorter than that step there are
-//! several phases, each with its own ring and sum. A new segment is added to its phase's sum and the one that
-//! leaves is taken away, so a hop costs the same for any window. Rounding does not pile up: a second sum, begun
-//! anew each time round the ring, replaces the first when it is complete; and where what leaves dwarfs what stays,
-//! the sum is made anew at once.
+//! several phases, each with its own ring. Nothing is ever taken away from a sum, so what has left the window leaves no
+//! trace, not in the last digit: a segment of current is a million times a segment of rest. The window is what came
+//! since the ring's start, which one sum follows, and the end of the round before: when that round was complete, each of
+//! its slots was given the sum of all from it to the ring's end. A hop costs two sums for any window.
 
 use super::{Average, shape};
-
-/// What leaves is taken away only where it is less than this many times what stays: costs 4 of 16 digits.
-const DWARFS: f64 = 1e4;
 
 /// Periodograms of one window.
 #[derive(Debug)]
@@ -20,13 +17,14 @@ pub struct Pool {
     /// Segments of a phase in a window.
     depth: usize,
     average: Average,
-    /// [channel][phase][place in the ring][bin]
+    /// [channel][phase][place in the ring][bin]: periodograms. For means, those behind the newest are sums to the end.
     slots: Vec<f64>,
     /// [channel][phase][place]: whether the slot counts.
     good: Vec<bool>,
-    /// [channel][phase][bin]: running sum, and the one begun at the ring's start.
-    sums: Vec<f64>,
+    /// [channel][phase][bin]: sum of what came since the ring's start.
     fresh: Vec<f64>,
+    /// [channel][phase]: where the sum is that goes with it, if there is one.
+    rest: Vec<Option<usize>>,
     counts: Vec<usize>,
     gather: Vec<f64>,
 }
@@ -53,8 +51,8 @@ impl Pool {
             average,
             slots: vec![0.0; rings * depth * bins],
             good: vec![false; rings * depth],
-            sums: vec![0.0; rings * bins],
             fresh: vec![0.0; rings * bins],
+            rest: vec![None; rings],
             counts: vec![0; rings],
             gather: Vec::with_capacity(depth),
         }
@@ -63,8 +61,8 @@ impl Pool {
     /// Forgets all segments.
     pub fn clear(&mut self) {
         self.good.fill(false);
-        self.sums.fill(0.0);
         self.fresh.fill(0.0);
+        self.rest.fill(None);
         self.counts.fill(0);
     }
 
@@ -84,48 +82,37 @@ impl Pool {
         #[expect(clippy::cast_possible_truncation, reason = "below the depth")]
         let at = (place.turn % self.depth as u64) as usize;
         let bins = self.bins;
-        let slot_index = ring * self.depth + at;
-        let (Some(slot), Some(good)) =
-            (self.slots.get_mut(slot_index * bins..(slot_index + 1) * bins), self.good.get_mut(slot_index))
-        else {
+        let (Some(slots), Some(goods)) = (
+            self.slots.get_mut(ring * self.depth * bins..(ring + 1) * self.depth * bins),
+            self.good.get_mut(ring * self.depth..(ring + 1) * self.depth),
+        ) else {
             return;
         };
-        let span = ring * bins..(ring + 1) * bins;
-        let (Some(sum), Some(fresh), Some(count)) =
-            (self.sums.get_mut(span.clone()), self.fresh.get_mut(span), self.counts.get_mut(ring))
-        else {
+        let (Some(fresh), Some(rest), Some(count)) = (
+            self.fresh.get_mut(ring * bins..(ring + 1) * bins),
+            self.rest.get_mut(ring),
+            self.counts.get_mut(ring),
+        ) else {
             return;
         };
+        let whole = at == 0 && self.average == Average::Mean;
+        if whole {
+            sum_to_the_end(slots, goods, bins);
+        }
         if at == 0 {
             fresh.fill(0.0);
         }
-        let mut cancelled = false;
-        if *good {
-            *count -= 1;
-            for (sum, old) in sum.iter_mut().zip(&*slot) {
-                *sum -= old;
-                cancelled |= *old > DWARFS * *sum;
-            }
-        }
+        let (Some(slot), Some(good)) = (slots.get_mut(at * bins..(at + 1) * bins), goods.get_mut(at)) else {
+            return;
+        };
+        *count -= usize::from(*good);
         *good = usable && fill(slot);
+        *count += usize::from(*good);
         if *good {
-            *count += 1;
-            for ((sum, fresh), new) in sum.iter_mut().zip(&mut *fresh).zip(&*slot) {
-                *sum += new;
-                *fresh += new;
-            }
+            fresh.iter_mut().zip(&*slot).for_each(|(sum, power)| *sum += power);
         }
-        if at + 1 == self.depth {
-            sum.copy_from_slice(fresh);
-        } else if cancelled {
-            sum.fill(0.0);
-            for index in ring * self.depth..(ring + 1) * self.depth {
-                if self.good.get(index).copied().unwrap_or(false) {
-                    let slot = self.slots.get(index * bins..(index + 1) * bins).unwrap_or_default();
-                    sum.iter_mut().zip(slot).for_each(|(sum, p)| *sum += p);
-                }
-            }
-        }
+        let next = (at + 1 < self.depth).then_some(at + 1);
+        *rest = if whole || rest.is_some() { next } else { None };
     }
 
     /// Segments that count now.
@@ -155,8 +142,19 @@ impl Pool {
         let share = 1.0 / count as f64;
         match self.average {
             Average::Mean => {
-                let sum = self.sums.get(ring * self.bins..(ring + 1) * self.bins).unwrap_or_default();
-                out.iter_mut().zip(sum).for_each(|(out, sum)| *out += sum * share);
+                let fresh = self.fresh.get(ring * self.bins..(ring + 1) * self.bins).unwrap_or_default();
+                let rest = self.rest.get(ring).copied().flatten().and_then(|place| {
+                    let slot = ring * self.depth + place;
+                    self.slots.get(slot * self.bins..(slot + 1) * self.bins)
+                });
+                match rest {
+                    Some(rest) => {
+                        out.iter_mut()
+                            .zip(fresh.iter().zip(rest))
+                            .for_each(|(out, (a, b))| *out += (a + b) * share);
+                    }
+                    None => out.iter_mut().zip(fresh).for_each(|(out, sum)| *out += sum * share),
+                }
             }
             Average::Median => {
                 let correction = 1.0 / shape::median_bias(count);
@@ -181,6 +179,20 @@ impl Pool {
             Average::Mean => 1.0,
             Average::Median => shape::median_efficiency(count),
         }
+    }
+}
+
+/// Gives each periodogram of a ring the sum of it and of all behind it that count.
+fn sum_to_the_end(slots: &mut [f64], goods: &[bool], bins: usize) {
+    let mut later: Option<&mut [f64]> = None;
+    for (slot, good) in slots.chunks_exact_mut(bins.max(1)).zip(goods).rev() {
+        if !good {
+            slot.fill(0.0);
+        }
+        if let Some(later) = &later {
+            slot.iter_mut().zip(later.iter()).for_each(|(sum, power)| *sum += power);
+        }
+        later = Some(slot);
     }
 }
 
@@ -217,15 +229,15 @@ mod tests {
 
     #[test]
     fn a_giant_leaves_no_trace_once_it_is_gone() {
-        let mut pool = Pool::new(1, 1, 4, 3, Average::Mean);
-        for turn in 0..3 {
-            put(&mut pool, turn, 1.0, true);
-        }
-        put(&mut pool, 3, 1e20, true);
-        for turn in 4..8 {
-            put(&mut pool, turn, 1.1, true);
-        }
-        assert!((average(&mut pool) - 1.1).abs() < 1e-12);
+        let means = |giant: f64| {
+            let mut pool = Pool::new(1, 1, 4, 3, Average::Mean);
+            let mut value = |turn: u64| {
+                put(&mut pool, turn, if turn == 3 { giant } else { 1.1 + 0.1 * turn as f64 }, true);
+                average(&mut pool)
+            };
+            (0..12).map(&mut value).skip(7).collect::<Vec<f64>>()
+        };
+        assert_eq!(means(1e20), means(1.0));
     }
 
     #[test]

@@ -5,7 +5,9 @@
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
+use tras_estimator::assemble::{self, estimator_settings};
 use tras_estimator::frame::{Facts, FrameHeader};
+use tras_estimator::settings::{MethodName, Settings};
 use tras_estimator::specparam::{Specparam, SpecparamSettings};
 use tras_estimator::spectrum::{Average, SpectrumSettings, Taper, transform::Transform};
 use tras_estimator::window::{Estimator, EstimatorSettings, RegionMean, Target};
@@ -251,6 +253,46 @@ fn the_windows_contamination_is_its_worst_samples() {
             estimates[0].steers(),
             expected == Contamination::Clean && estimates[0].last_sample >= 999
         );
+    }
+}
+
+#[test]
+fn what_flowed_before_changes_nothing_that_is_estimated_at_rest() {
+    // A tenth of what an electrode sees: small enough to be taken for EEG, were it not known.
+    let rest = pink(150 * 250, 12);
+    let current: Vec<f32> = pink(150 * 250, 13).iter().map(|x| 4.0 * x).collect();
+    for name in [MethodName::Specparam, MethodName::Whittle] {
+        let of = Settings::for_windows(name, 4.0, 0.5, [2.0, 40.0]);
+        let estimates = |flows: bool| {
+            let targets = EstimatorSettings::each_channel(["C0".to_owned()].into_iter());
+            let settings = estimator_settings(&of, targets);
+            let method = assemble::method(&of, &settings, RATE_HZ).unwrap();
+            let mut estimator = Estimator::new(settings, RATE_HZ, 1, method).unwrap();
+            let with = |(i, x): (usize, &f32)| {
+                x + if (7500..22500).contains(&i) && flows { current[i] } else { 0.0 }
+            };
+            let data: Vec<f32> = rest.iter().enumerate().map(with).collect();
+            run(&mut estimator, &[data], |index, _, contamination| {
+                *contamination = match index {
+                    7500..22500 => Contamination::Stimulating,
+                    22500..23000 => Contamination::Settling,
+                    _ => Contamination::Clean,
+                };
+            })
+        };
+        let (quiet, after) = (estimates(false), estimates(true));
+        let clean = |of: &[Vec<Estimate>]| -> Vec<String> {
+            of.iter()
+                .flatten()
+                .filter(|e| e.contamination == Contamination::Clean)
+                .map(|e| format!("{e:?}"))
+                .collect()
+        };
+        assert!(clean(&quiet).len() > 150);
+        for (one, other) in clean(&quiet).iter().zip(clean(&after)) {
+            assert_eq!(*one, other, "{}", name.name());
+        }
+        assert_ne!(format!("{quiet:?}"), format!("{after:?}"), "the current is in it while it flows");
     }
 }
 

@@ -48,8 +48,7 @@ impl Dispersion {
         (self.next, self.sum, self.count) = (0, 0.0, 0.0);
     }
 
-    /// Takes a window's exponent and the variance by the formula, `None` where it is not valid; returns what the
-    /// variance is to be multiplied by.
+    /// Takes a window's exponent and the variance by the formula, `None` where it is not valid; returns [`Self::ratio`].
     pub fn add(&mut self, window: Option<(f64, f64)>) -> f64 {
         self.sum *= self.keep;
         self.count *= self.keep;
@@ -61,6 +60,17 @@ impl Dispersion {
             *slot = window;
         }
         self.next = (self.next + 1) % self.past.len().max(1);
+        self.ratio()
+    }
+
+    /// Windows are passed over from here on: what comes next is not close in time to what was.
+    pub fn pause(&mut self) {
+        self.past.fill(None);
+    }
+
+    /// What a window's variance by the formula is to be multiplied by.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
         let (sum, count) = (self.sum * self.independent, self.count * self.independent);
         let known = PRIOR_WINDOWS + count;
         // Squares of normal differences that follow each other scatter with variance 3.

@@ -96,6 +96,7 @@ pub struct Whittle {
     steps: [Option<Step>; MAX_COMPONENTS + 1],
     work: Vec<f64>,
     memories: Vec<(Memory, Dispersion)>,
+    remembers: bool,
 }
 
 impl Whittle {
@@ -149,6 +150,7 @@ impl Whittle {
             covariance,
             steps: [None; MAX_COMPONENTS + 1],
             memories,
+            remembers: true,
         }
     }
 
@@ -286,9 +288,14 @@ impl Whittle {
                 floor: self.settings.floor,
             };
             let poor = misfit > MISFIT_LIMIT;
-            memory.add(&self.power, average.level, poor, &mut tools, &self.weight, &self.covariance);
-            let window = fit.invalid.is_none().then_some((fit.exponent, fit.exponent_se.powi(2)));
-            fit.exponent_se *= dispersion.add(window).sqrt();
+            let ratio = if self.remembers {
+                memory.add(&self.power, average.level, poor, &mut tools, &self.weight, &self.covariance);
+                let window = fit.invalid.is_none().then_some((fit.exponent, fit.exponent_se.powi(2)));
+                dispersion.add(window)
+            } else {
+                dispersion.ratio()
+            };
+            fit.exponent_se *= ratio.sqrt();
         }
         fit
     }
@@ -314,6 +321,13 @@ impl Method for Whittle {
 
     fn fit(&mut self, spectrum: &Spectrum<'_>, target: usize) -> Fit {
         self.fit_window(spectrum, target)
+    }
+
+    fn remember(&mut self, whether: bool) {
+        if self.remembers && !whether {
+            self.memories.iter_mut().for_each(|(_, dispersion)| dispersion.pause());
+        }
+        self.remembers = whether;
     }
 
     fn reset(&mut self) {
