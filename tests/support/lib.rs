@@ -23,6 +23,7 @@ pub mod lab;
 pub mod lsl;
 #[cfg(target_os = "linux")]
 pub mod network;
+pub mod picture;
 pub mod reader;
 pub mod recordings;
 pub mod screen;

@@ -2,6 +2,7 @@
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use tras::acquisition::state::StreamState;
 use tras::dashboard::Screen;
 use tras::dashboard::draw::{Theme, draw};
@@ -12,10 +13,15 @@ use tras::stimulator::State;
 
 /// The rows of the picture at `width` by `height` cells.
 pub fn rows(view: &View, screen: &Screen, width: u16, height: u16) -> Vec<String> {
+    let cells = drawn(view, screen, width, height).content;
+    cells.chunks(usize::from(width)).map(|row| row.iter().map(|cell| cell.symbol()).collect()).collect()
+}
+
+/// What is drawn.
+pub fn drawn(view: &View, screen: &Screen, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(view, screen, frame.area(), frame.buffer_mut())).unwrap();
-    let cells = &terminal.backend().buffer().content;
-    cells.chunks(usize::from(width)).map(|row| row.iter().map(|cell| cell.symbol()).collect()).collect()
+    terminal.backend().buffer().clone()
 }
 
 /// An estimate of the region on screen.
