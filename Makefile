@@ -69,7 +69,7 @@ test-bare:
 lint: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy -p tras --test surroundings --locked -- -D warnings
+	$(CARGO) clippy --workspace --test surroundings --locked -- -D warnings
 
 setup:
 	@scripts/setup.sh

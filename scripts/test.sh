@@ -1,5 +1,5 @@
 #!/bin/sh
-# test.sh CARGO [core|rest]: every test, the core's first. Most of the rest waits on ramps, streams and servers, so it
+# test.sh CARGO [core|build|rest]: every test, the core's first; "build" builds the rest and runs nothing. Most of the rest waits on ramps, streams and servers, so it
 # runs side by side: by nextest where it is installed (.config/nextest.toml), else in lanes of `cargo test`. The
 # skipped ones are named as they come and counted at the close.
 set -u
@@ -15,10 +15,11 @@ trap 'rm -rf "$TRAS_SKIPS" "$out"' EXIT
 core() { "$cargo" test -q --locked -p tras-estimator -p tras-stimulation; }
 
 all="--locked --workspace --exclude tras-estimator --exclude tras-stimulation"
-nextest() {
-    # shellcheck disable=SC2086 # a list of words
-    "$cargo" nextest run $all
-}
+has_nextest() { "$cargo" nextest show-config version >/dev/null 2>&1; }
+# shellcheck disable=SC2086 # a list of words
+nextest() { "$cargo" nextest run $all "$@"; }
+# shellcheck disable=SC2086 # a list of words
+build() { if has_nextest; then nextest --no-run; else "$cargo" test $all --no-run; fi; }
 
 # lane NAME TEST...: those binaries one after another, one test at a time; what they say is told at the end. A machine that
 # was too busy for the clock is no fault of the change: what fails three times is.
@@ -54,13 +55,14 @@ lanes() {
 }
 
 rest() {
-    if "$cargo" nextest show-config version >/dev/null 2>&1; then nextest; else lanes; fi || return 1
+    if has_nextest; then nextest; else lanes; fi || return 1
     # shellcheck disable=SC2086 # a list of words
     "$cargo" test -q $all --doc
 }
 
 case $part in
 core) core || exit 1 ;;
+build) build && exit 0 || exit 1 ;;
 rest) rest || exit 1 ;;
 *) core && rest || exit 1 ;;
 esac
