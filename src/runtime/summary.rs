@@ -147,6 +147,8 @@ impl Summary {
         self.estimates = self.estimates_clean;
         self.estimates_valid = self.estimates_clean;
         self.frames_spoilt = 0;
+        // A law may decide more often in one condition than in another.
+        self.decisions = 0;
     }
 }
 

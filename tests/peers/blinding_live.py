@@ -242,7 +242,7 @@ def main():
 
 
 def judge(options):
-    rows, leaks, labels, groups, heard = [], [], [], [], set()
+    rows, leaks, labels, groups, recomputed, heard = [], [], [], [], [], set()
     for n in range(1, options.sessions + 1):
         if not (options.folder / f"seen-{n}").exists():
             sys.exit(f"session {n} was not seen to its end: {options.folder / f'worker-{n}.txt'}")
@@ -261,6 +261,9 @@ def judge(options):
             leaks.append(session.leaks(block)["dose bar"])
             rows.append(found)
             groups.append(n)
+        # Live, and every estimate and decision once more from the recording.
+        told = blinding_test.run(options.tras, options.folder, "verify", folder, "--recompute")
+        recomputed += [line for line in told.splitlines() if line.startswith("recomputed")]
     names = sorted({name for row in rows for name in row})
     table = np.asarray([[row.get(name, math.nan) for name in names] for row in rows])
     labels, groups = np.asarray(labels), np.asarray(groups)
@@ -268,6 +271,9 @@ def judge(options):
     low, high = interval(len(labels), 1 / 3, 0.05)
     varies = int((np.ptp(np.where(np.isfinite(table), table, -1e9), axis=0) > 0).sum())
     print(f"{len(labels)} live blocks of {options.sessions} sessions; {len(names)} features, {varies} of them not the same for all")
+    equal = sum(line.endswith("are equal bit for bit") for line in recomputed)
+    estimates = sum(int(line.split()[1]) for line in recomputed)
+    print(f"verified and recomputed: {len(recomputed)} sessions, {equal} of them whole; {estimates} estimates equal bit for bit")
     print(f"outlets heard: {', '.join(sorted(heard))}")
     print(f"chance: {low} to {high} of {len(labels)} right in 95 % of cases")
     only = np.asarray([name.startswith("processor") for name in names])

@@ -116,15 +116,16 @@ pub(crate) fn svg(title: &str, curves: &[Curve]) -> String {
             .map(|&(f, p)| format!("{:.1},{:.1}", x(f), y(p)))
             .collect();
         let dash = if curve.dashed { " stroke-dasharray=\"5 4\"" } else { "" };
-        let row = top + 16.0 + 16.0 * nth as f64;
+        // Below the curves: spectra fall to the right.
+        let row = HEIGHT - bottom - 16.0 * (curves.len() - nth) as f64;
         let _ = writeln!(
             out,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"{dash}/>\n\
              <path d=\"M{:.0} {:.0}h22\" stroke=\"{colour}\" stroke-width=\"2\"{dash}/><text x=\"{:.0}\" y=\"{row:.0}\">{}</text>",
             points.join(" "),
-            WIDTH - 252.0,
+            left + 10.0,
             row - 4.0,
-            WIDTH - 224.0,
+            left + 38.0,
             curve.name
         );
     }
