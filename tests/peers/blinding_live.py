@@ -30,21 +30,16 @@ import time
 import numpy as np
 
 import blinding_test
+import campaign
 from blinding_test import CONDITIONS, Session, held_out, interval
-from campaign import SETTINGS
 
 PROTOCOL = """[stream]
 predicate = "name='tras-sim'"
-""" + SETTINGS + """[protocol]
+""" + campaign.SETTINGS + """[protocol]
 study = "blinding"
 session = "2"
 allocation = "blinding.allocation.json"
-conditions = [
-  { name = "steep", profile = "steep", exponent = 2.0, peak_ma = 0.5 },
-  { name = "flat", profile = "flat", exponent = 0.5, peak_ma = 0.5 },
-  { name = "sham", profile = "sham", exponent = 2.0, peak_ma = 0.5 },
-]
-phases = [
+""" + campaign.CONDITIONS + """phases = [
   { kind = "impedance" },
   { kind = "rest_eyes_open", duration_s = 12 },
   { repeat = BLOCKS, phases = [
@@ -53,16 +48,6 @@ phases = [
   ] },
   { kind = "end" },
 ]
-"""
-LSL = """[ports]
-IPv6 = disable
-[multicast]
-ResolveScope = machine
-AddressesOverride = {127.0.0.1}
-TTLOverride = 0
-[lab]
-KnownPeers = {127.0.0.1}
-SessionID = tras-blinding-%d-%d
 """
 # Between two looks at files, threads and outlets, s.
 LOOK_S = 0.25
@@ -231,7 +216,7 @@ def main():
         while waiting and len(running) < options.jobs:
             n = waiting.pop(0)
             configuration = options.folder / f"lsl-{n}.cfg"
-            configuration.write_text(LSL % (os.getpid(), n))
+            configuration.write_text(campaign.LSL % f"tras-blinding-{os.getpid()}-{n}")
             running.append(subprocess.Popen(
                 [sys.executable, __file__, options.tras, str(options.folder), "--one", str(n)],
                 env={**os.environ, "LSLAPICFG": str(configuration)}, stderr=open(options.folder / f"worker-{n}.txt", "w")))

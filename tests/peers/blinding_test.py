@@ -27,23 +27,18 @@ import sys
 
 import numpy as np
 
-from campaign import SETTINGS
+import campaign
 
 CONDITIONS = ("steep", "flat", "sham")
 LEAKS = ("dose bar", "file size", "packet size")
-PROTOCOL = "\n" + SETTINGS + """[simulation]
+PROTOCOL = "\n" + campaign.SETTINGS + """[simulation]
 channels = 4
 response_gain = 0
 [protocol]
 study = "blinding"
 session = "2"
 allocation = "blinding.allocation.json"
-conditions = [
-  { name = "steep", profile = "steep", exponent = 2.0, peak_ma = 0.5 },
-  { name = "flat", profile = "flat", exponent = 0.5, peak_ma = 0.5 },
-  { name = "sham", profile = "sham", exponent = 2.0, peak_ma = 0.5 },
-]
-phases = [
+""" + campaign.CONDITIONS + """phases = [
   { kind = "impedance" },
   { kind = "rest_eyes_open", duration_s = 20 },
   { repeat = BLOCKS, phases = [

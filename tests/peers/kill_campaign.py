@@ -27,7 +27,7 @@ import sys
 import threading
 import time
 
-from campaign import SETTINGS
+from campaign import LSL, SETTINGS
 
 # At most so much may be lost, in s.
 MOST_S = 1.0
@@ -55,16 +55,6 @@ phases = [
   ] },
   { kind = "end" },
 ]
-"""
-LSL = """[ports]
-IPv6 = disable
-[multicast]
-ResolveScope = machine
-AddressesOverride = {127.0.0.1}
-TTLOverride = 0
-[lab]
-KnownPeers = {127.0.0.1}
-SessionID = tras-kills-%d-%d
 """
 
 
@@ -187,7 +177,7 @@ def one(options, participant, markers, rng):
 
 def worker(options):
     path = options.folder / f"lsl-{options.worker}.cfg"
-    path.write_text(LSL % (os.getpid(), options.worker))
+    path.write_text(LSL % f"tras-kills-{os.getpid()}-{options.worker}")
     os.environ["LSLAPICFG"] = str(path)
     rng = random.Random(1000 * options.seed + options.worker)
     with open(options.folder / f"simulate-{options.worker}.log", "w") as log:

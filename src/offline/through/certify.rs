@@ -9,6 +9,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use super::{Asked, DuringCurrent};
+use crate::acquisition::StreamDescription;
+use crate::acquisition::montage::Montage;
 use crate::acquisition::recording::{OpenOptions, Recording};
 use crate::acquisition::settings::AcquisitionSettings;
 use crate::config::Config;
@@ -58,8 +60,7 @@ pub fn find(path: &Path, config: &Config, current: Option<String>) -> Result<Fou
     let job = job(config, open.clone(), current);
     let recording = Recording::open(path, &open).map_err(|error| error.to_string())?;
     let description = recording.description().clone();
-    let all = description.channels.iter().map(|channel| channel.label.clone()).collect();
-    let chosen = &config.stream.channels;
+    let channels = taken(&description, &job.acquisition)?;
     let mut rows: Vec<Row> = Vec::new();
     let summary = estimate(&job, path, 1, &AtomicBool::new(false), &|_, _| {}, |_, row| {
         rows.push(row.clone());
@@ -71,9 +72,15 @@ pub fn find(path: &Path, config: &Config, current: Option<String>) -> Result<Fou
     })?;
     let mut found = judge(&rows, config.estimator.window_s, config.estimator.hop_s);
     found.amplifier = (description.name, description.rate_hz);
-    found.channels = if chosen.is_empty() { all } else { chosen.clone() };
+    found.channels = channels;
     found.notes = summary.notes;
     Ok(found)
+}
+
+/// The labels of the channels that a run takes of such a stream.
+fn taken(stream: &StreamDescription, settings: &AcquisitionSettings) -> Result<Vec<String>, String> {
+    let montage = Montage::new(stream, settings).map_err(|error| error.to_string())?;
+    Ok(montage.chosen().iter().map(|channel| channel.label.clone()).collect())
 }
 
 fn job(config: &Config, open: OpenOptions, current: Option<String>) -> Job {
@@ -177,6 +184,7 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acquisition::Channel;
 
     fn found() -> Found {
         Found {
@@ -203,5 +211,23 @@ mod tests {
         let off = Found { bias: Some((-0.2, 0.02)), ..found() };
         assert!(off.suffices(0.5).is_err_and(|why| why.contains("-0.200 off")));
         assert_eq!(Found { bias: None, ..found() }.suffices(0.5), Ok(()));
+    }
+
+    #[test]
+    fn a_certificate_names_the_channels_that_a_run_takes() {
+        let channel =
+            |label: &str, kind: &str| Channel { label: label.into(), unit: "uV".into(), kind: kind.into() };
+        let stream = StreamDescription {
+            name: "amp".into(),
+            kind: "EEG".into(),
+            source_id: String::new(),
+            hostname: String::new(),
+            rate_hz: 250.0,
+            channels: vec![channel("Cz", "EEG"), channel("STATUS", "TRIG"), channel("Pz", "EEG")],
+        };
+        let settings = AcquisitionSettings::default();
+        assert_eq!(taken(&stream, &settings), Ok(vec!["Cz".to_owned(), "Pz".to_owned()]));
+        let named = AcquisitionSettings { channels: vec!["Pz".into()], ..settings };
+        assert_eq!(taken(&stream, &named), Ok(vec!["Pz".to_owned()]));
     }
 }
