@@ -45,7 +45,7 @@ help:
 	@echo 'make hil        one fault after another under tras run, on the emulated board and the audio path (FAULT=, PORT=)'
 	@echo 'make hostile    stalled disks, liars, impostors, stops; then ten minutes of hostile packets while blocks play (as root)'
 	@echo 'make blinding-test  whether anything that an operator has tells a condition: a classifier on 300 simulated blocks'
-	@echo 'make blinding-live  the same on live sessions: screen, outlets, keys, files, processor time (SESSIONS=16, JOBS=8)'
+	@echo 'make blinding-live  the same on live sessions: screen, outlets, keys, files, processor time (SESSIONS=12, BLOCKS=9, JOBS=4)'
 	@echo 'make kill-campaign  kill -9 at random moments of live sessions, and what is left of them (KILLS=200)'
 	@echo 'make records-peers  mne, mnelab and the BIDS validator, for the tests that open what a session leaves behind'
 	@echo 'make setup      what the build needs from the system (by apt where it may)'
@@ -100,15 +100,16 @@ blinding-test: setup peers
 		"$(TRAS_PYTHON)" tests/peers/blinding_test.py target/debug/tras target/blinding-test $(BLINDING) $(ARGS); \
 	else echo 'blinding-test: skipped, no Python with numpy and pyxdf here'; fi
 
-# The same on live sessions, on their dashboards, side by side. Some 22 min.
-SESSIONS ?= 16
-JOBS ?= 8
+# The same on live sessions, on their dashboards, side by side. Some half an hour; four of them are what two processors bear.
+SESSIONS ?= 12
+BLOCKS ?= 9
+JOBS ?= 4
 blinding-live: setup peers
 	$(CARGO) build --locked --bin tras
 	rm -rf target/blinding-live
 	@if [ -x "$(TRAS_PYTHON)" ]; then \
-		"$(TRAS_PYTHON)" tests/peers/blinding_live.py target/debug/tras target/blinding-live --sessions $(SESSIONS) --jobs $(JOBS) \
-			--blocks 9 $(ARGS); \
+		"$(TRAS_PYTHON)" tests/peers/blinding_live.py target/debug/tras target/blinding-live --sessions $(SESSIONS) --blocks $(BLOCKS) \
+			--jobs $(JOBS) $(ARGS); \
 	else echo 'blinding-live: skipped, no Python with numpy, pylsl and pyxdf here'; fi
 
 # kill -9 at random moments of live sessions, and what is left of each; some 25 s a kill.

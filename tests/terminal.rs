@@ -216,6 +216,36 @@ fn the_watcher_holds_nothing_of_ours_open() {
     pty.read_until("closed in");
 }
 
+/// A window that is closed, a connection that is lost: the thread that reads keys has a priority that nothing else comes
+/// before, so it must end, and not ask for ever.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_that_goes_away_is_told_and_nothing_spins() {
+    let mut pty = Pty::start("quit");
+    pty.read_until("tras-simulated");
+    let tasks = format!("/proc/{}/task", pty.child.id());
+    let of_keys = || {
+        let tasks = std::fs::read_dir(&tasks).unwrap().map(|task| task.unwrap().path());
+        let mut keys = tasks.filter(|task| {
+            std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == "keys")
+        });
+        keys.next()
+    };
+    let reads_keys = of_keys().expect("no thread reads keys");
+    let stat = || std::fs::read_to_string(reads_keys.join("schedstat"));
+    // Both ends of ours: what the child has left is a terminal that nobody holds.
+    pty.theirs = File::open("/dev/null").unwrap();
+    pty.ours = File::open("/dev/null").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while let Ok(ran_ns) = stat() {
+        let ran_ns: u64 = ran_ns.split(' ').next().unwrap().parse().unwrap();
+        assert!(ran_ns < 1_000_000_000, "it has asked for {ran_ns} ns of processor time");
+        assert!(Instant::now() < deadline, "it still waits for keys");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(pty.child.try_wait().unwrap().is_none(), "the child only hears of it");
+}
+
 #[test]
 fn a_panic_gives_the_terminal_back_before_its_message() {
     let mut pty = Pty::start("panic");

@@ -168,21 +168,25 @@ fn read_keys(
     closing: &AtomicBool,
 ) -> io::Result<()> {
     while !closing.load(Ordering::Acquire) && terminal::is_borrowed() {
-        if !event::poll(KEY_POLL)? {
+        // Several keys may come in one reading: they are asked for until there are none.
+        if !terminal::has_input(KEY_POLL)? {
             continue;
         }
-        let event = event::read()?;
-        if let Some(taken) = session.and_then(|session| session.keys.take(&event)) {
-            let full = taken.zip(session).map(|(line, session)| session.typed.try_send(line));
-            drop(full);
-            continue;
-        }
-        match input::key_of(&event) {
-            // A runtime that no longer listens has ended.
-            Some(Key::Runtime(action)) if actions.send(action).is_err() => return Ok(()),
-            Some(Key::Runtime(_)) | None => {}
-            Some(key) => {
-                let _ = screen.send(key);
+        while event::poll(Duration::ZERO)? {
+            let event = event::read()?;
+            terminal::has_input(Duration::ZERO)?;
+            if let Some(taken) = session.and_then(|session| session.keys.take(&event)) {
+                let full = taken.zip(session).map(|(line, session)| session.typed.try_send(line));
+                drop(full);
+                continue;
+            }
+            match input::key_of(&event) {
+                // A runtime that no longer listens has ended.
+                Some(Key::Runtime(action)) if actions.send(action).is_err() => return Ok(()),
+                Some(Key::Runtime(_)) | None => {}
+                Some(key) => {
+                    let _ = screen.send(key);
+                }
             }
         }
     }

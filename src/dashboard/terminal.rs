@@ -103,6 +103,33 @@ pub(super) fn output() -> io::Result<File> {
     }
 }
 
+/// Whether something can be read from the terminal, within `timeout`. To be asked before crossterm is: that one reads a
+/// terminal that has gone for ever, and never comes back, at the priority of whoever asked.
+///
+/// # Errors
+/// The terminal has gone.
+#[cfg(unix)]
+pub(super) fn has_input(timeout: std::time::Duration) -> io::Result<bool> {
+    // `is_usable` has seen that this is a terminal, so it is what crossterm reads.
+    let mut input = libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
+    let timeout_ms = timeout.as_millis().try_into().unwrap_or(libc::c_int::MAX);
+    // SAFETY: one pollfd that lives for the call.
+    if unsafe { libc::poll(&raw mut input, 1, timeout_ms) } < 0 {
+        let error = io::Error::last_os_error();
+        return if error.kind() == io::ErrorKind::Interrupted { Ok(false) } else { Err(error) };
+    }
+    if input.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0 {
+        return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the terminal has gone"));
+    }
+    Ok(input.revents & libc::POLLIN != 0)
+}
+
+/// Whether something can be read from the terminal, within `timeout`.
+#[cfg(not(unix))]
+pub(super) fn has_input(timeout: std::time::Duration) -> io::Result<bool> {
+    ratatui::crossterm::event::poll(timeout)
+}
+
 /// Gives everything back, once. Called by panics, too: takes no lock of ours and does not wait for a stalled
 /// terminal.
 fn give_back() {

@@ -6,7 +6,7 @@ Sessions of three conditions are run blind, on their dashboards in pseudo termin
 The conditions come from `tras unblind`, afterwards. Folds are whole sessions. Then the same with the true dose on a bar,
 which must be found.
 
-    python blinding_live.py TRAS FOLDER --sessions 12 --blocks 12 --jobs 6
+    python blinding_live.py TRAS FOLDER --sessions 12 --blocks 9 --jobs 4
 
 Ends with 1 where the closed features beat chance, or the dose bar does not. numpy, pylsl and pyxdf.
 """
@@ -50,7 +50,7 @@ allocation = "blinding.allocation.json"
 ]
 """
 # Between two looks at files, threads and outlets, s.
-LOOK_S = 0.25
+LOOK_S = 0.5
 # From a block's beginning to the note that is typed in it, s.
 NOTE_S = 12.0
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]")
@@ -146,10 +146,12 @@ def work(options, n):
                     name = re.sub(r"\d+", "N", str(path.relative_to(folder)))
                     seen.append((stat.st_mtime_ns * 1e-9 - time.time() + now, f"file {name}", stat.st_size - (was or 0), []))
             begun = [entry["run_s"] for entry in read(folder) if entry["kind"] == "phase" and entry["data"]["block"]]
-            if now - since < 20:
+            # Looking for streams is what costs most: of every program that is looked for, too.
+            if found and now - since > 15:
                 for info in found.results():
-                    if info.name() != "tras-sim" and info.uid() not in inlets:
+                    if info.name() != "tras-sim":
                         inlets[info.uid()] = (info.name(), pylsl.StreamInlet(info))
+                found = None
             for name, inlet in inlets.values():
                 samples, stamps = inlet.pull_chunk(0.0)
                 for row, stamp in zip(samples, stamps):
@@ -197,8 +199,8 @@ def main():
     parser.add_argument("tras", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--sessions", type=int, default=12)
-    parser.add_argument("--blocks", type=int, default=12)
-    parser.add_argument("--jobs", type=int, default=6)
+    parser.add_argument("--blocks", type=int, default=9)
+    parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--one", type=int, help="only this session, for a process of its own")
     options = parser.parse_args()
     options.tras, options.folder = str(options.tras.resolve()), options.folder.resolve()
