@@ -30,7 +30,7 @@ fn session(method: &str, order: [&str; 3]) -> (Lab, PathBuf, String) {
 /// What is new in every run is not looked at: hashes, signatures, dates and the name of the folder.
 fn without_names(text: &str, folder: &Path) -> String {
     let name = folder.file_name().unwrap().to_str().unwrap();
-    let is_hash = |word: &str| word.len() >= 12 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_hash = |word: &str| word.len() >= 32 && word.bytes().all(|b| b.is_ascii_hexdigit());
     text.replace(name, "FOLDER")
         .split_inclusive(|c: char| !c.is_ascii_alphanumeric())
         .map(|word| {
