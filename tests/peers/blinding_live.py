@@ -81,11 +81,11 @@ class Terminal:
 
 
 def threads(pid):
-    """(name, count) of each thread with the processor time that it has had, ns, and how often it was put on one."""
+    """Each thread: its number, its name, the processor time that it has had, ns, and how often it was put on one."""
     for thread in pathlib.Path(f"/proc/{pid}/task").glob("*"):
         try:
             ran, _, times = (int(word) for word in (thread / "schedstat").read_text().split())
-            yield (thread / "comm").read_text().strip(), ran, times
+            yield thread.name, (thread / "comm").read_text().strip(), ran, times
         except (OSError, ValueError):
             pass
 
@@ -131,8 +131,8 @@ def work(options, n):
                 continue
             looked = now
             for pid in family(screen.child.pid):
-                for name, ran, times in threads(pid):
-                    processor[f"{name} {pid != screen.child.pid}"].append((now, ran, times))
+                for number, name, ran, times in threads(pid):
+                    processor[number, f"{name}, {'run' if pid == screen.child.pid else 'child'}"].append((now, ran, times))
             for path in folder.rglob("*"):
                 try:
                     stat = path.stat()
@@ -163,10 +163,9 @@ def work(options, n):
         simulated.kill()
         if screen and screen.child.poll() is None:
             screen.child.kill()
-    for name, rows in processor.items():
+    for (_, name), rows in processor.items():
         for (_, ran, times), (now, ran_then, times_then) in zip(rows, rows[1:]):
-            if ran_then >= ran:
-                seen.append((now, f"processor {name}", times_then - times, [float(ran_then - ran)]))
+            seen.append((now, f"processor {name}", times_then - times, [float(ran_then - ran)]))
     (options.folder / f"seen-{n}").write_bytes(pickle.dumps((code, str(folder), seen, sorted(name for name, _ in inlets.values()))))
 
 
