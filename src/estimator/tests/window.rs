@@ -264,7 +264,7 @@ fn what_flowed_before_changes_nothing_that_is_estimated_at_rest() {
     for name in [MethodName::Specparam, MethodName::Whittle] {
         let of = Settings::for_windows(name, 4.0, 0.5, [2.0, 40.0]);
         let estimates = |flows: bool| {
-            let targets = EstimatorSettings::each_channel(["C0".to_owned()].into_iter());
+            let targets = EstimatorSettings::each_channel(["C0".to_owned()]);
             let settings = estimator_settings(&of, targets);
             let method = assemble::method(&of, &settings, RATE_HZ).unwrap();
             let mut estimator = Estimator::new(settings, RATE_HZ, 1, method).unwrap();
