@@ -53,6 +53,9 @@ def main():
     sender = Sender(options.source_id)
     found = pylsl.resolve_byprop("name", options.stream, timeout=pylsl.FOREVER)
     inlet, done = pylsl.StreamInlet(found[0]), 0
+    # What was sent before an inlet is open never comes: begin the session once this stands here.
+    inlet.open_stream()
+    print(f"hears {options.stream}", flush=True)
     while done < options.blocks:
         sample, _ = inlet.pull_sample(timeout=1.0)
         if sample and sample[0].endswith("/start"):

@@ -1,7 +1,7 @@
 //! Another program's task drives a live session: `tests/peers/task_sender.py`, the example of how a PsychoPy script talks to
 //! us. It hears by our marker outlet when a block's current has begun, and its own marker ends the block.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 
 use serde_json::Value;
 use tras::session::recorded::{Recorded, What};
@@ -41,6 +41,10 @@ fn a_task_program_in_python_hears_of_its_block_and_ends_it() {
         let made = std::fs::read_dir(lab.folder().join("kept")).ok()?.next()?.ok()?.path();
         (!entries(&made, "phase").is_empty()).then_some(made)
     });
+    // A task program that is not there yet, on a busy machine, would miss its block.
+    let mut hears = String::new();
+    std::io::BufReader::new(task.0.stdout.take().unwrap()).read_line(&mut hears).unwrap();
+    assert_eq!(hears, "hears tras-markers\n");
     // The operator: electrodes, on, both keys.
     for line in ["kohm 4.8 5.5", "next", "arm", "go"] {
         writeln!(typed, "{line}").unwrap();
