@@ -62,6 +62,8 @@ def main():
             block = int(sample[0].split("/")[1])
             trials(sender, inlet, block, options.trials, options.seconds)
             done += 1
+    # A marker leaves by a thread of liblsl's: a program that ends at once takes its last one with it.
+    time.sleep(1.0)
 
 
 if __name__ == "__main__":
