@@ -216,6 +216,40 @@ fn the_watcher_holds_nothing_of_ours_open() {
     pty.read_until("closed in");
 }
 
+/// The thread that reads keys, in `/proc`.
+#[cfg(target_os = "linux")]
+fn keys_thread(pty: &Pty) -> std::path::PathBuf {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", pty.child.id())).unwrap();
+    let is_keys = |task: &std::path::PathBuf| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == "keys")
+    };
+    tasks.map(|task| task.unwrap().path()).find(is_keys).expect("no thread reads keys")
+}
+
+/// Processor time that a thread has had, in ns; `None` once it has ended.
+#[cfg(target_os = "linux")]
+fn ran_ns(task: &std::path::Path) -> Option<u64> {
+    let stat = std::fs::read_to_string(task.join("schedstat")).ok()?;
+    stat.split(' ').next().unwrap().parse().ok()
+}
+
+/// More than is read at once, as a paste is: the rest must neither keep the thread busy nor stand before the next key.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_long_paste_keeps_the_keys_thread_no_longer_than_it_takes() {
+    let mut pty = Pty::start("quit");
+    pty.read_until("tras-simulated");
+    let keys = keys_thread(&pty);
+    pty.ours.write_all(&[b'x'; 3_000]).unwrap();
+    thread::sleep(Duration::from_millis(500));
+    let before = ran_ns(&keys).unwrap();
+    thread::sleep(Duration::from_millis(1_000));
+    let ran_ns = ran_ns(&keys).unwrap() - before;
+    assert!(ran_ns < 100_000_000, "{ran_ns} ns of processor time in a second");
+    pty.ours.write_all(b"q").unwrap();
+    pty.read_until("closed in");
+}
+
 /// A window that is closed, a connection that is lost: the thread that reads keys has a priority that nothing else comes
 /// before, so it must end, and not ask for ever.
 #[test]
@@ -223,22 +257,12 @@ fn the_watcher_holds_nothing_of_ours_open() {
 fn a_terminal_that_goes_away_is_told_and_nothing_spins() {
     let mut pty = Pty::start("quit");
     pty.read_until("tras-simulated");
-    let tasks = format!("/proc/{}/task", pty.child.id());
-    let of_keys = || {
-        let tasks = std::fs::read_dir(&tasks).unwrap().map(|task| task.unwrap().path());
-        let mut keys = tasks.filter(|task| {
-            std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == "keys")
-        });
-        keys.next()
-    };
-    let reads_keys = of_keys().expect("no thread reads keys");
-    let stat = || std::fs::read_to_string(reads_keys.join("schedstat"));
+    let keys = keys_thread(&pty);
     // Both ends of ours: what the child has left is a terminal that nobody holds.
     pty.theirs = File::open("/dev/null").unwrap();
     pty.ours = File::open("/dev/null").unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);
-    while let Ok(ran_ns) = stat() {
-        let ran_ns: u64 = ran_ns.split(' ').next().unwrap().parse().unwrap();
+    while let Some(ran_ns) = ran_ns(&keys) {
         assert!(ran_ns < 1_000_000_000, "it has asked for {ran_ns} ns of processor time");
         assert!(Instant::now() < deadline, "it still waits for keys");
         thread::sleep(Duration::from_millis(50));

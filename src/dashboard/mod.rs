@@ -172,7 +172,9 @@ fn read_keys(
         if !terminal::has_input(KEY_POLL)? {
             continue;
         }
+        let mut took = false;
         while event::poll(Duration::ZERO)? {
+            took = true;
             let event = event::read()?;
             terminal::has_input(Duration::ZERO)?;
             if let Some(taken) = session.and_then(|session| session.keys.take(&event)) {
@@ -188,6 +190,9 @@ fn read_keys(
                     let _ = screen.send(key);
                 }
             }
+        }
+        if !took && terminal::has_input(Duration::ZERO)? && !event::poll(Duration::ZERO)? {
+            terminal::drop_input();
         }
     }
     Ok(())

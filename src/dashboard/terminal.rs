@@ -130,6 +130,18 @@ pub(super) fn has_input(timeout: std::time::Duration) -> io::Result<bool> {
     ratatui::crossterm::event::poll(timeout)
 }
 
+/// Forgets what the terminal holds. crossterm takes 1,024 bytes at a time and leaves the rest of a long paste there until
+/// more comes: a stop behind it would wait for another key, and whoever asks for input would hear of it again and again.
+#[cfg(unix)]
+pub(super) fn drop_input() {
+    // SAFETY: a plain system call.
+    unsafe { libc::tcflush(libc::STDIN_FILENO, libc::TCIFLUSH) };
+}
+
+/// Nothing is left there on this system.
+#[cfg(not(unix))]
+pub(super) fn drop_input() {}
+
 /// Gives everything back, once. Called by panics, too: takes no lock of ours and does not wait for a stalled
 /// terminal.
 fn give_back() {
