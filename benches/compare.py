@@ -18,20 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "peers"))
+from campaign import LSL  # noqa: E402
+
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 RATE_HZ = 250
 HOP_S, WINDOW_S, RANGE_HZ = 0.1, 4.0, (2, 35)
-LOOPBACK = """[ports]
-IPv6 = disable
-[multicast]
-ResolveScope = machine
-AddressesOverride = {127.0.0.1}
-TTLOverride = 0
-[lab]
-KnownPeers = {127.0.0.1}
-SessionID = %s
-"""
 CONFIG = f"""[stream]
 name = "compare"
 [estimator]
@@ -155,7 +148,7 @@ def latencies_ms(pushed, rows):
 def row(tras, channels, seconds, folder):
     env = dict(os.environ)
     settings = folder / "lsl_api.cfg"
-    settings.write_text(LOOPBACK % f"compare-{os.getpid()}-{channels}")
+    settings.write_text(LSL % f"compare-{os.getpid()}-{channels}")
     env["LSLAPICFG"] = str(settings)
     config = folder / "compare.toml"
     config.write_text(CONFIG)

@@ -218,10 +218,10 @@ impl Estimator {
     pub fn estimate(&mut self, target: usize, now_s: f64) -> Estimate {
         let window = self.timing.window as u64;
         let whole = self.run >= window;
-        let within = |last: u64, received: u64| last > 0 && received - last < window;
-        let contamination = if within(self.last_stimulating, self.received) {
+        let within = |last: u64| self.within(last, window);
+        let contamination = if within(self.last_stimulating) {
             Contamination::Stimulating
-        } else if within(self.last_settling, self.received) {
+        } else if within(self.last_settling) {
             Contamination::Settling
         } else {
             Contamination::Clean
@@ -229,7 +229,7 @@ impl Estimator {
         // What forbids every target's estimate, the most telling first.
         let reason = if !whole {
             Some(Reason::Filling)
-        } else if within(self.last_unsettled, self.received) || self.last.facts.intersects(Facts::LATE) {
+        } else if within(self.last_unsettled) || self.last.facts.intersects(Facts::LATE) {
             Some(Reason::Unsettled)
         } else if self.settings.max_age_s.is_some_and(|most| now_s - self.last.stamp_s > most) {
             Some(Reason::Stale)
@@ -286,6 +286,11 @@ impl Estimator {
         self.method.reset();
     }
 
+    /// Whether the frame that was received as number `last` (0: none) is among the last `samples`.
+    fn within(&self, last: u64, samples: u64) -> bool {
+        last > 0 && self.received - last < samples
+    }
+
     fn break_here(&mut self) {
         self.run = 0;
         self.pool.clear();
@@ -307,8 +312,8 @@ impl Estimator {
         let apart = len.div_ceil(self.timing.grid) as u64;
         // Nothing of a current is usual: the next minute's blinks would be judged by it.
         let flowed = self.last_stimulating.max(self.last_settling);
-        let clean = flowed == 0 || self.received - flowed >= len as u64;
-        let learn = clean && (self.run / self.timing.grid as u64).is_multiple_of(apart);
+        let learn =
+            !self.within(flowed, len as u64) && (self.run / self.timing.grid as u64).is_multiple_of(apart);
         #[expect(clippy::cast_possible_truncation, reason = "below the segment's length")]
         let oldest = (self.run % len as u64) as usize;
         for (channel, ring) in self.history.chunks_exact(len).enumerate() {
@@ -316,7 +321,7 @@ impl Estimator {
                 continue;
             }
             let last_spoilt = self.last_spoilt.get(channel).copied().unwrap_or(0);
-            let mut usable = last_spoilt == 0 || self.received - last_spoilt >= len as u64;
+            let mut usable = !self.within(last_spoilt, len as u64);
             let (newer, older) = ring.split_at_checked(oldest).unwrap_or_default();
             if usable {
                 for (out, &x) in self.segment.iter_mut().zip(older.iter().chain(newer)) {
